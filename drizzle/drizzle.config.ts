@@ -1,0 +1,8 @@
+import { defineConfig } from 'drizzle-kit';
+
+export default defineConfig({
+  dialect: 'postgresql',
+  schema: ['./src/realtime/schema.ts', './src/auth/schema.ts', './src/modules/*/schema.ts'],
+  out: './drizzle',
+  migrations: { schema: 'drizzle', table: 'migrations' },
+});

@@ -1,0 +1,13 @@
+// `bun run db:migrate`: applies pending migrations to the database that the environment names. An instance does the
+// same when it starts; this is for whoever wants it done before.
+
+import { readConfig } from '../src/config.ts';
+import { connectDatabase } from '../src/db/connect.ts';
+import { createLogger } from '../src/telemetry/logger.ts';
+
+const config = readConfig(process.env);
+const logger = createLogger(config);
+const database = await connectDatabase(config, logger);
+await database.migrate();
+await database.close();
+logger.info('the database is up to date');

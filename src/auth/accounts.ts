@@ -1,0 +1,156 @@
+// How a person becomes a user, comes back, and changes the password.
+
+import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import type { Config } from '../config.ts';
+import type { Db } from '../db/connect.ts';
+import { AppError } from '../protocol/errors.ts';
+import { userTopic } from '../protocol/topics.ts';
+import type { Actor } from '../realtime/actor.ts';
+import type { Commit } from '../realtime/commit.ts';
+import type { Audit } from './audit.ts';
+import type { LoginInput, OwnUser, PasswordInput, RegisterInput, SignedIn } from './contract.ts';
+import type { Device } from './device.ts';
+import type { Passwords } from './passwords.ts';
+import type { RateLimits } from './rate-limits.ts';
+import { users } from './schema.ts';
+import type { Sessions } from './sessions.ts';
+import type { Standings } from './standings.ts';
+import { toOwnUser, type UserRow } from './users.ts';
+
+export interface Accounts {
+  /** User, session and audit row together. Throws `conflict` for a taken e-mail, also when two ask at once. */
+  register(input: RegisterInput, device: Device): Promise<SignedIn>;
+  /** Throws `unauthorized`: the same, after the same work, for a wrong e-mail, a wrong password and a disabled user. */
+  login(input: LoginInput, device: Device): Promise<SignedIn>;
+  /** Ends all other sessions of the user. Throws `forbidden` for a wrong old password. */
+  changePassword(actor: Actor, input: PasswordInput, device: Device): Promise<OwnUser>;
+  /** Makes admins of the users that ADMIN_EMAILS names. */
+  promoteAdmins(): Promise<void>;
+}
+
+export function createAccounts(deps: {
+  config: Pick<Config, 'adminEmails'>;
+  db: Db;
+  commit: Commit;
+  audit: Audit;
+  limits: RateLimits;
+  passwords: Passwords;
+  sessions: Sessions;
+  standings: Standings;
+}): Accounts {
+  const { config, db, commit, audit, limits, passwords, sessions, standings } = deps;
+
+  return {
+    async register({ email, password, name }, device) {
+      await limits.takeRegistration(device);
+      const passwordHash = await passwords.hash(password);
+      const role = config.adminEmails.includes(email.toLowerCase()) ? 'admin' : 'user';
+      const { value } = await commit(undefined, async (tx) => {
+        const [user] = await tx
+          .insert(users)
+          .values({ id: Bun.randomUUIDv7(), email, passwordHash, name, role })
+          .onConflictDoNothing()
+          .returning();
+        if (user === undefined)
+          throw new AppError('conflict', 'This e-mail is taken. Log in, or use another.');
+        const session = await sessions.open(tx, user.id, device);
+        await audit.record(tx, {
+          event: 'register',
+          userId: user.id,
+          device,
+          details: { sessionId: session.id },
+        });
+        return { user, session };
+      });
+      return sessions.signIn(value.user, value.session);
+    },
+
+    async login({ email, password }, device) {
+      await limits.takeLogin(device, email);
+      const [user] = await db.select().from(users).where(hasEmail(email));
+      const isRight = await passwords.verify(password, user?.passwordHash);
+      if (user === undefined || !isRight || user.disabledAt !== null) {
+        await audit.record(db, { event: 'login_failed', userId: user?.id, device, details: { email } });
+        throw wrongLogin();
+      }
+      const { value: session } = await commit(undefined, async (tx) => {
+        // A password change or a disabling since then has ended all sessions; it must not miss this one.
+        if (!(await isUnchanged(tx, user))) throw wrongLogin();
+        const opened = await sessions.open(tx, user.id, device);
+        await audit.record(tx, {
+          event: 'login',
+          userId: user.id,
+          device,
+          details: { sessionId: opened.id },
+        });
+        return opened;
+      });
+      return sessions.signIn(user, session);
+    },
+
+    async changePassword(actor, { oldPassword, newPassword }, device) {
+      const [before] = await db.select().from(users).where(eq(users.id, actor.userId));
+      if (before === undefined) throw new AppError('not_found', 'There is no such user.');
+      // A stolen access token must not become a way to guess the password.
+      await limits.takeLogin(device, before.email);
+      if (!(await passwords.verify(oldPassword, before.passwordHash))) {
+        await audit.record(db, {
+          event: 'login_failed',
+          userId: before.id,
+          device,
+          details: { change: true },
+        });
+        throw new AppError('forbidden', 'The old password is wrong.');
+      }
+      const passwordHash = await passwords.hash(newPassword);
+      const { value } = await commit(actor, async (tx, emit) => {
+        const [user] = await tx
+          .update(users)
+          .set({ passwordHash, updatedAt: new Date() })
+          .where(and(eq(users.id, before.id), eq(users.passwordHash, before.passwordHash)))
+          .returning();
+        if (user === undefined)
+          throw new AppError('conflict', 'The password was changed meanwhile. Log in again.');
+        await sessions.revokeAll(tx, emit, user.id, 'password_changed', actor.sessionId);
+        await audit.record(tx, { event: 'password_changed', userId: user.id, device });
+        return toOwnUser(user);
+      });
+      standings.forgetUser(actor.userId);
+      return value;
+    },
+
+    async promoteAdmins() {
+      if (config.adminEmails.length === 0) return;
+      await commit(undefined, async (tx, emit) => {
+        const promoted = await tx
+          .update(users)
+          .set({ role: 'admin', updatedAt: new Date() })
+          .where(and(inArray(sql`lower(${users.email})`, [...config.adminEmails]), ne(users.role, 'admin')))
+          .returning({ userId: users.id });
+        for (const { userId } of promoted) {
+          emit({ topic: userTopic(userId), type: 'role.changed', payload: { role: 'admin' } });
+          await audit.record(tx, {
+            event: 'role_changed',
+            userId,
+            details: { by: 'ADMIN_EMAILS', to: 'admin' },
+          });
+        }
+        return promoted;
+      });
+    },
+  };
+}
+
+const hasEmail = (email: string) => sql`lower(${users.email}) = lower(${email})`;
+
+/** Whether the user may still come in as it was read; the lock makes changes wait until the session is written. */
+async function isUnchanged(tx: Db, user: UserRow): Promise<boolean> {
+  const rows = await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash), isNull(users.disabledAt)))
+    .for('share');
+  return rows.length > 0;
+}
+
+const wrongLogin = () => new AppError('unauthorized', 'The e-mail or the password is wrong.');

@@ -1,0 +1,82 @@
+// The tables of users and their sessions, and the audit log.
+
+import { sql } from 'drizzle-orm';
+import {
+  boolean,
+  check,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import type { Role } from '../realtime/actor.ts';
+import type { AuditEvent } from './contract.ts';
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
+
+export const users = pgTable(
+  'users',
+  {
+    id: uuid('id').primaryKey(),
+    /** As the user wrote it; compared without regard to case. */
+    email: text('email').notNull(),
+    passwordHash: text('password_hash').notNull(),
+    name: text('name').notNull(),
+    avatarUrl: text('avatar_url'),
+    role: text('role').$type<Role>().notNull().default('user'),
+    emailVerified: boolean('email_verified').notNull().default(false),
+    disabledAt: instant('disabled_at'),
+    lastSeenAt: instant('last_seen_at'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    updatedAt: instant('updated_at').notNull().defaultNow(),
+  },
+  (table) => [
+    uniqueIndex('users_email').on(sql`lower(${table.email})`),
+    // The order in which lists and searches page.
+    index('users_name').on(sql`lower(${table.name})`, table.id),
+    check('users_role', sql`${table.role} IN ('user', 'worker', 'admin')`),
+  ],
+);
+
+export const userSessions = pgTable(
+  'user_sessions',
+  {
+    id: uuid('id').primaryKey(),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    /** SHA-256 of the one refresh token that is good now; the token itself is stored nowhere. */
+    tokenHash: text('token_hash').notNull(),
+    userAgent: text('user_agent'),
+    ip: text('ip'),
+    /** Absolute: login plus REFRESH_TOKEN_DAYS; refreshing does not extend it. */
+    expiresAt: instant('expires_at').notNull(),
+    revokedAt: instant('revoked_at'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    lastUsedAt: instant('last_used_at').notNull().defaultNow(),
+  },
+  (table) => [index('user_sessions_user').on(table.userId, table.id)],
+);
+
+export const auditLog = pgTable(
+  'audit_log',
+  {
+    id: uuid('id').notNull(),
+    at: instant('at').notNull().defaultNow(),
+    event: text('event').$type<AuditEvent>().notNull(),
+    /** No foreign key: it would lock the user's row for every message sent. */
+    userId: uuid('user_id'),
+    ip: text('ip'),
+    userAgent: text('user_agent'),
+    details: jsonb('details').$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (table) => [
+    primaryKey({ columns: [table.at, table.id] }),
+    index('audit_log_event').on(table.event, table.at),
+    index('audit_log_user').on(table.userId, table.at),
+  ],
+);

@@ -1,0 +1,234 @@
+// Sessions: opened by a login, carried on by refresh tokens that are good once, ended for a reason that their
+// connections are told. A session ends in the same transaction as its `session.revoked` on `user:<id>`. [H5]
+
+import { Type } from '@sinclair/typebox';
+import { and, desc, eq, gt, isNull, lt, ne } from 'drizzle-orm';
+import type { Config } from '../config.ts';
+import type { Db } from '../db/connect.ts';
+import { AppError } from '../protocol/errors.ts';
+import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../protocol/paging.ts';
+import { userTopic } from '../protocol/topics.ts';
+import { Id } from '../protocol/values.ts';
+import type { Actor } from '../realtime/actor.ts';
+import type { Commit, Emit } from '../realtime/commit.ts';
+import type { Audit } from './audit.ts';
+import type { RevokedSession, Session, SessionEnd, SignedIn } from './contract.ts';
+import type { Device } from './device.ts';
+import { userSessions, users } from './schema.ts';
+import type { Standings } from './standings.ts';
+import type { Tokens } from './tokens.ts';
+import { toOwnUser, type UserRow } from './users.ts';
+
+/** A session as its owner gets it: freshly opened or refreshed. */
+export interface OpenedSession {
+  readonly id: string;
+  readonly expiresAt: Date;
+  readonly refreshToken: string;
+}
+
+export interface Sessions {
+  /** Writes a new session. */
+  open(tx: Db, userId: string, device: Device): Promise<OpenedSession>;
+  /** What the client gets, once the transaction that opened the session has committed. */
+  signIn(user: UserRow, session: OpenedSession): Promise<SignedIn>;
+  /**
+   * Exchanges a refresh token for new tokens. A token that was exchanged before has been copied by someone, so it ends
+   * the session for both. Throws `unauthorized`.
+   */
+  refresh(refreshToken: string, device: Device): Promise<SignedIn>;
+  /** The actor's live sessions, newest first. */
+  list(actor: Actor, page: PageRequest): Promise<Page<Session>>;
+  logout(actor: Actor, device: Device): Promise<RevokedSession>;
+  /** Ends one of the actor's sessions. Throws `not_found`. */
+  revoke(actor: Actor, sessionId: string, device: Device): Promise<RevokedSession>;
+  /** Ends all live sessions of a user but `exceptId`. The caller makes the standings forget the user after COMMIT. */
+  revokeAll(tx: Db, emit: Emit, userId: string, reason: SessionEnd, exceptId?: string): Promise<void>;
+}
+
+type RefreshOutcome =
+  | { kind: 'refused' }
+  | { kind: 'reused'; userId: string }
+  | { kind: 'refreshed'; user: UserRow; session: OpenedSession };
+
+const dayMs = 86_400_000;
+const Position = Type.Tuple([Id]);
+
+export function createSessions(deps: {
+  config: Pick<Config, 'refreshTokenDays'>;
+  db: Db;
+  commit: Commit;
+  audit: Audit;
+  tokens: Tokens;
+  standings: Standings;
+}): Sessions {
+  const { config, db, commit, audit, tokens, standings } = deps;
+
+  async function signIn(user: UserRow, session: OpenedSession): Promise<SignedIn> {
+    const claims = { userId: user.id, sessionId: session.id, role: user.role };
+    const access = await tokens.signAccess(claims, session.expiresAt);
+    return {
+      accessToken: access.token,
+      refreshToken: session.refreshToken,
+      expiresAt: access.expiresAt.toISOString(),
+      sessionId: session.id,
+      user: toOwnUser(user),
+    };
+  }
+
+  async function exchange(
+    tx: Db,
+    emit: Emit,
+    presented: { sessionId: string; hash: string },
+    device: Device,
+  ): Promise<RefreshOutcome> {
+    // The lock lets exchanges of one session take turns, so of two with the same token the second is seen as reuse.
+    const [found] = await tx
+      .select({ session: userSessions, user: users })
+      .from(userSessions)
+      .innerJoin(users, eq(users.id, userSessions.userId))
+      .where(and(eq(userSessions.id, presented.sessionId), isLive(), isNull(users.disabledAt)))
+      .for('no key update', { of: userSessions });
+    if (found === undefined) return { kind: 'refused' };
+    const { session, user } = found;
+    if (session.tokenHash !== presented.hash) {
+      await endOne(tx, emit, user.id, session.id, 'refresh_reused');
+      const details = { sessionId: session.id };
+      await audit.record(tx, { event: 'refresh_reuse', userId: user.id, device, details });
+      return { kind: 'reused', userId: user.id };
+    }
+    const next = tokens.createRefresh(session.id);
+    await tx
+      .update(userSessions)
+      .set({ tokenHash: next.hash, lastUsedAt: new Date(), ip: device.ip, userAgent: device.userAgent })
+      .where(eq(userSessions.id, session.id));
+    return {
+      kind: 'refreshed',
+      user,
+      session: { id: session.id, expiresAt: session.expiresAt, refreshToken: next.token },
+    };
+  }
+
+  async function end(
+    actor: Actor,
+    sessionId: string,
+    device: Device,
+    [reason, event]: ['logout', 'logout'] | ['revoked', 'session_revoked'],
+  ): Promise<RevokedSession> {
+    const { value } = await commit(actor, async (tx, emit) => {
+      const revokedAt = await endOne(tx, emit, actor.userId, sessionId, reason);
+      if (revokedAt === undefined) throw new AppError('not_found', 'You have no such session.');
+      await audit.record(tx, { event, userId: actor.userId, device, details: { sessionId } });
+      return { id: sessionId, revokedAt: revokedAt.toISOString() };
+    });
+    standings.forgetUser(actor.userId);
+    return value;
+  }
+
+  return {
+    async open(tx, userId, device) {
+      const id = Bun.randomUUIDv7();
+      const now = new Date();
+      const expiresAt = new Date(now.getTime() + config.refreshTokenDays * dayMs);
+      const refresh = tokens.createRefresh(id);
+      await tx.insert(userSessions).values({
+        id,
+        userId,
+        tokenHash: refresh.hash,
+        userAgent: device.userAgent,
+        ip: device.ip,
+        expiresAt,
+        createdAt: now,
+        lastUsedAt: now,
+      });
+      return { id, expiresAt, refreshToken: refresh.token };
+    },
+
+    signIn,
+
+    async refresh(refreshToken, device) {
+      const presented = tokens.readRefresh(refreshToken);
+      if (presented === undefined) throw badRefresh();
+      // The refusal is thrown behind COMMIT: the end of a stolen session must last.
+      const { value: outcome } = await commit(undefined, (tx, emit) => exchange(tx, emit, presented, device));
+      switch (outcome.kind) {
+        case 'refused':
+          throw badRefresh();
+        case 'reused':
+          standings.forgetUser(outcome.userId);
+          throw badRefresh();
+        case 'refreshed':
+          return signIn(outcome.user, outcome.session);
+      }
+    },
+
+    async list(actor, { limit = defaultPageSize, cursor }) {
+      const before = readCursor(Position, cursor);
+      const rows = await db
+        .select()
+        .from(userSessions)
+        .where(and(eq(userSessions.userId, actor.userId), isLive(), before && lt(userSessions.id, before[0])))
+        .orderBy(desc(userSessions.id))
+        .limit(limit + 1);
+      return toPage(
+        rows,
+        limit,
+        (row) => [row.id],
+        (row) => ({
+          id: row.id,
+          userAgent: row.userAgent,
+          ip: row.ip,
+          createdAt: row.createdAt.toISOString(),
+          lastUsedAt: row.lastUsedAt.toISOString(),
+          expiresAt: row.expiresAt.toISOString(),
+          current: row.id === actor.sessionId,
+        }),
+      );
+    },
+
+    logout: (actor, device) => end(actor, actor.sessionId, device, ['logout', 'logout']),
+    revoke: (actor, sessionId, device) => end(actor, sessionId, device, ['revoked', 'session_revoked']),
+
+    async revokeAll(tx, emit, userId, reason, exceptId) {
+      const ended = await tx
+        .update(userSessions)
+        .set({ revokedAt: new Date() })
+        .where(
+          and(
+            eq(userSessions.userId, userId),
+            isLive(),
+            exceptId === undefined ? undefined : ne(userSessions.id, exceptId),
+          ),
+        )
+        .returning({ id: userSessions.id });
+      for (const { id } of ended) emitRevoked(emit, userId, id, reason);
+    },
+  };
+}
+
+/** Answers when, or undefined where the user has no such live session. */
+async function endOne(
+  tx: Db,
+  emit: Emit,
+  userId: string,
+  sessionId: string,
+  reason: SessionEnd,
+): Promise<Date | undefined> {
+  const revokedAt = new Date();
+  const ended = await tx
+    .update(userSessions)
+    .set({ revokedAt })
+    .where(and(eq(userSessions.id, sessionId), eq(userSessions.userId, userId), isLive()))
+    .returning({ id: userSessions.id });
+  if (ended.length === 0) return undefined;
+  emitRevoked(emit, userId, sessionId, reason);
+  return revokedAt;
+}
+
+function emitRevoked(emit: Emit, userId: string, sessionId: string, reason: SessionEnd): void {
+  emit({ topic: userTopic(userId), type: 'session.revoked', payload: { sessionId, reason } });
+}
+
+const isLive = () => and(isNull(userSessions.revokedAt), gt(userSessions.expiresAt, new Date()));
+
+const badRefresh = () =>
+  new AppError('unauthorized', 'The refresh token is not valid, or was used before. Log in again.');

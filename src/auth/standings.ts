@@ -1,0 +1,78 @@
+// Whether a session is still good, and as whom: read from the database, since a token cannot know what became of them.
+
+import { and, eq } from 'drizzle-orm';
+import type { Db } from '../db/connect.ts';
+import { AppError } from '../protocol/errors.ts';
+import type { Actor, Role } from '../realtime/actor.ts';
+import { userSessions, users } from './schema.ts';
+
+export type Standing =
+  | { readonly isLive: true; readonly role: Role }
+  | { readonly isLive: false; readonly reason: 'revoked' | 'expired' | 'user_disabled' };
+
+export type SessionOwner = Pick<Actor, 'userId' | 'sessionId'>;
+
+/** How the session and its user stand, in the snapshot of `db`. */
+export async function readStanding(db: Db, { userId, sessionId }: SessionOwner): Promise<Standing> {
+  const rows = await db
+    .select({
+      role: users.role,
+      disabledAt: users.disabledAt,
+      revokedAt: userSessions.revokedAt,
+      expiresAt: userSessions.expiresAt,
+    })
+    .from(userSessions)
+    .innerJoin(users, eq(users.id, userSessions.userId))
+    .where(and(eq(userSessions.id, sessionId), eq(userSessions.userId, userId)));
+  const row = rows[0];
+  if (row === undefined) return { isLive: false, reason: 'revoked' };
+  if (row.disabledAt !== null) return { isLive: false, reason: 'user_disabled' };
+  if (row.revokedAt !== null) return { isLive: false, reason: 'revoked' };
+  if (row.expiresAt <= new Date()) return { isLive: false, reason: 'expired' };
+  return { isLive: true, role: row.role };
+}
+
+/** The user's role; throws `unauthorized` where the session has ended. */
+export function requireLive(standing: Standing): Role {
+  if (standing.isLive) return standing.role;
+  throw new AppError('unauthorized', `This session has ended (${standing.reason}). Log in again.`);
+}
+
+/** Standings, each remembered for a second: a busy client costs one query a second and not one a request. */
+export interface Standings {
+  read(owner: SessionOwner): Promise<Standing>;
+  /** Forgets what is remembered of the user's sessions: on this instance a change counts at once. */
+  forgetUser(userId: string): void;
+}
+
+const rememberedMs = 1_000;
+const maxRemembered = 10_000;
+
+export function createStandings(db: Db): Standings {
+  const remembered = new Map<string, { userId: string; until: number; standing: Promise<Standing> }>();
+
+  return {
+    read(owner) {
+      const now = Date.now();
+      const known = remembered.get(owner.sessionId);
+      if (known !== undefined && known.userId === owner.userId && now < known.until) return known.standing;
+      remembered.delete(owner.sessionId);
+      const oldest = remembered.size < maxRemembered ? undefined : remembered.keys().next().value;
+      if (oldest !== undefined) remembered.delete(oldest);
+
+      const standing = readStanding(db, owner);
+      const entry = { userId: owner.userId, until: now + rememberedMs, standing };
+      remembered.set(owner.sessionId, entry);
+      standing.catch(() => {
+        if (remembered.get(owner.sessionId) === entry) remembered.delete(owner.sessionId);
+      });
+      return standing;
+    },
+
+    forgetUser(userId) {
+      for (const [sessionId, entry] of remembered) {
+        if (entry.userId === userId) remembered.delete(sessionId);
+      }
+    },
+  };
+}

@@ -1,0 +1,112 @@
+// The two kinds of token. Access: a JWT, HS256 and nothing else, short-lived. Refresh: opaque, good once; stored as a hash.
+
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { AppError } from '../protocol/errors.ts';
+import { uuidPattern } from '../protocol/topics.ts';
+import type { Role } from '../realtime/actor.ts';
+
+export interface AccessClaims {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly role: Role;
+}
+
+export interface AccessToken {
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+export interface RefreshToken {
+  readonly token: string;
+  readonly hash: string;
+}
+
+export interface Tokens {
+  /** Ends with the session at the latest. */
+  signAccess(claims: AccessClaims, sessionExpiresAt: Date): Promise<AccessToken>;
+  /** Signature, algorithm, issuer, audience, times and the shape of the claims. Throws `unauthorized`. */
+  verifyAccess(token: string): Promise<AccessClaims & { expiresAtMs: number }>;
+  createRefresh(sessionId: string): RefreshToken;
+  /** What a refresh token says, if it is one that we issued, at any time; undefined for a forged one. */
+  readRefresh(token: string): { sessionId: string; hash: string } | undefined;
+}
+
+const issuer = 'carillon';
+const algorithm = 'HS256';
+/** Ours have about 350 characters; more is refused before any work is spent on it. */
+const maxTokenLength = 8_192;
+
+const uuid = new RegExp(uuidPattern);
+const roles: readonly Role[] = ['user', 'worker', 'admin'];
+const refreshPattern = /^([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/;
+
+export function createTokens(secret: string, accessTokenSeconds: number): Tokens {
+  const accessKey = new TextEncoder().encode(secret);
+  // A key of its own, so that neither kind of token can ever be taken for the other.
+  const refreshKey = createHmac('sha256', secret).update('carillon refresh token').digest();
+  const sealOf = (body: string) => createHmac('sha256', refreshKey).update(body).digest('base64url');
+
+  return {
+    async signAccess({ userId, sessionId, role }, sessionExpiresAt) {
+      const now = Math.floor(Date.now() / 1000);
+      const end = Math.min(now + accessTokenSeconds, Math.floor(sessionExpiresAt.getTime() / 1000));
+      const token = await new SignJWT({ sid: sessionId, role })
+        .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
+        .setSubject(userId)
+        .setIssuer(issuer)
+        .setAudience(issuer)
+        .setIssuedAt(now)
+        .setExpirationTime(end)
+        .sign(accessKey);
+      return { token, expiresAt: new Date(end * 1000) };
+    },
+
+    async verifyAccess(token) {
+      const payload = await verifyJwt(token, accessKey);
+      const { sub, sid, role, exp } = payload;
+      const knownRole = roles.find((known) => known === role);
+      if (sub === undefined || !uuid.test(sub) || typeof sid !== 'string' || !uuid.test(sid))
+        throw badToken();
+      if (knownRole === undefined || exp === undefined) throw badToken();
+      return { userId: sub, sessionId: sid, role: knownRole, expiresAtMs: exp * 1000 };
+    },
+
+    createRefresh(sessionId) {
+      const body = `${sessionId}.${randomBytes(32).toString('base64url')}`;
+      const token = `${body}.${sealOf(body)}`;
+      return { token, hash: hashOf(token) };
+    },
+
+    readRefresh(token) {
+      const [, sessionId, random, seal] = refreshPattern.exec(token) ?? [];
+      if (sessionId === undefined || seal === undefined || !uuid.test(sessionId)) return undefined;
+      const expected = sealOf(`${sessionId}.${random}`);
+      if (!timingSafeEqual(Buffer.from(seal), Buffer.from(expected))) return undefined;
+      return { sessionId, hash: hashOf(token) };
+    },
+  };
+}
+
+async function verifyJwt(token: string, key: Uint8Array): Promise<JWTPayload> {
+  if (token.length > maxTokenLength) throw badToken();
+  try {
+    const { payload } = await jwtVerify(token, key, {
+      algorithms: [algorithm],
+      issuer,
+      audience: issuer,
+      requiredClaims: ['sub', 'sid', 'role', 'iat', 'exp'],
+    });
+    return payload;
+  } catch (cause) {
+    throw badToken(cause);
+  }
+}
+
+function badToken(cause?: unknown): AppError {
+  return new AppError('unauthorized', 'The access token is not valid, or no longer. Refresh it or log in.', {
+    cause,
+  });
+}
+
+const hashOf = (token: string) => createHash('sha256').update(token).digest('base64url');

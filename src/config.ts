@@ -1,0 +1,148 @@
+// The environment, read once, checked, and frozen. The only reader of process.env. A limit of 0 means none.
+
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+
+export interface Config {
+  readonly production: boolean;
+  readonly port: number;
+  readonly host: string;
+  /** `postgres://…`; undefined: the embedded database under `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  readonly databasePool: number;
+  readonly redisUrl: string | undefined;
+  /** At least 32 characters; undefined: generated and kept in `dataDir`. */
+  readonly jwtSecret: string | undefined;
+  readonly accessTokenSeconds: number;
+  readonly refreshTokenDays: number;
+  readonly adminEmails: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly eventsRetentionHours: number;
+  readonly eventsRetentionPerTopic: number;
+  readonly maxFrameBytes: number;
+  readonly maxSubscriptions: number;
+  readonly maxConnectionsPerUser: number;
+  readonly maxCommandsPerSecond: number;
+  readonly messagesPerMinute: number;
+  readonly loginsPerMinute: number;
+  readonly registrationsPerHour: number;
+  readonly drainSeconds: number;
+  /** How many proxies stand in front; 0: `X-Forwarded-*` is ignored. */
+  readonly trustProxy: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** Names this instance in `welcome`, `/health/ready` and on the bridge. */
+  readonly instanceId: string;
+}
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const logFormats = ['pretty', 'json'] as const;
+export type LogLevel = (typeof logLevels)[number];
+export type LogFormat = (typeof logFormats)[number];
+
+/** Every wrong value at once, each with what was expected. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** Throws ConfigError that names every wrong variable. An empty variable counts as not set. */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const problems: string[] = [];
+  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
+
+  const integer = (name: string, fallback: number, minimum: number, maximum: number): number => {
+    const raw = text(name);
+    if (raw === undefined) return fallback;
+    const value = Number(raw);
+    if (/^\d+$/.test(raw) && value >= minimum && value <= maximum) return value;
+    problems.push(`${name} must be a whole number from ${minimum} to ${maximum}, but is "${raw}".`);
+    return fallback;
+  };
+
+  const oneOf = <T extends string>(name: string, fallback: T, options: readonly T[]): T => {
+    const raw = text(name);
+    if (raw === undefined) return fallback;
+    const found = options.find((option) => option === raw);
+    if (found === undefined) problems.push(`${name} must be one of ${options.join(', ')}, but is "${raw}".`);
+    return found ?? fallback;
+  };
+
+  // Never echoes the value: URLs carry passwords.
+  const url = (name: string, protocols: readonly string[], example: string): string | undefined => {
+    const raw = text(name);
+    if (raw === undefined) return undefined;
+    const protocol = protocols.find((candidate) => raw.startsWith(`${candidate}//`));
+    const parsable = raw
+      .split(',')
+      .every((part, index) => URL.canParse(index === 0 ? part : `tcp://${part}`));
+    if (protocol === undefined || !parsable) problems.push(`${name} must be a URL like ${example}.`);
+    return raw;
+  };
+
+  const list = (name: string): string[] =>
+    (text(name) ?? '')
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== '');
+
+  const production = env.NODE_ENV === 'production';
+  const jwtSecret = text('JWT_SECRET');
+  if (jwtSecret !== undefined && jwtSecret.length < 32) {
+    problems.push(`JWT_SECRET must have at least 32 characters, but has ${jwtSecret.length}.`);
+  }
+  if (production && jwtSecret === undefined) {
+    problems.push('JWT_SECRET must be set in production: at least 32 random characters.');
+  }
+  const databaseUrl = url(
+    'DATABASE_URL',
+    ['postgres:', 'postgresql:'],
+    'postgres://user:password@host:5432/name',
+  );
+  if (production && databaseUrl === undefined && text('DATA_DIR') === undefined) {
+    problems.push('In production set DATABASE_URL, or set DATA_DIR to keep the embedded database there.');
+  }
+  for (const email of list('ADMIN_EMAILS')) {
+    if (!/^[^@\s]+@[^@\s]+$/.test(email))
+      problems.push(`ADMIN_EMAILS must list e-mail addresses, not "${email}".`);
+  }
+  for (const origin of list('ALLOWED_ORIGINS')) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      problems.push(`ALLOWED_ORIGINS must list origins like https://example.com, not "${origin}".`);
+    }
+  }
+
+  const config: Config = {
+    production,
+    port: integer('PORT', 3000, 0, 65_535),
+    host: text('HOST') ?? '0.0.0.0',
+    databaseUrl,
+    dataDir: resolve(text('DATA_DIR') ?? './data'),
+    databasePool: integer('DATABASE_POOL', 10, 1, 1_000),
+    redisUrl: url('REDIS_URL', ['redis:', 'rediss:', 'redis+cluster:'], 'redis://host:6379'),
+    jwtSecret,
+    accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', 900, 1, 86_400),
+    refreshTokenDays: integer('REFRESH_TOKEN_DAYS', 30, 1, 3_650),
+    adminEmails: list('ADMIN_EMAILS').map((email) => email.toLowerCase()),
+    allowedOrigins: list('ALLOWED_ORIGINS'),
+    eventsRetentionHours: integer('EVENTS_RETENTION_HOURS', 168, 0, 1_000_000),
+    eventsRetentionPerTopic: integer('EVENTS_RETENTION_PER_TOPIC', 10_000, 0, 1_000_000_000),
+    maxFrameBytes: integer('MAX_FRAME_BYTES', 65_536, 0, 16_777_216),
+    maxSubscriptions: integer('MAX_SUBSCRIPTIONS', 200, 0, 1_000_000),
+    maxConnectionsPerUser: integer('MAX_CONNECTIONS_PER_USER', 20, 0, 1_000_000),
+    maxCommandsPerSecond: integer('MAX_COMMANDS_PER_SECOND', 100, 0, 1_000_000),
+    messagesPerMinute: integer('RATE_MESSAGES_PER_MINUTE', 30, 0, 1_000_000_000),
+    loginsPerMinute: integer('RATE_LOGINS_PER_MINUTE', 10, 0, 1_000_000_000),
+    registrationsPerHour: integer('RATE_REGISTRATIONS_PER_HOUR', 20, 0, 1_000_000_000),
+    drainSeconds: integer('DRAIN_SECONDS', 10, 0, 3_600),
+    trustProxy: integer('TRUST_PROXY', 0, 0, 32),
+    logLevel: oneOf('LOG_LEVEL', 'info', logLevels),
+    logFormat: oneOf('LOG_FORMAT', process.stdout.isTTY ? 'pretty' : 'json', logFormats),
+    instanceId: `${hostname().slice(0, 40)}-${crypto.randomUUID().slice(0, 8)}`,
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}

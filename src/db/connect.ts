@@ -1,0 +1,111 @@
+// One `Db` type over two drivers: a PostgreSQL server, or PGlite embedded in this process.
+// SQL must run on PostgreSQL 15 and 18. Inside a transaction everything goes through `tx`: the embedded
+// database has one connection, and asking for another one inside a transaction would wait for ever.
+
+import { Database as Lock } from 'bun:sqlite';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import type { SQL } from 'drizzle-orm';
+import { drizzle as drizzlePostgres } from 'drizzle-orm/node-postgres';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
+import pg from 'pg';
+import type { Config } from '../config.ts';
+import type { Logger } from '../telemetry/logger.ts';
+
+/** A database or an open transaction on it: services take either and cannot tell. */
+export type Db = PgDatabase<PgQueryResultHKT, Record<string, never>>;
+
+export interface Database {
+  readonly db: Db;
+  readonly kind: 'postgres' | 'embedded';
+  /** Applies pending migrations; several instances may call it at once. */
+  migrate(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Runs raw SQL and answers its rows; `Row` names the columns that the statement itself selects. */
+export async function queryRows<Row>(db: Db, statement: SQL): Promise<Row[]> {
+  // Both drivers answer { rows }; the shared Db type leaves the result open.
+  const result = (await db.execute(statement)) as { rows: Row[] };
+  return result.rows;
+}
+
+export const migrationsFolder = join(import.meta.dir, '../../drizzle');
+
+/** Opens the database that the configuration names. Does not wait for a PostgreSQL server to answer. */
+export async function connectDatabase(
+  config: Pick<Config, 'databaseUrl' | 'databasePool' | 'dataDir'>,
+  logger: Logger,
+): Promise<Database> {
+  return config.databaseUrl === undefined
+    ? await openEmbedded(config.dataDir)
+    : openPostgres(config.databaseUrl, config.databasePool, logger);
+}
+
+function openPostgres(url: string, poolSize: number, logger: Logger): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'carillon',
+  });
+  // An idle connection that breaks would otherwise end the process; the pool replaces it by itself.
+  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
+  const db = drizzlePostgres(pool);
+  return {
+    db: db as unknown as Db, // the driver's result type is narrower than the shared one
+    kind: 'postgres',
+    async migrate() {
+      const { migratePostgres } = await import('./migrate.ts');
+      await migratePostgres(pool, migrationsFolder);
+    },
+    close: () => pool.end(),
+  };
+}
+
+async function openEmbedded(dataDir: string): Promise<Database> {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const release = lockFolder(dataDir);
+  let client: PGlite;
+  try {
+    client = await PGlite.create(join(dataDir, 'postgres'));
+  } catch (error) {
+    release();
+    throw error;
+  }
+  const db = drizzleEmbedded(client);
+  return {
+    db: db as unknown as Db, // the driver's result type is narrower than the shared one
+    kind: 'embedded',
+    async migrate() {
+      const { migrateEmbedded } = await import('./migrate.ts');
+      await migrateEmbedded(client, migrationsFolder);
+    },
+    async close() {
+      await client.close();
+      release();
+    },
+  };
+}
+
+/**
+ * Two processes on one embedded database would destroy it. SQLite's exclusive file lock belongs to the process and
+ * ends with it, also on kill -9; a file that holds a pid would outlive both.
+ */
+function lockFolder(dataDir: string): () => void {
+  const lock = new Lock(join(dataDir, 'lock.sqlite'), { create: true });
+  try {
+    lock.run('PRAGMA locking_mode = EXCLUSIVE');
+    lock.run('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    throw new Error(
+      `The embedded database in ${dataDir} is open in another process. Stop that one, or set DATA_DIR to another folder ` +
+        '(or DATABASE_URL to a PostgreSQL server, which several instances can share).',
+      { cause: error },
+    );
+  }
+  return () => lock.close();
+}

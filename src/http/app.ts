@@ -1,0 +1,32 @@
+// The HTTP door put together: every route under /v1, health and the documentation, and one shape for every refusal. [X]
+// Requests are as strict as frames: unknown fields, other content types and large bodies are refused, never repaired.
+
+import { type AnyElysia, Elysia } from 'elysia';
+import { createDocs } from './docs.ts';
+import { createErrorAnswers, type ToRefusal } from './errors.ts';
+import { createHealth, type HealthSources } from './health.ts';
+import { readJson } from './json-body.ts';
+
+export interface AppParts {
+  /** Mounted under /v1. */
+  readonly plugins: readonly AnyElysia[];
+  readonly health: HealthSources;
+  readonly toRefusal: ToRefusal;
+}
+
+export function createApp({ plugins, health, toRefusal }: AppParts) {
+  const v1 = plugins.reduce<AnyElysia>(
+    (routes, plugin) => routes.use(plugin),
+    new Elysia({ prefix: '/v1', normalize: false }).onParse(readJson),
+  );
+  const checks = createHealth(health);
+  return (
+    new Elysia({ normalize: false })
+      // What a route answers is about one user, at one moment.
+      .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      .onError(createErrorAnswers(toRefusal))
+      .use(v1)
+      .use(checks)
+      .use(createDocs([v1, checks]))
+  );
+}

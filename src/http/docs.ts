@@ -1,0 +1,83 @@
+// The OpenAPI document at /swagger/json and a page that shows it at /swagger. Everything the page needs comes from here:
+// it works without the internet, and no other origin learns of its readers.
+
+import { type AnyElysia, Elysia } from 'elysia';
+import { mendDocument, type OpenApiDocument } from './openapi.ts';
+
+const info = {
+  title: 'Carillon',
+  version: '1',
+  description:
+    'Every route needs `Authorization: Bearer <accessToken>` where it shows a lock. What happens is announced over the ' +
+    'WebSocket at `/ws`; its frames are described in `src/protocol/PROTOCOL.md`.',
+};
+
+const tags = [
+  { name: 'Sessions', description: 'Becoming a user, logging in and out' },
+  { name: 'Users', description: 'Profiles' },
+  { name: 'Presence', description: 'Who is online' },
+  { name: 'Chats', description: 'Direct and group chats, and their members' },
+  { name: 'Messages', description: 'What is said in a chat, and how far it was read' },
+  { name: 'Admin', description: 'For users with the role admin' },
+  { name: 'Health', description: 'For load balancers' },
+];
+
+const securitySchemes = {
+  bearer: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
+};
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Carillon: HTTP routes</title>
+<link rel="icon" href="/swagger/favicon-32x32.png">
+<link rel="stylesheet" href="/swagger/swagger-ui.css">
+</head>
+<body>
+<div id="routes"></div>
+<script src="/swagger/swagger-ui-bundle.js"></script>
+<script src="/swagger/start.js"></script>
+</body>
+</html>
+`;
+
+// A file of its own: the policy below allows no inline script.
+const startScript = `SwaggerUIBundle({ url: '/swagger/json', dom_id: '#routes', deepLinking: true, validatorUrl: null });\n`;
+
+const pageHeaders = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+};
+
+const files = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
+
+/** Documents the routes of `plugins`. */
+export function createDocs(plugins: readonly AnyElysia[]) {
+  let document: Promise<OpenApiDocument> | undefined;
+  const docs = new Elysia({ prefix: '/swagger', normalize: false })
+    .get('/', () => new Response(page, { headers: pageHeaders }))
+    .get('/json', () => {
+      document ??= describeRoutes(plugins); // at the first request: an instance should not start later for it
+      return document;
+    })
+    .get('/start.js', () => new Response(startScript, { headers: { 'content-type': 'text/javascript' } }));
+  for (const name of files) {
+    const path = Bun.resolveSync(`swagger-ui-dist/${name}`, import.meta.dir);
+    docs.get(
+      `/${name}`,
+      () => new Response(Bun.file(path), { headers: { 'cache-control': 'max-age=3600' } }),
+    );
+  }
+  return docs;
+}
+
+/** The generator comes with a page that loads scripts from elsewhere: it is asked for the document, and never mounted. */
+async function describeRoutes(plugins: readonly AnyElysia[]): Promise<OpenApiDocument> {
+  const { swagger } = await import('@elysiajs/swagger');
+  const generator = plugins.reduce<AnyElysia>((routes, plugin) => routes.use(plugin), new Elysia());
+  generator.use(swagger({ documentation: { info, tags, components: { securitySchemes } } }));
+  const response = await generator.handle(new Request('http://generator.local/swagger/json'));
+  return mendDocument(await response.json());
+}

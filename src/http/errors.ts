@@ -1,0 +1,69 @@
+// Every refusal over HTTP: `{ error: { code, message, details?, retryAfterMs? } }` with the status of its code. [X]
+
+import { ParseError, ValidationError } from 'elysia';
+import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
+
+/** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
+export type ToRefusal = (error: unknown, what: string) => AppError;
+
+interface Failure {
+  readonly error: unknown;
+  readonly code: string | number;
+  readonly request: Request;
+}
+
+/** An Elysia error hook. */
+export function createErrorAnswers(toRefusal: ToRefusal): (failure: Failure) => Response {
+  return ({ error, code, request }) => {
+    // Never the query string: it may hold a token.
+    const what = `${request.method} ${new URL(request.url).pathname}`;
+    if (code === 'NOT_FOUND') {
+      return answer(new AppError('not_found', `There is no ${what}. /swagger lists what there is.`));
+    }
+    if (error instanceof ValidationError)
+      return answer(asInvalid(error) ?? toRefusal(brokenPromise(error), what));
+    // What a parser throws arrives wrapped.
+    return answer(toRefusal(error instanceof ParseError ? error.cause : error, what));
+  };
+}
+
+export function answer(refusal: AppError): Response {
+  const headers = new Headers();
+  if (refusal.retryAfterMs !== undefined) {
+    headers.set('Retry-After', String(Math.ceil(refusal.retryAfterMs / 1_000)));
+  }
+  if (refusal.code === 'unauthorized') headers.set('WWW-Authenticate', 'Bearer');
+  return Response.json({ error: toWireError(refusal) }, { status: refusal.status, headers });
+}
+
+/** The request does not fit its schema; undefined: it was our own answer that did not. */
+function asInvalid(error: ValidationError): AppError | undefined {
+  if (error.type === 'response') return undefined;
+  const details = listDetails(error);
+  const first = details[0];
+  return new AppError(
+    'invalid',
+    `The request does not fit.${first ? ` ${first.path}: ${first.message}` : ''}`,
+    {
+      details,
+    },
+  );
+}
+
+/** Says where, and not what was found: an answer may hold tokens, and this goes to the log. */
+function brokenPromise(error: ValidationError): Error {
+  return new Error(`The answer does not fit its schema: ${JSON.stringify(listDetails(error))}`);
+}
+
+const maxDetails = 20;
+
+/** Paths are JSON pointers from the part of the request: `/body/name`, `/query/limit`. */
+function listDetails(error: ValidationError): FieldError[] {
+  const details = new Map<string, FieldError>();
+  for (const { path, message } of error.all) {
+    if (details.size >= maxDetails) break;
+    const pointer = `/${error.type}${path}`;
+    if (!details.has(pointer)) details.set(pointer, { path: pointer, message });
+  }
+  return [...details.values()];
+}

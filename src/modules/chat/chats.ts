@@ -1,0 +1,244 @@
+// Chats as a whole: create, list, look at, rename.
+
+import { type Static, Type } from '@sinclair/typebox';
+import { and, eq, ne, sql } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
+import { users } from '../../auth/schema.ts';
+import { type Db, queryRows } from '../../db/connect.ts';
+import { AppError, type FieldError } from '../../protocol/errors.ts';
+import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../../protocol/paging.ts';
+import { Id } from '../../protocol/values.ts';
+import type { Actor } from '../../realtime/actor.ts';
+import type { Commit, Emit } from '../../realtime/commit.ts';
+import { findActiveUsers, lockGroupAsAdmin, noSuchChat, readChat } from './access.ts';
+import {
+  type Chat,
+  type ChatListItem,
+  type CreateChat,
+  type MessageType,
+  previewLength,
+} from './contract.ts';
+import { unreadCount } from './rows.ts';
+import { chatParticipants, chats } from './schema.ts';
+import { emitToUsers, systemMessage, writeTo } from './writer.ts';
+
+export interface Chats {
+  /** Two who create their direct chat, at once or one after another, get the same one. */
+  create(actor: Actor, input: CreateChat, key: string | undefined): Promise<Chat>;
+  /** The actor's chats, newest activity first. */
+  list(actor: Actor, page: PageRequest): Promise<Page<ChatListItem>>;
+  get(actor: Actor, chatId: string): Promise<Chat>;
+  rename(actor: Actor, chatId: string, name: string): Promise<Chat>;
+}
+
+export function createChats({ db, commit }: { db: Db; commit: Commit }): Chats {
+  return {
+    async create(actor, input, key) {
+      const { value } = await commit(
+        actor,
+        (tx, emit) =>
+          input.type === 'group'
+            ? createGroup(tx, emit, actor.userId, input)
+            : createDirect(tx, emit, actor.userId, input),
+        { operation: 'chat.create', key, body: input },
+      );
+      return value;
+    },
+
+    async list(actor, { limit = defaultPageSize, cursor }) {
+      const rows = await readList(db, actor.userId, limit + 1, readCursor(ListPosition, cursor));
+      return toPage(rows, limit, (row) => [Date.parse(row.created_at), row.id], toListItem);
+    },
+
+    async get(actor, chatId) {
+      const chat = await readChat(db, chatId);
+      if (!chat?.members.some(({ userId }) => userId === actor.userId)) throw noSuchChat();
+      return chat;
+    },
+
+    async rename(actor, chatId, name) {
+      const { value } = await commit(actor, async (tx, emit) => {
+        const { chat } = await lockGroupAsAdmin(tx, chatId, actor.userId);
+        if (name !== chat.name) {
+          const updatedAt = new Date();
+          await tx.update(chats).set({ name, updatedAt }).where(eq(chats.id, chatId));
+          const writer = writeTo(tx, emit, chatId);
+          await writer.addMessage(
+            systemMessage(actor.userId, `The group is now called “${name}”.`, {
+              event: 'chat.renamed',
+              name,
+            }),
+          );
+          writer.emit('chat.updated', { ...chat, name, updatedAt: updatedAt.toISOString() });
+        }
+        return await readExisting(tx, chatId);
+      });
+      return value;
+    },
+  };
+}
+
+type Create<ChatType> = Extract<CreateChat, { type: ChatType }>;
+type ChatRow = typeof chats.$inferSelect;
+
+async function createGroup(tx: Db, emit: Emit, creatorId: string, input: Create<'group'>): Promise<Chat> {
+  const { name, participantIds } = input;
+  await requireUsers(tx, participantIds);
+  const chat = newChat(creatorId, { type: 'group', name, directKey: null });
+  await tx.insert(chats).values(chat);
+  const memberIds = [...new Set([creatorId, ...participantIds])];
+  await addFirstMembers(tx, emit, chat, memberIds);
+  emitToUsers(emit, memberIds, 'chat.added', { chatId: chat.id, type: 'group', name });
+  return await readExisting(tx, chat.id);
+}
+
+async function createDirect(tx: Db, emit: Emit, creatorId: string, input: Create<'direct'>): Promise<Chat> {
+  const [otherId] = input.participantIds;
+  if (otherId === undefined || otherId === creatorId) {
+    throw invalidUsers([{ path: '/participantIds/0', message: 'Expected the id of another user' }]);
+  }
+  const directKey = [creatorId, otherId].sort().join(' ');
+  const chat = newChat(creatorId, { type: 'direct', name: null, directKey });
+  // Whoever comes second waits here until the first one commits, and then finds that chat.
+  const inserted = await tx
+    .insert(chats)
+    .values(chat)
+    .onConflictDoNothing({ target: chats.directKey })
+    .returning({ id: chats.id });
+  if (inserted.length === 0) {
+    const [existing] = await tx.select({ id: chats.id }).from(chats).where(eq(chats.directKey, directKey));
+    if (existing === undefined) throw new Error('A direct chat is there, but cannot be found by its key.');
+    return await readExisting(tx, existing.id);
+  }
+  await requireUsers(tx, input.participantIds);
+  await addFirstMembers(tx, emit, chat, [creatorId, otherId]);
+  for (const { userId, otherName } of await readPair(tx, chat.id)) {
+    emitToUsers(emit, [userId], 'chat.added', { chatId: chat.id, type: 'direct', name: otherName });
+  }
+  return await readExisting(tx, chat.id);
+}
+
+function newChat(createdBy: string, what: Pick<ChatRow, 'type' | 'name' | 'directKey'>): ChatRow {
+  const now = new Date();
+  return { id: Bun.randomUUIDv7(), ...what, createdBy, createdAt: now, updatedAt: now };
+}
+
+async function addFirstMembers(tx: Db, emit: Emit, chat: ChatRow, userIds: readonly string[]): Promise<void> {
+  await tx.insert(chatParticipants).values(
+    userIds.map((userId) => ({
+      chatId: chat.id,
+      userId,
+      role: chat.type === 'group' && userId === chat.createdBy ? ('admin' as const) : ('member' as const),
+      lastReadSeq: 0,
+      joinedAt: chat.createdAt,
+    })),
+  );
+  const said = systemMessage(chat.createdBy, 'The chat was created.', { event: 'chat.created' });
+  await writeTo(tx, emit, chat.id).addMessage(said);
+}
+
+/** Each of the two in a direct chat, with the name of the other. */
+async function readPair(tx: Db, chatId: string): Promise<{ userId: string; otherName: string }[]> {
+  const other = alias(chatParticipants, 'other');
+  return await tx
+    .select({ userId: chatParticipants.userId, otherName: users.name })
+    .from(chatParticipants)
+    .innerJoin(
+      other,
+      and(eq(other.chatId, chatParticipants.chatId), ne(other.userId, chatParticipants.userId)),
+    )
+    .innerJoin(users, eq(users.id, other.userId))
+    .where(eq(chatParticipants.chatId, chatId));
+}
+
+async function readExisting(tx: Db, chatId: string): Promise<Chat> {
+  const chat = await readChat(tx, chatId);
+  if (chat === undefined) throw new Error(`The chat ${chatId} is there, but has no members.`);
+  return chat;
+}
+
+/** Throws `invalid` unless each can be talked to: is there and not disabled. */
+async function requireUsers(tx: Db, userIds: readonly string[]): Promise<void> {
+  const active = await findActiveUsers(tx, userIds);
+  const problems = userIds.flatMap((id, index) =>
+    active.has(id) ? [] : [{ path: `/participantIds/${index}`, message: 'There is no such user' }],
+  );
+  if (problems.length > 0) throw invalidUsers(problems);
+}
+
+const invalidUsers = (details: FieldError[]) =>
+  new AppError('invalid', 'Every participant must be another user of this server.', { details });
+
+/** When the chat was last active, in ms up to the year 9999, and its id. */
+const ListPosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
+
+interface ListRow {
+  id: string;
+  type: ChatListItem['type'];
+  name: string | null;
+  unread_count: number;
+  member_count: number;
+  message_id: string;
+  seq: number | string;
+  sender_id: string;
+  message_type: MessageType;
+  preview: string | null;
+  created_at: string;
+}
+
+/** One statement: the page is found first, by the newest message of each chat, and only its chats are counted. */
+async function readList(
+  db: Db,
+  userId: string,
+  limit: number,
+  after: Static<typeof ListPosition> | undefined,
+): Promise<ListRow[]> {
+  const isBehind =
+    after === undefined
+      ? sql`true`
+      : sql`(newest.created_at, chats.id) < (${new Date(after[0]).toISOString()}::timestamptz, ${after[1]}::uuid)`;
+  return await queryRows<ListRow>(
+    db,
+    sql`
+      WITH page AS (
+        SELECT chats.id, chats.type, chats.name, mine.last_read_seq, newest.id AS message_id, newest.seq,
+          newest.sender_id, newest.message_type, left(newest.content, ${previewLength}) AS preview, newest.created_at
+        FROM chat_participants AS mine
+        JOIN chats ON chats.id = mine.chat_id
+        JOIN LATERAL (
+          SELECT * FROM messages WHERE messages.chat_id = chats.id ORDER BY messages.seq DESC LIMIT 1
+        ) AS newest ON true -- every chat begins with a message
+        WHERE mine.user_id = ${userId} AND ${isBehind}
+        ORDER BY newest.created_at DESC, chats.id DESC
+        LIMIT ${limit}
+      )
+      SELECT page.id, page.type, page.message_id, page.seq, page.sender_id, page.message_type, page.preview,
+        to_char(page.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
+        CASE page.type WHEN 'group' THEN page.name ELSE (
+          SELECT users.name FROM chat_participants AS other JOIN users ON users.id = other.user_id
+          WHERE other.chat_id = page.id AND other.user_id <> ${userId}
+        ) END AS name,
+        (SELECT count(*)::int FROM chat_participants WHERE chat_id = page.id) AS member_count,
+        ${unreadCount({ chatId: sql`page.id`, userId: sql`${userId}`, lastReadSeq: sql`page.last_read_seq` })} AS unread_count
+      FROM page
+      ORDER BY page.created_at DESC, page.id DESC`,
+  );
+}
+
+function toListItem(row: ListRow): ChatListItem {
+  return {
+    id: row.id,
+    type: row.type,
+    name: row.name,
+    lastMessage: {
+      id: row.message_id,
+      seq: Number(row.seq),
+      senderId: row.sender_id,
+      messageType: row.message_type,
+      preview: row.preview,
+      createdAt: row.created_at,
+    },
+    unreadCount: row.unread_count,
+    memberCount: row.member_count,
+  };
+}

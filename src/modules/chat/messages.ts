@@ -1,0 +1,217 @@
+// Messages: send, edit, delete, list, and how far each member has read.
+
+import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
+import type { Audit } from '../../auth/audit.ts';
+import type { RateLimits } from '../../auth/rate-limits.ts';
+import type { Db } from '../../db/connect.ts';
+import { AppError } from '../../protocol/errors.ts';
+import { defaultPageSize, type Page } from '../../protocol/paging.ts';
+import { chatTopic } from '../../protocol/topics.ts';
+import type { Actor } from '../../realtime/actor.ts';
+import type { Commit, Committed } from '../../realtime/commit.ts';
+import { readHeads } from '../../realtime/event-log.ts';
+import { isParticipant, requireMember } from './access.ts';
+import {
+  type DeleteMessage,
+  type EditMessage,
+  type Message,
+  type MessagesQuery,
+  type Metadata,
+  maxMetadataBytes,
+  type ReadMessages,
+  type ReadPosition,
+  type SendMessage,
+} from './contract.ts';
+import type { Notices } from './notices.ts';
+import { toMessage } from './rows.ts';
+import { chatParticipants, messages } from './schema.ts';
+import { type ChatWriter, writeTo } from './writer.ts';
+
+export interface Messages {
+  send(actor: Actor, input: SendMessage, key: string | undefined): Promise<Committed<Message>>;
+  /** By the sender. */
+  edit(actor: Actor, input: EditMessage): Promise<Committed<Message>>;
+  /** By the sender or an admin. The message keeps its place and loses its content; deleted again, it stays as it is. */
+  remove(actor: Actor, input: DeleteMessage): Promise<Committed<Message>>;
+  /** Only moves forward: a position behind the actor's own changes nothing. */
+  read(actor: Actor, input: ReadMessages): Promise<Committed<ReadPosition>>;
+  list(actor: Actor, chatId: string, query: MessagesQuery): Promise<Page<Message>>;
+}
+
+export interface MessagesDeps {
+  readonly db: Db;
+  readonly commit: Commit;
+  readonly limits: Pick<RateLimits, 'takeMessage'>;
+  readonly audit: Pick<Audit, 'record'>;
+  readonly notices: Notices;
+}
+
+export function createMessages({ db, commit, limits, audit, notices }: MessagesDeps): Messages {
+  return {
+    async send(actor, input, key) {
+      const { chatId, content, replyTo, metadata } = input;
+      await limits.takeMessage(actor.userId);
+      if (metadata !== undefined) checkMetadata(metadata);
+      const committed = await commit(
+        actor,
+        async (tx, emit) => {
+          await requireMember(tx, chatId, actor.userId, 'share');
+          if (replyTo !== undefined) await requireInChat(tx, chatId, replyTo);
+          const id = Bun.randomUUIDv7();
+          await audit.record(tx, {
+            event: 'message_sent',
+            userId: actor.userId,
+            details: { chatId, messageId: id },
+          });
+          const draft = {
+            id,
+            senderId: actor.userId,
+            messageType: 'text' as const,
+            content,
+            metadata,
+            replyTo,
+          };
+          return await writeTo(tx, emit, chatId).addMessage(draft);
+        },
+        { operation: 'message.send', key, body: input },
+      );
+      if (!committed.isRepeat) notices.tell(actor, committed.value);
+      return committed;
+    },
+
+    edit: (actor, { messageId, chatId, content }) =>
+      commit(actor, async (tx, emit) => {
+        const { message } = await lockMessage(tx, actor.userId, messageId, chatId);
+        if (message.senderId !== actor.userId || message.messageType !== 'text') {
+          throw new AppError('forbidden', 'Only what you wrote yourself can be edited.');
+        }
+        if (message.deletedAt !== null) {
+          throw new AppError('conflict', 'This message was deleted and can no longer be edited.');
+        }
+        const writer = writeTo(tx, emit, message.chatId);
+        return await change(tx, writer, 'message.edited', messageId, { content, editedAt: new Date() });
+      }),
+
+    remove: (actor, { messageId, chatId }) =>
+      commit(actor, async (tx, emit) => {
+        const { message, role } = await lockMessage(tx, actor.userId, messageId, chatId);
+        if (message.messageType === 'system') {
+          throw new AppError('forbidden', 'What the system said cannot be deleted.');
+        }
+        if (message.senderId !== actor.userId && role !== 'admin') {
+          throw new AppError('forbidden', 'Only its sender or an admin can delete a message.');
+        }
+        if (message.deletedAt !== null) return toMessage(message);
+        const writer = writeTo(tx, emit, message.chatId);
+        const nothing = { content: null, metadata: null, deletedAt: new Date() };
+        return await change(tx, writer, 'message.deleted', messageId, nothing);
+      }),
+
+    read: (actor, { chatId, seq }) =>
+      commit(actor, async (tx, emit) => {
+        const { userId } = actor;
+        const { lastReadSeq } = await requireMember(tx, chatId, userId, 'no key update');
+        if (seq <= lastReadSeq) return { chatId, userId, lastReadSeq };
+        const topic = chatTopic(chatId);
+        const head = (await readHeads(tx, [topic])).get(topic) ?? 0;
+        if (seq > head) {
+          const details = [{ path: '/seq', message: `Expected at most ${head}` }];
+          throw new AppError('invalid', `The newest event of this chat has seq ${head}.`, { details });
+        }
+        await tx.update(chatParticipants).set({ lastReadSeq: seq }).where(isParticipant(chatId, userId));
+        writeTo(tx, emit, chatId).emit('message.read', { userId, seq });
+        return { chatId, userId, lastReadSeq: seq };
+      }),
+
+    async list(actor, chatId, { before, after, limit = defaultPageSize }) {
+      await requireMember(db, chatId, actor.userId);
+      const isForward = after !== undefined;
+      const rows = await db
+        .select()
+        .from(messages)
+        .where(
+          and(
+            eq(messages.chatId, chatId),
+            before === undefined ? undefined : lt(messages.seq, before),
+            after === undefined ? undefined : gt(messages.seq, after),
+          ),
+        )
+        .orderBy(isForward ? asc(messages.seq) : desc(messages.seq))
+        .limit(limit + 1);
+      const shown = rows.slice(0, limit).map(toMessage);
+      const last = shown.at(-1);
+      return {
+        items: isForward ? shown : shown.reverse(),
+        nextCursor: rows.length > limit && last !== undefined ? String(last.seq) : null,
+      };
+    },
+  };
+}
+
+/** It is kept as jsonb, which takes neither NUL nor half a surrogate pair, in keys nor values. */
+function checkMetadata(metadata: Metadata): void {
+  let isStorable = true;
+  const json = JSON.stringify(metadata, (key, value: unknown) => {
+    isStorable &&= isText(key) && (typeof value !== 'string' || isText(value));
+    return value;
+  });
+  if (!isStorable) throw invalidMetadata('Expected text without NUL and without halves of surrogate pairs');
+  if (Buffer.byteLength(json) > maxMetadataBytes) {
+    throw invalidMetadata(`Expected at most ${maxMetadataBytes} bytes as JSON`);
+  }
+}
+
+const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();
+
+const invalidMetadata = (message: string) =>
+  new AppError('invalid', `The metadata cannot be kept. ${message}.`, {
+    details: [{ path: '/metadata', message }],
+  });
+
+async function requireInChat(tx: Db, chatId: string, messageId: string): Promise<void> {
+  const found = await tx
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(eq(messages.id, messageId), eq(messages.chatId, chatId)));
+  if (found.length > 0) return;
+  throw new AppError('invalid', 'A reply must name a message of the same chat.', {
+    details: [{ path: '/replyTo', message: 'There is no such message in this chat' }],
+  });
+}
+
+/** Keeps the actor a member and the message as it is until COMMIT. Throws `not_found` where the actor sees none. */
+async function lockMessage(tx: Db, userId: string, messageId: string, chatId: string | undefined) {
+  const isIt = and(
+    eq(messages.id, messageId),
+    chatId === undefined ? undefined : eq(messages.chatId, chatId),
+  );
+  const [member] = await tx
+    .select({ role: chatParticipants.role })
+    .from(messages)
+    .innerJoin(
+      chatParticipants,
+      and(eq(chatParticipants.chatId, messages.chatId), eq(chatParticipants.userId, userId)),
+    )
+    .where(isIt)
+    .for('share', { of: chatParticipants });
+  if (member === undefined) throw noSuchMessage();
+  const [message] = await tx.select().from(messages).where(isIt).for('no key update');
+  if (message === undefined) throw noSuchMessage();
+  return { message, role: member.role };
+}
+
+async function change(
+  tx: Db,
+  writer: ChatWriter,
+  type: 'message.edited' | 'message.deleted',
+  messageId: string,
+  values: Partial<typeof messages.$inferSelect>,
+): Promise<Message> {
+  const [row] = await tx.update(messages).set(values).where(eq(messages.id, messageId)).returning();
+  if (row === undefined) throw new Error(`The message ${messageId} was locked, but is gone.`);
+  const message = toMessage(row);
+  writer.emit(type, message);
+  return message;
+}
+
+const noSuchMessage = () => new AppError('not_found', 'There is no such message in your chats.');

@@ -1,0 +1,25 @@
+// The chat's service, by noun: what both doors call, and what other modules may use.
+
+import { type Chats, createChats } from './chats.ts';
+import { createMembers, type Members } from './members.ts';
+import { createMessages, type Messages, type MessagesDeps } from './messages.ts';
+import { createNotices, type NoticesDeps } from './notices.ts';
+import { createTyping, type TypingDeps, type TypingNews } from './typing.ts';
+
+export interface ChatService {
+  readonly chats: Chats;
+  readonly members: Members;
+  readonly messages: Messages;
+  readonly typing: TypingNews;
+}
+
+export type ChatDeps = Omit<MessagesDeps, 'notices'> & NoticesDeps & TypingDeps;
+
+export function createChatService(deps: ChatDeps): ChatService {
+  return {
+    chats: createChats(deps),
+    members: createMembers(deps),
+    messages: createMessages({ ...deps, notices: createNotices(deps) }),
+    typing: createTyping(deps),
+  };
+}

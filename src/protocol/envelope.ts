@@ -1,0 +1,114 @@
+// The envelopes of both directions, as TypeBox schemas and the types that follow from them. [E, H, S, C]
+
+import { type Static, Type } from '@sinclair/typebox';
+import type { WireError } from './errors.ts';
+
+export const protocolVersion = 1;
+export const subprotocol = 'carillon.v1';
+
+/** `id`, chosen by the client, ties a reply to its frame. [E1] */
+export const FrameId = Type.String({ minLength: 1, maxLength: 64 });
+
+/** Idempotency key of a command or POST. [K1] */
+export const Key = Type.String({ minLength: 1, maxLength: 64 });
+
+export const typePattern = '^[a-z0-9._-]{1,64}$';
+
+/** A frame from the client. `payload` is checked later, by the command that `type` names. [E1] */
+export const ClientFrame = Type.Object(
+  {
+    id: Type.Optional(FrameId),
+    type: Type.String({ pattern: typePattern }),
+    topic: Type.Optional(Type.String({ maxLength: 200 })),
+    payload: Type.Optional(Type.Unknown()),
+    key: Type.Optional(Key),
+  },
+  { additionalProperties: false },
+);
+export type ClientFrame = Static<typeof ClientFrame>;
+
+export type Source = 'ws' | 'http' | 'system';
+
+/** Who or what caused an event. [E3] */
+export interface EventMeta {
+  actorId?: string;
+  source: Source;
+  correlationId?: string;
+}
+
+/** An event as it arrives at a subscriber. Durable ones have a `seq`. [E3] */
+export interface EventFrame<Type extends string = string, Payload = unknown> {
+  type: Type;
+  topic: string;
+  seq?: number;
+  id: string;
+  /** ISO 8601, UTC, milliseconds. */
+  at: string;
+  payload: Payload;
+  meta: EventMeta;
+}
+
+/** Where an event that a command wrote stands. [O3] */
+export interface EventPosition {
+  topic: string;
+  seq: number;
+}
+
+export interface OkFrame {
+  type: 'ok';
+  id: string;
+  payload?: unknown;
+}
+
+export interface ErrorFrame {
+  type: 'error';
+  id?: string;
+  error: WireError;
+}
+
+/** Where a client wants to join a topic. [S1] */
+export const SubscribeRequest = Type.Object(
+  {
+    since: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+    epoch: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    snapshot: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+export type SubscribeRequest = Static<typeof SubscribeRequest>;
+
+/** The answer to a subscribe. The next durable event on the topic has `seq + 1`. [S2] */
+export interface Subscribed {
+  topic: string;
+  seq: number;
+  head: number;
+  epoch: string;
+  /** How many events between `seq` and `head` follow this answer before live ones. */
+  replay: number;
+  /** The log does not reach back to `since`: start over from `seq` (and `snapshot`). [S4] */
+  reset?: true;
+  snapshot?: unknown;
+}
+
+export interface WelcomePayload {
+  connectionId: string;
+  userId: string;
+  sessionId: string;
+  instanceId: string;
+  protocol: number;
+  /** When the access token ends, ISO 8601. */
+  expiresAt: string;
+  heartbeatMs: number;
+  limits: { frameBytes: number; subscriptions: number; commandsPerSecond: number };
+}
+
+export const closeCodes = {
+  goingAway: 1001,
+  tooBig: 1009,
+  restart: 1012,
+  overloaded: 1013,
+  nonsense: 4400,
+  unauthorized: 4401,
+  revoked: 4403,
+  authTimeout: 4408,
+} as const;

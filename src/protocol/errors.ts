@@ -1,0 +1,69 @@
+// The one table of errors, for both doors. [X]
+// A refusal is an AppError with a code from here; the table alone decides its HTTP status.
+
+export const errorTable = {
+  invalid: { status: 400 },
+  unauthorized: { status: 401 },
+  forbidden: { status: 403 },
+  not_found: { status: 404 },
+  unknown_command: { status: 404 },
+  unknown_topic: { status: 404 },
+  conflict: { status: 409 },
+  too_large: { status: 413 },
+  too_many_subscriptions: { status: 429 },
+  rate_limited: { status: 429 },
+  unavailable: { status: 503 },
+  internal: { status: 500 },
+} as const;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export const errorCodes = Object.keys(errorTable) as ErrorCode[]; // keyof of a const table is exactly its keys
+
+/** What a client sees of a refusal, the same over HTTP and WebSocket. */
+export interface WireError {
+  code: ErrorCode;
+  message: string;
+  details?: unknown;
+  retryAfterMs?: number;
+}
+
+/** One field that did not fit its schema: `path` is a JSON pointer such as `/payload/content`. */
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+/** An expected refusal. Anything else that is thrown is a bug and is answered `internal`. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly details: unknown;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: unknown; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.details = options.details;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get status(): number {
+    return errorTable[this.code].status;
+  }
+}
+
+/** The wire form of anything thrown. A bug discloses nothing. */
+export function toWireError(error: unknown): WireError {
+  if (!(error instanceof AppError)) {
+    return { code: 'internal', message: 'Something went wrong on the server. Try again later.' };
+  }
+  const wire: WireError = { code: error.code, message: error.message };
+  if (error.details !== undefined) wire.details = error.details;
+  if (error.retryAfterMs !== undefined) wire.retryAfterMs = error.retryAfterMs;
+  return wire;
+}

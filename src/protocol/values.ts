@@ -1,0 +1,24 @@
+// Schemas of the values that every contract uses. Patterns are linear in their input: no string can stall them.
+
+import { type TSchema, Type } from '@sinclair/typebox';
+import { uuidPattern } from './topics.ts';
+
+export const Id = Type.String({ pattern: uuidPattern });
+
+/** A point in time as the server writes it. */
+export const Instant = Type.String({
+  description: 'ISO 8601, UTC, milliseconds',
+  examples: ['2026-11-21T09:30:00.000Z'],
+});
+
+export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+
+/**
+ * Any text that PostgreSQL can keep: no NUL, and no half of a surrogate pair, which UTF-8 cannot say. Spelled so that it
+ * means the same with and without the `u` flag, since validators differ on it.
+ */
+export const textPattern = '^(?:[^\\u0000\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$';
+
+/** One line of visible text: no control characters, no line separators, at least one character that is not a space. */
+export const linePattern =
+  '^(?=.*\\S)(?:[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$';

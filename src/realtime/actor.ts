@@ -1,0 +1,22 @@
+// Who asks, through which door. Made by auth, carried unchanged down to the events that the request causes.
+
+import type { EventMeta, Source } from '../protocol/envelope.ts';
+
+export type Role = 'user' | 'worker' | 'admin';
+
+export interface Actor {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly role: Role;
+  readonly source: Source;
+  /** Ties events to the request that caused them: the frame's id, or the `X-Correlation-Id` header. */
+  readonly correlationId?: string;
+}
+
+/** The `meta` of an event that this actor caused. [E3] */
+export function metaOf(actor: Actor | undefined): EventMeta {
+  if (actor === undefined) return { source: 'system' };
+  const meta: EventMeta = { actorId: actor.userId, source: actor.source };
+  if (actor.correlationId !== undefined) meta.correlationId = actor.correlationId;
+  return meta;
+}

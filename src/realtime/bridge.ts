@@ -1,0 +1,28 @@
+// Carries frames between instances. Only a hint: what it loses, delays, repeats or reorders is mended from the log.
+// Every variant passes the suite in test/realtime/bridge.test.ts.
+
+import type { LoggedEvent } from './event-log.ts';
+
+/** An event without a seq, in its wire form. */
+export interface EphemeralFrame {
+  readonly topic: string;
+  readonly seq?: undefined;
+  readonly frame: string;
+  readonly exceptUserId: string | undefined;
+  readonly exceptFollowersOf: string | undefined;
+}
+
+export type BridgeFrame = LoggedEvent | EphemeralFrame;
+
+export interface Bridge {
+  /** `receive` gets the frames of other instances on served topics, never this instance's own. Call once, first. */
+  start(receive: (frame: BridgeFrame) => void): Promise<void>;
+  /** Resolves when frames published from now on will arrive, or when the bridge is away and nothing will. */
+  serve(topic: string): Promise<void>;
+  release(topic: string): void;
+  /** Never waits and never throws; a frame may be lost. Frames of one topic keep their order while nothing fails. */
+  publish(frame: BridgeFrame): void;
+  /** False while frames of other instances may be missing: the log is then asked about every topic, every second. */
+  readonly isComplete: boolean;
+  stop(): Promise<void>;
+}

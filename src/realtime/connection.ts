@@ -1,0 +1,242 @@
+// One WebSocket: its phase, its queue of frames, its subscriptions. Frames take effect one after another, and replies
+// leave in that order, however long one of them takes. [E6]
+
+import type { ServerWebSocket } from 'bun';
+import { closeCodes } from '../protocol/envelope.ts';
+import type { Actor } from './actor.ts';
+import type { Follower } from './hub.ts';
+import type { Stream } from './stream.ts';
+
+export type Socket = ServerWebSocket<Connection>;
+
+export interface Subscription {
+  readonly topic: string;
+  readonly stream: Stream;
+  /** The seq at which the right to follow was read: who is shut out by a later event has lost it. [S7] */
+  readonly authorizedAt: number;
+  /** `replaying`: events come from memory or the log; `live`: from the native topic. */
+  phase: 'replaying' | 'live' | 'ended';
+}
+
+export type Phase =
+  | { readonly name: 'greeting'; readonly deadlineMs: number }
+  | { readonly name: 'live'; readonly actor: Actor; readonly expiresAtMs: number; readonly warnAtMs: number }
+  | { readonly name: 'closed'; readonly actor: Actor | undefined };
+
+export interface ConnectionLimits {
+  /** Frames a second; 0: none. */
+  readonly commandsPerSecond: number;
+  /** Waiting frames; over it they are refused in their turn, over four times of it the connection is closed. */
+  readonly waitingFrames: number;
+}
+
+/** Handles one frame; must not throw. `isOverLimit`: refuse it, without looking further. */
+export type HandleFrame = (
+  connection: Connection,
+  frame: string | Buffer,
+  isOverLimit: boolean,
+) => Promise<void>;
+
+interface WaitingFrame {
+  readonly frame: string | Buffer;
+  readonly isOverLimit: boolean;
+}
+
+/** Own frames wait while more than this is unsent: a reader that is merely slow is not cut off by its own replies. */
+const highWaterBytes = 262_144;
+
+const nonsenseLimit = 10;
+const nonsenseWindowMs = 60_000;
+
+export class Connection implements Follower {
+  readonly id = Bun.randomUUIDv7();
+  readonly subscriptions = new Map<string, Subscription>();
+  phase: Phase;
+  /** The token found in the upgrade request; undefined: the first frame must bring it. [H1] */
+  readonly upgradeToken: string | undefined;
+  #socket: Socket | undefined;
+  readonly #limits: ConnectionLimits;
+  readonly #handleFrame: HandleFrame;
+  readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
+  readonly #waiting: WaitingFrame[] = [];
+  #turn: Promise<void> | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #allowance: number;
+  #allowanceAtMs = performance.now();
+  #nonsenseAtMs: number[] | undefined;
+
+  constructor(options: {
+    upgradeToken: string | undefined;
+    greetingDeadlineMs: number;
+    limits: ConnectionLimits;
+    handleFrame: HandleFrame;
+    /** A subscription is over, for whatever reason. */
+    onEnded: (connection: Connection, subscription: Subscription) => void;
+  }) {
+    this.upgradeToken = options.upgradeToken;
+    this.phase = { name: 'greeting', deadlineMs: options.greetingDeadlineMs };
+    this.#limits = options.limits;
+    this.#handleFrame = options.handleFrame;
+    this.#onEnded = options.onEnded;
+    this.#allowance = options.limits.commandsPerSecond;
+  }
+
+  /** Who is connected. Throws before the greeting is over. */
+  get actor(): Actor {
+    const actor = this.phase.name === 'greeting' ? undefined : this.phase.actor;
+    if (actor === undefined) throw new Error('This connection never became live.');
+    return actor;
+  }
+
+  get isLive(): boolean {
+    return this.phase.name === 'live';
+  }
+
+  get userId(): string {
+    return this.actor.userId;
+  }
+
+  get isClosed(): boolean {
+    return this.phase.name === 'closed';
+  }
+
+  /** Resolves when everything that was received so far has taken effect. */
+  get idle(): Promise<void> {
+    return this.#turn ?? Promise.resolve();
+  }
+
+  /** The socket is open; `greet` takes effect before any frame. */
+  open(socket: Socket, greet: (() => Promise<void>) | undefined): void {
+    this.#socket = socket;
+    if (greet !== undefined) this.#turn = this.#takeTurns(greet);
+  }
+
+  receive(frame: string | Buffer): void {
+    if (this.isClosed) return;
+    const bound = this.#limits.waitingFrames;
+    if (this.#waiting.length >= 4 * bound) {
+      this.close(closeCodes.overloaded, 'Too many frames are waiting.');
+      return;
+    }
+    const isOverLimit = !this.#takeAllowance() || this.#waiting.length >= bound;
+    this.#waiting.push({ frame, isOverLimit });
+    this.#turn ??= this.#takeTurns();
+  }
+
+  /** Sends one frame. A socket whose buffer is over its limit is closed: it resumes when it reads again. */
+  send(frame: string): void {
+    if (this.isClosed || this.#socket === undefined) return;
+    if (this.#socket.send(frame) === 0) this.#socket.terminate();
+  }
+
+  /** Waits until a reader that fell behind has caught up, or is gone. */
+  async waitUntilDrained(): Promise<void> {
+    while (this.isBackedUp) {
+      this.#drained ??= Promise.withResolvers();
+      await this.#drained.promise;
+    }
+  }
+
+  get isBackedUp(): boolean {
+    return !this.isClosed && (this.#socket?.getBufferedAmount() ?? 0) > highWaterBytes;
+  }
+
+  /** The socket's buffer has become smaller. */
+  onDrain(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.isClosed) return;
+    this.#end();
+    this.#socket?.close(code, reason);
+  }
+
+  /** The socket is gone. */
+  onClose(): void {
+    this.#end();
+    for (const topic of [...this.subscriptions.keys()]) this.endSubscription(topic);
+  }
+
+  /** Counts a frame that is no envelope; true at the tenth within a minute. [E5] */
+  countNonsense(): boolean {
+    const now = performance.now();
+    this.#nonsenseAtMs = (this.#nonsenseAtMs ?? []).filter((atMs) => atMs > now - nonsenseWindowMs);
+    this.#nonsenseAtMs.push(now);
+    return this.#nonsenseAtMs.length >= nonsenseLimit;
+  }
+
+  /** From here on the native topic reaches this connection: everything before was sent to it. */
+  goLive(subscription: Subscription): void {
+    subscription.phase = 'live';
+    this.#socket?.subscribe(subscription.topic);
+  }
+
+  endSubscription(topic: string): void {
+    const subscription = this.subscriptions.get(topic);
+    if (subscription === undefined) return;
+    if (subscription.phase === 'live') this.#socket?.unsubscribe(topic);
+    subscription.phase = 'ended';
+    this.subscriptions.delete(topic);
+    this.#onEnded(this, subscription);
+  }
+
+  /** While replaying, the replay comes to the event that shuts out, and ends there. [S7] */
+  shutOut(topic: string): void {
+    if (this.subscriptions.get(topic)?.phase === 'live') this.loseTopic(topic);
+  }
+
+  /** Ends the subscription and says so; nothing of the topic is sent behind it. [S7] */
+  loseTopic(topic: string): void {
+    this.endSubscription(topic);
+    this.send(JSON.stringify({ type: 'unsubscribed', topic, payload: { reason: 'forbidden' } }));
+  }
+
+  follows(topic: string): boolean {
+    return this.subscriptions.has(topic);
+  }
+
+  setMuted(topic: string, isMuted: boolean): void {
+    if (this.subscriptions.get(topic)?.phase !== 'live') return;
+    if (isMuted) this.#socket?.unsubscribe(topic);
+    else this.#socket?.subscribe(topic);
+  }
+
+  restart(topic: string): void {
+    this.close(closeCodes.restart, `The events of ${topic} have moved on: subscribe again.`);
+  }
+
+  /** Nothing that waits takes effect any more. */
+  #end(): void {
+    if (this.phase.name !== 'closed') {
+      this.phase = { name: 'closed', actor: this.phase.name === 'live' ? this.phase.actor : undefined };
+    }
+    this.#waiting.length = 0;
+    this.onDrain();
+  }
+
+  async #takeTurns(first?: () => Promise<void>): Promise<void> {
+    await first?.();
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (this.isBackedUp) await this.waitUntilDrained();
+      await this.#handleFrame(this, next.frame, next.isOverLimit);
+    }
+    this.#turn = undefined;
+  }
+
+  /** A bucket that holds one second's worth of frames. */
+  #takeAllowance(): boolean {
+    const perSecond = this.#limits.commandsPerSecond;
+    if (perSecond === 0) return true;
+    const now = performance.now();
+    this.#allowance = Math.min(
+      perSecond,
+      this.#allowance + ((now - this.#allowanceAtMs) / 1_000) * perSecond,
+    );
+    this.#allowanceAtMs = now;
+    if (this.#allowance < 1) return false;
+    this.#allowance -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,104 @@
+// The parts of the real-time core that the modules stand on, put together: commit, announce, hub, presence.
+// The socket is built on top, when the modules have said which commands and topics there are.
+
+import { sql } from 'drizzle-orm';
+import { type Db, queryRows } from '../db/connect.ts';
+import { asRefusal } from '../db/errors.ts';
+import { AppError } from '../protocol/errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Bridge } from './bridge.ts';
+import { type Commit, createCommit } from './commit.ts';
+import { Connections } from './connections.ts';
+import { type LoggedEvent, readEvents, readHeads } from './event-log.ts';
+import { startHealing } from './heal.ts';
+import { Hub } from './hub.ts';
+import type { Announce } from './module.ts';
+import type { Presence } from './presence.ts';
+import { createMemoryPresence } from './presence-memory.ts';
+import { type RetentionPolicy, startRetention } from './retention.ts';
+
+export interface Core {
+  readonly db: Db;
+  readonly commit: Commit;
+  readonly announce: Announce;
+  readonly hub: Hub;
+  readonly presence: Presence;
+  readonly connections: Connections;
+  /** Of the log: positions from another epoch are void. [S4] */
+  readonly epoch: string;
+  readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
+  /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
+  readonly toRefusal: (error: unknown, what: string) => AppError;
+  /** Called with every durable event of a type, right behind its delivery here. */
+  readonly observe: (type: string, observer: (event: LoggedEvent) => void) => void;
+  /** From now on frames leave through this. */
+  readonly attach: (server: { publish(topic: string, frame: string): unknown }) => void;
+  readonly stop: () => Promise<void>;
+}
+
+export interface CoreDeps {
+  readonly db: Db;
+  readonly bridge: Bridge;
+  readonly retention: RetentionPolicy;
+  readonly logger: Logger;
+}
+
+/** The database must be migrated. */
+export async function createCore({ db, bridge, retention, logger }: CoreDeps): Promise<Core> {
+  let server: Parameters<Core['attach']>[0] | undefined;
+  const observers = new Map<string, (event: LoggedEvent) => void>();
+  const connections = new Connections();
+
+  const toRefusal: Core['toRefusal'] = (error, what) => {
+    const refusal = asRefusal(error);
+    if (refusal !== undefined) return refusal;
+    logger.error({ err: error }, `${what} failed`);
+    return new AppError('internal', 'Something went wrong on the server. Try again later.', { cause: error });
+  };
+  const onFailure = (error: unknown, what: string): void =>
+    logger.warn({ err: error }, `${what} failed, for now`);
+  const readPage = (topic: string, after: number, limit: number) => readEvents(db, topic, after, limit);
+
+  const hub = new Hub({
+    bridge,
+    publishFrame: (topic, frame) => void server?.publish(topic, frame),
+    followersOf: (userId) => connections.ofUser(userId),
+    allFollowers: () => connections.all,
+    readHead: async (topic) => (await readHeads(db, [topic])).get(topic) ?? 0,
+    readEvents: readPage,
+    onDelivered: (event) => observers.get(event.type)?.(event),
+    onFailure,
+  });
+  const announce: Announce = (event) => hub.announce(event);
+  const presence = createMemoryPresence((type, topic, userId) =>
+    announce({ topic, type, payload: { userId }, actor: undefined }),
+  );
+
+  const [log] = await queryRows<{ epoch: string }>(db, sql`SELECT epoch FROM event_log`);
+  if (log === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
+  await bridge.start((frame) => hub.receive(frame));
+  const stopHealing = startHealing({ hub, bridge, readHeads: (topics) => readHeads(db, topics), onFailure });
+  const stopRetention = startRetention(db, retention, onFailure);
+
+  return {
+    db,
+    commit: createCommit(db, (events) => hub.publish(events)),
+    announce,
+    hub,
+    presence,
+    connections,
+    epoch: log.epoch,
+    readEvents: readPage,
+    toRefusal,
+    observe: (type, observer) => void observers.set(type, observer),
+    attach: (next) => {
+      server = next;
+    },
+    async stop() {
+      await Promise.all([stopHealing(), stopRetention()]);
+      presence.stop();
+      hub.stop();
+      await bridge.stop();
+    },
+  };
+}

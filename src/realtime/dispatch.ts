@@ -1,0 +1,193 @@
+// From the bytes of a frame to the command that answers it: parse, look up, check the payload, run, reply. [E]
+// Replies leave in the order of the frames, because the connection hands over one at a time. [E6]
+
+import type { TSchema } from '@sinclair/typebox';
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
+import { ClientFrame, closeCodes, typePattern } from '../protocol/envelope.ts';
+import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
+import type { Connection } from './connection.ts';
+import type { Command } from './module.ts';
+
+/** A command of the core: it may act on the connection itself. */
+export interface CoreCommand {
+  readonly type: string;
+  readonly input: TSchema;
+  readonly takesTopic: boolean;
+  run(connection: Connection, frame: ClientFrame): Promise<Reply>;
+}
+
+export interface Reply {
+  readonly payload?: object | undefined;
+  /** Another frame in the place of `ok`. */
+  readonly type?: 'pong';
+  /** Runs right behind the reply. */
+  readonly afterReply?: (() => void) | undefined;
+}
+
+export interface DispatchDeps {
+  readonly coreCommands: readonly CoreCommand[];
+  readonly commands: readonly Command[];
+  /** The first frame of a connection that brought no credentials with its upgrade; undefined: it is no envelope. [H1] */
+  readonly greet: (connection: Connection, frame: ClientFrame | undefined) => Promise<void>;
+  readonly toRefusal: (error: unknown, what: string) => AppError;
+}
+
+interface Route {
+  readonly check: TypeCheck<TSchema>;
+  readonly takesTopic: boolean;
+  readonly takesKey: boolean;
+  run(connection: Connection, frame: ClientFrame): Promise<Reply>;
+}
+
+export type Dispatch = (
+  connection: Connection,
+  bytes: string | Buffer,
+  isOverLimit: boolean,
+) => Promise<void>;
+
+const envelopeCheck = TypeCompiler.Compile(ClientFrame);
+const typeCheck = new RegExp(typePattern);
+
+export function createDispatch(deps: DispatchDeps): Dispatch {
+  const routes = listRoutes(deps);
+
+  const answer = async (connection: Connection, frame: ClientFrame): Promise<Reply> => {
+    const route = routes.get(frame.type);
+    if (route === undefined) {
+      throw new AppError('unknown_command', `There is no command "${frame.type}".`);
+    }
+    if (frame.topic !== undefined && !route.takesTopic) {
+      throw invalid([{ path: '/topic', message: `The command ${frame.type} takes no topic.` }]);
+    }
+    if (frame.key !== undefined && !route.takesKey) {
+      throw invalid([{ path: '/key', message: `The command ${frame.type} takes no key.` }]);
+    }
+    const { payload = {} } = frame;
+    if (!route.check.Check(payload)) throw invalid(listErrors(route.check, payload, '/payload'));
+    return await route.run(connection, { ...frame, payload });
+  };
+
+  return async (connection, bytes, isOverLimit) => {
+    if (connection.isClosed) return;
+    const parsed = parseFrame(bytes);
+    if (!connection.isLive) {
+      await deps.greet(connection, parsed.frame);
+      return;
+    }
+    if (parsed.frame === undefined) {
+      sendError(connection, parsed.id, parsed.problem);
+      if (parsed.isNonsense && connection.countNonsense()) {
+        connection.close(closeCodes.nonsense, 'Too many frames that are no envelopes.');
+      }
+      return;
+    }
+    const { frame } = parsed;
+    try {
+      if (isOverLimit) {
+        throw new AppError(
+          'rate_limited',
+          'Too many commands at once on this connection. Send fewer a second.',
+          {
+            retryAfterMs: 1_000,
+          },
+        );
+      }
+      const reply = await answer(connection, frame);
+      if (reply.type !== undefined || frame.id !== undefined) {
+        connection.send(JSON.stringify({ type: reply.type ?? 'ok', id: frame.id, payload: reply.payload }));
+      }
+      reply.afterReply?.();
+    } catch (error) {
+      sendError(connection, frame.id, deps.toRefusal(error, `command ${frame.type}`));
+    }
+  };
+}
+
+/** An error frame; `id` ties it to the frame that it answers. [E2] */
+export function sendError(connection: Connection, id: string | undefined, error: AppError): void {
+  connection.send(JSON.stringify({ type: 'error', id, error: toWireError(error) }));
+}
+
+/** What is wrong with `value`, field by field, paths under `root`. */
+export function listErrors(check: TypeCheck<TSchema>, value: unknown, root: string): FieldError[] {
+  const found = new Map<string, FieldError>();
+  for (const { path, message } of check.Errors(value)) {
+    if (found.size >= maxDetails) break;
+    if (!found.has(path)) found.set(path, { path: root + path, message });
+  }
+  return [...found.values()];
+}
+
+const maxDetails = 20;
+
+function invalid(details: FieldError[]): AppError {
+  const first = details[0];
+  const where = first ? ` ${first.path}: ${first.message}` : '';
+  return new AppError('invalid', `The frame does not fit what this command expects.${where}`, { details });
+}
+
+type Parsed =
+  | { readonly frame: ClientFrame }
+  | {
+      readonly frame?: undefined;
+      readonly problem: AppError;
+      readonly id: string | undefined;
+      readonly isNonsense: boolean;
+    };
+
+/** Nonsense is what has no type to look up; a frame that is merely wrong is not counted against the client. [E5] */
+function parseFrame(bytes: string | Buffer): Parsed {
+  if (typeof bytes !== 'string') {
+    return nonsense('Expected a text frame with one JSON object, but got a binary frame.');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes);
+  } catch {
+    return nonsense('Expected one JSON object, but the frame is not JSON.');
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return nonsense('Expected one JSON object { id?, type, topic?, payload?, key? }.');
+  }
+  if (envelopeCheck.Check(value)) return { frame: value };
+  const { id, type } = value as { id?: unknown; type?: unknown }; // an object of unknown shape
+  const details = listErrors(envelopeCheck, value, '');
+  const replyId = typeof id === 'string' && id.length >= 1 && id.length <= 64 ? id : undefined;
+  const hasType = typeof type === 'string' && typeCheck.test(type);
+  const message = hasType
+    ? 'The envelope is { id?, type, topic?, payload?, key? }, with an id and a key of 1 to 64 characters.'
+    : 'Expected a type of 1 to 64 of the characters a-z 0-9 . _ -';
+  return { problem: new AppError('invalid', message, { details }), id: replyId, isNonsense: !hasType };
+}
+
+function nonsense(message: string): Parsed {
+  return { problem: new AppError('invalid', message), id: undefined, isNonsense: true };
+}
+
+function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route> {
+  const routes = new Map<string, Route>();
+  const add = (type: string, route: Route): void => {
+    if (routes.has(type)) throw new Error(`Two commands have the type ${type}.`);
+    routes.set(type, route);
+  };
+  for (const command of coreCommands) {
+    add(command.type, {
+      check: TypeCompiler.Compile(command.input),
+      takesTopic: command.takesTopic,
+      takesKey: false,
+      run: (connection, frame) => command.run(connection, frame),
+    });
+  }
+  for (const command of commands) {
+    add(command.type, {
+      check: TypeCompiler.Compile(command.input),
+      takesTopic: false,
+      takesKey: command.takesKey,
+      async run(connection, { id, payload, key }) {
+        const actor = { ...connection.actor, correlationId: id };
+        return { payload: await command.run(actor, payload, key) };
+      },
+    });
+  }
+  return routes;
+}

@@ -1,0 +1,218 @@
+// Who connects: credentials, the welcome, renewal in place, and expiry. [H]
+
+import { type Static, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import {
+  type ClientFrame,
+  closeCodes,
+  protocolVersion,
+  subprotocol,
+  type WelcomePayload,
+} from '../protocol/envelope.ts';
+import { AppError } from '../protocol/errors.ts';
+import { userTopic } from '../protocol/topics.ts';
+import type { Actor } from './actor.ts';
+import type { Connection } from './connection.ts';
+import type { Connections } from './connections.ts';
+import { type Reply, sendError } from './dispatch.ts';
+import type { Hub } from './hub.ts';
+import type { Presence } from './presence.ts';
+import type { Stream } from './stream.ts';
+
+/** What a valid access token says. */
+export interface Credentials {
+  readonly actor: Actor;
+  readonly expiresAtMs: number;
+}
+
+export interface HelloDeps {
+  readonly hub: Hub;
+  readonly connections: Connections;
+  readonly presence: Presence;
+  /** Checks the token alone; throws `unauthorized`. */
+  readonly verify: (token: string) => Promise<Credentials>;
+  /** Whether session and user are still good, read now; throws `unauthorized`. Answers the actor with its current role. */
+  readonly confirm: (actor: Actor) => Promise<Actor>;
+  /** A user came or went; for "last seen". */
+  readonly onSeen: (userId: string) => void;
+  readonly toRefusal: (error: unknown, what: string) => AppError;
+  readonly instanceId: string;
+  readonly limits: WelcomePayload['limits'];
+  /** A user on this instance; 0: none. */
+  readonly maxConnectionsPerUser: number;
+}
+
+export interface Hello {
+  /** Makes the connection live, or refuses and closes it. Never throws. */
+  greet(connection: Connection, token: string, replyId?: string): Promise<void>;
+  /** The first frame, where the upgrade brought no token. [H1] */
+  greetByFrame(connection: Connection, frame: ClientFrame | undefined): Promise<void>;
+  /** `auth` on a live connection. [H4] */
+  renew(connection: Connection, token: string): Promise<Reply>;
+  /** Warns of expiry, and closes what has expired or never said who it is. Call it often. */
+  sweep(nowMs: number): void;
+  /** The connection is gone. */
+  leave(connection: Connection): void;
+}
+
+export const AuthPayload = Type.Object(
+  { token: Type.String({ minLength: 1, maxLength: 8_192 }) },
+  {
+    additionalProperties: false,
+  },
+);
+export type AuthPayload = Static<typeof AuthPayload>;
+
+/** How long a connection may stay without credentials. [H1] */
+export const greetingMs = 10_000;
+
+/** `auth.expiring` comes this long before expiry, or at half of a shorter token's life. [H4] */
+const warningMs = 60_000;
+
+/** How often a client may ping, so that every proxy on the way keeps the connection. */
+const heartbeatMs = 30_000;
+
+/** The first credentials found in an upgrade request: header, subprotocol, query. [H1] */
+export function findToken(request: Request): string | undefined {
+  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+  if (bearer !== undefined) return bearer;
+  const offered = offeredProtocols(request).find((protocol) => protocol.startsWith('bearer.'));
+  if (offered !== undefined) return offered.slice('bearer.'.length);
+  return new URL(request.url).searchParams.get('token') ?? undefined;
+}
+
+/** The subprotocol to answer with; undefined where the client did not offer ours. */
+export function chooseProtocol(request: Request): string | undefined {
+  return offeredProtocols(request).find((protocol) => protocol === subprotocol);
+}
+
+export function createHello(deps: HelloDeps): Hello {
+  /** Every live connection follows its user's own topic inside the server: revocation comes that way. [H5] */
+  const followed = new WeakMap<Connection, Stream>();
+
+  const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
+    const { actor, expiresAtMs } = await deps.verify(token);
+    const { maxConnectionsPerUser } = deps;
+    const isFull = () =>
+      maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).size >= maxConnectionsPerUser;
+    if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
+    // Following first, the session second: a revocation in between arrives over the stream.
+    const stream = await deps.hub.follow(userTopic(actor.userId));
+    try {
+      const confirmed = await deps.confirm(actor);
+      if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
+      if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
+      followed.set(connection, stream);
+      connection.phase = live(confirmed, expiresAtMs);
+    } catch (error) {
+      deps.hub.unfollow(stream);
+      throw error;
+    }
+    deps.connections.addLive(connection);
+    deps.presence.connect(connection.userId);
+    deps.onSeen(connection.userId);
+    if (replyId !== undefined) connection.send(JSON.stringify({ type: 'ok', id: replyId }));
+    connection.send(JSON.stringify({ type: 'welcome', payload: welcome(deps, connection, expiresAtMs) }));
+  };
+
+  const greet: Hello['greet'] = async (connection, token, replyId) => {
+    try {
+      await admit(connection, token, replyId);
+    } catch (error) {
+      const refusal = deps.toRefusal(error, 'greeting a connection');
+      sendError(connection, replyId, refusal);
+      connection.close(closeCodeOf(refusal), refusal.message);
+    }
+  };
+
+  return {
+    greet,
+    async greetByFrame(connection, frame) {
+      if (frame?.type === 'auth' && Value.Check(AuthPayload, frame.payload)) {
+        await greet(connection, frame.payload.token, frame.id);
+        return;
+      }
+      const message = 'The first frame must be { "type": "auth", "payload": { "token": "…" } }.';
+      sendError(connection, frame?.id, new AppError('unauthorized', message));
+      connection.close(closeCodes.unauthorized, 'The first frame must be auth.');
+    },
+    async renew(connection, token) {
+      const next = await deps.verify(token);
+      const { actor, phase } = connection;
+      if (phase.name !== 'live') throw new AppError('unavailable', 'The connection was closed.');
+      if (next.actor.userId !== actor.userId || next.actor.sessionId !== actor.sessionId) {
+        throw new AppError('forbidden', 'Renew with a token of the same user and session, or connect anew.');
+      }
+      const expiresAtMs = Math.max(next.expiresAtMs, phase.expiresAtMs);
+      connection.phase = live(actor, expiresAtMs);
+      return { payload: { expiresAt: new Date(expiresAtMs).toISOString() } };
+    },
+    sweep(nowMs) {
+      for (const connection of deps.connections.all) sweepOne(connection, nowMs);
+    },
+    leave(connection) {
+      const stream = followed.get(connection);
+      if (stream === undefined) return;
+      followed.delete(connection);
+      deps.hub.unfollow(stream);
+      deps.connections.removeLive(connection);
+      deps.presence.disconnect(connection.userId);
+      deps.onSeen(connection.userId);
+    },
+  };
+}
+
+function live(actor: Actor, expiresAtMs: number): Connection['phase'] {
+  const lifeMs = expiresAtMs - Date.now();
+  return { name: 'live', actor, expiresAtMs, warnAtMs: expiresAtMs - Math.min(warningMs, lifeMs / 2) };
+}
+
+function sweepOne(connection: Connection, nowMs: number): void {
+  const { phase } = connection;
+  switch (phase.name) {
+    case 'closed':
+      return;
+    case 'greeting':
+      if (nowMs < phase.deadlineMs) return;
+      sendError(connection, undefined, new AppError('unauthorized', 'No credentials came in time.'));
+      connection.close(closeCodes.authTimeout, 'No credentials came in time.');
+      return;
+    case 'live':
+      if (nowMs >= phase.expiresAtMs) {
+        sendError(connection, undefined, new AppError('unauthorized', 'The access token has expired.'));
+        connection.close(closeCodes.unauthorized, 'The access token has expired.');
+      } else if (nowMs >= phase.warnAtMs) {
+        connection.phase = { ...phase, warnAtMs: Number.POSITIVE_INFINITY };
+        const expiresAt = new Date(phase.expiresAtMs).toISOString();
+        connection.send(JSON.stringify({ type: 'auth.expiring', payload: { expiresAt } }));
+      }
+      return;
+  }
+}
+
+function welcome(deps: HelloDeps, connection: Connection, expiresAtMs: number): WelcomePayload {
+  return {
+    connectionId: connection.id,
+    userId: connection.userId,
+    sessionId: connection.actor.sessionId,
+    instanceId: deps.instanceId,
+    protocol: protocolVersion,
+    expiresAt: new Date(expiresAtMs).toISOString(),
+    heartbeatMs,
+    limits: deps.limits,
+  };
+}
+
+function tooManyConnections(limit: number): AppError {
+  return new AppError('rate_limited', `A user may have ${limit} connections. Close another one first.`);
+}
+
+function closeCodeOf(refusal: AppError): number {
+  const isOurs =
+    refusal.code === 'rate_limited' || refusal.code === 'unavailable' || refusal.code === 'internal';
+  return isOurs ? closeCodes.overloaded : closeCodes.unauthorized;
+}
+
+function offeredProtocols(request: Request): string[] {
+  return (request.headers.get('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim());
+}

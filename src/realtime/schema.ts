@@ -1,0 +1,68 @@
+// The log's tables. `topics.head` is the only counter of a topic; whoever holds its row writes the next event.
+
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  customType,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core';
+
+/** JSON kept as it was written: jsonb would reorder keys and refuse \u0000. Read as text: replay never parses it. */
+const jsonText = customType<{ data: string }>({ dataType: () => 'json' });
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
+
+/** One row. A new epoch says that positions from before are void, as after a restored backup. [S4] */
+export const eventLog = pgTable('event_log', {
+  id: integer('id').primaryKey().default(1),
+  epoch: uuid('epoch').notNull().default(sql`gen_random_uuid()`),
+});
+
+export const topics = pgTable('topics', {
+  name: text('name').primaryKey(),
+  head: bigint('head', { mode: 'number' }).notNull(),
+});
+
+export const events = pgTable(
+  'events',
+  {
+    topic: text('topic').notNull(),
+    seq: bigint('seq', { mode: 'number' }).notNull(),
+    id: uuid('id').notNull(),
+    type: text('type').notNull(),
+    at: instant('at').notNull(),
+    payload: jsonText('payload').notNull(),
+    meta: jsonText('meta').notNull(),
+    /** Users who may not follow the topic behind this event. [S7] */
+    shutsOut: text('shuts_out').array(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.topic, table.seq] }),
+    // For retention by age. BRIN: rows arrive in time order, and a B-tree would cost every insert.
+    index('events_at').using('brin', table.at),
+  ],
+);
+
+/** First results by key, for 24 hours. [K1] */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    userId: uuid('user_id').notNull(),
+    operation: text('operation').notNull(),
+    key: text('key').notNull(),
+    bodyHash: text('body_hash').notNull(),
+    /** The first result and its event positions; null only inside the transaction that takes the key. */
+    result: jsonText('result'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.userId, table.operation, table.key] }),
+    index('idempotency_keys_created_at').on(table.createdAt),
+  ],
+);

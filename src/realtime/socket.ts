@@ -1,0 +1,286 @@
+// The WebSocket door: Bun's handlers, the upgrade, the commands of the core itself, revocation, and draining.
+
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import type { Server, WebSocketHandler } from 'bun';
+import { closeCodes } from '../protocol/envelope.ts';
+import { AppError } from '../protocol/errors.ts';
+import { parseTopic } from '../protocol/topics.ts';
+import type { Actor } from './actor.ts';
+import { Connection } from './connection.ts';
+import type { Core } from './core.ts';
+import { type CoreCommand, createDispatch } from './dispatch.ts';
+import type { LoggedEvent } from './event-log.ts';
+import {
+  type AuthPayload,
+  AuthPayload as AuthSchema,
+  type Credentials,
+  chooseProtocol,
+  createHello,
+  findToken,
+  greetingMs,
+} from './hello.ts';
+import type { Command, TopicKind } from './module.ts';
+import { createSubscriber, SubscribePayload } from './subscribe.ts';
+
+export interface SocketLimits {
+  /** 0: 16 MiB. */
+  readonly frameBytes: number;
+  readonly subscriptions: number;
+  readonly commandsPerSecond: number;
+  readonly connectionsPerUser: number;
+}
+
+export interface SocketDeps {
+  readonly core: Core;
+  readonly commands: readonly Command[];
+  readonly topicKinds: readonly TopicKind[];
+  /** Checks a token alone; throws `unauthorized`. */
+  readonly verify: (token: string) => Promise<Credentials>;
+  /** Reads whether session and user are still good; throws `unauthorized`, answers the actor with its current role. */
+  readonly confirm: (actor: Actor) => Promise<Actor>;
+  readonly onRefused: (actor: Actor, topic: string) => void;
+  /** A user came or went; for "last seen". */
+  readonly onSeen: (userId: string) => void;
+  readonly instanceId: string;
+  readonly limits: SocketLimits;
+  /** Exact origins; empty: any. [H6] */
+  readonly allowedOrigins: readonly string[];
+}
+
+export interface SocketDoor {
+  readonly handlers: WebSocketHandler<Connection>;
+  /** Answers an upgrade request; undefined when it became a socket. */
+  upgrade(request: Request, server: Server<Connection>): Response | undefined;
+  /** Sends every connection away in its slot, after what it asked for has taken effect. [C1] */
+  drain(drainMs: number): Promise<void>;
+  stop(): void;
+}
+
+/** How often expiry and greeting deadlines are looked at. One timer for all: a timer a connection costs memory. */
+const sweepMs = 250;
+
+/** Unsent bytes at which a reader is cut off. Bun drops frames silently beyond it unless told to close. */
+const backpressureBytes = 1_048_576;
+
+const idleSeconds = 120;
+
+const waitingFrames = 256;
+
+/** Stands for "no limit": still bounded, as a frame is held in memory whole. */
+const maxPayloadBytes = 16_777_216;
+
+export function createSocketDoor(deps: SocketDeps): SocketDoor {
+  const { core, limits } = deps;
+  const { connections, presence, hub } = core;
+  const topicKinds = new Map<string, TopicKind>(deps.topicKinds.map((kind) => [kind.kind, kind]));
+
+  const hello = createHello({
+    ...deps,
+    ...core,
+    limits: {
+      frameBytes: limits.frameBytes,
+      subscriptions: limits.subscriptions,
+      commandsPerSecond: limits.commandsPerSecond,
+    },
+    maxConnectionsPerUser: limits.connectionsPerUser,
+  });
+  const subscriber = createSubscriber({
+    ...core,
+    topicKinds,
+    maxSubscriptions: limits.subscriptions,
+    onRefused: deps.onRefused,
+  });
+  const dispatch = createDispatch({
+    coreCommands: listCoreCommands(),
+    commands: deps.commands,
+    greet: hello.greetByFrame,
+    toRefusal: core.toRefusal,
+  });
+
+  core.observe('session.revoked', (event) => closeSession(core, event));
+  core.observe('role.changed', (event) => void changeRole(event));
+  const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
+  let isDraining = false;
+
+  function listCoreCommands(): CoreCommand[] {
+    const empty = Type.Object({}, { additionalProperties: false });
+    return [
+      {
+        type: 'auth',
+        input: AuthSchema,
+        takesTopic: false,
+        run: (connection, { payload }) => hello.renew(connection, (payload as AuthPayload).token), // checked by dispatch
+      },
+      {
+        type: 'ping',
+        input: empty,
+        takesTopic: false,
+        run: async () => ({ type: 'pong', payload: { at: new Date().toISOString() } }),
+      },
+      {
+        type: 'subscribe',
+        input: SubscribePayload,
+        takesTopic: true,
+        async run(connection, { topic, payload }) {
+          const request = payload as SubscribePayload; // checked by dispatch
+          if ('topics' in request) {
+            if (topic !== undefined)
+              throw new AppError('invalid', 'Give either topic or payload.topics, not both.');
+            return await subscriber.subscribeMany(connection, request.topics);
+          }
+          return await subscriber.subscribe(connection, { ...request, topic: requireTopic(topic) });
+        },
+      },
+      {
+        type: 'unsubscribe',
+        input: empty,
+        takesTopic: true,
+        async run(connection, { topic }) {
+          connection.endSubscription(requireTopic(topic));
+          return { payload: { topic } };
+        },
+      },
+      {
+        type: 'presence.list',
+        input: empty,
+        takesTopic: true,
+        async run(connection, frame) {
+          const topic = requireTopic(frame.topic);
+          const kind = await subscriber.authorize(connection.actor, topic);
+          if (!kind.hasPresence) {
+            throw new AppError('invalid', `Topics of the kind ${kind.kind} have no presence.`);
+          }
+          const users = [...(await presence.list(topic))].map(([userId, devices]) => ({ userId, devices }));
+          return { payload: { topic, users } };
+        },
+      },
+    ];
+  }
+
+  /** The new role counts at once; topics that it no longer opens are taken away. [S7] */
+  async function changeRole(event: LoggedEvent): Promise<void> {
+    const { topic, payload } = parseEvent(event);
+    if (!Value.Check(RoleChanged, payload)) return;
+    for (const connection of connections.ofUser(parseTopic(topic)?.id ?? '')) {
+      if (connection.phase.name !== 'live') continue;
+      connection.phase = { ...connection.phase, actor: { ...connection.actor, role: payload.role } };
+      for (const name of [...connection.subscriptions.keys()]) {
+        await subscriber.authorize(connection.actor, name).catch((error: unknown) => {
+          // What cannot be checked is taken away as well: the client asks again.
+          core.toRefusal(error, `checking ${name} again`);
+          connection.loseTopic(name);
+        });
+      }
+    }
+  }
+
+  return {
+    handlers: {
+      maxPayloadLength: limits.frameBytes === 0 ? maxPayloadBytes : limits.frameBytes,
+      backpressureLimit: backpressureBytes,
+      closeOnBackpressureLimit: true,
+      idleTimeout: idleSeconds,
+      sendPings: true,
+      perMessageDeflate: false,
+      open(socket) {
+        const connection = socket.data;
+        const { upgradeToken } = connection;
+        connections.add(connection);
+        connection.open(socket, upgradeToken ? () => hello.greet(connection, upgradeToken) : undefined);
+      },
+      message(socket, frame) {
+        socket.data.receive(frame);
+      },
+      drain(socket) {
+        socket.data.onDrain();
+      },
+      close(socket) {
+        const connection = socket.data;
+        connection.onClose();
+        connections.remove(connection);
+        hello.leave(connection);
+      },
+    },
+
+    upgrade(request, server) {
+      const origin = request.headers.get('origin');
+      if (origin !== null && deps.allowedOrigins.length > 0 && !deps.allowedOrigins.includes(origin)) {
+        return refuseUpgrade(new AppError('forbidden', 'This origin may not connect.')); // [H6]
+      }
+      if (isDraining) {
+        return refuseUpgrade(
+          new AppError('unavailable', 'This instance is going away.', { retryAfterMs: 1_000 }),
+        );
+      }
+      const connection = new Connection({
+        upgradeToken: findToken(request),
+        greetingDeadlineMs: Date.now() + greetingMs,
+        limits: { commandsPerSecond: limits.commandsPerSecond, waitingFrames },
+        handleFrame: dispatch,
+        onEnded: ({ userId }, { topic, stream }) => {
+          hub.unfollow(stream);
+          const kind = topicKinds.get(parseTopic(topic)?.kind ?? '');
+          if (kind?.hasPresence) presence.leave(topic, userId);
+        },
+      });
+      const protocol = chooseProtocol(request);
+      const headers = protocol === undefined ? undefined : { 'Sec-WebSocket-Protocol': protocol };
+      if (server.upgrade(request, { data: connection, headers })) return undefined;
+      return refuseUpgrade(new AppError('invalid', 'Expected a WebSocket upgrade (RFC 6455) on this path.'));
+    },
+
+    async drain(drainMs) {
+      isDraining = true;
+      const leaving = [...connections.all];
+      await Promise.all(
+        leaving.map(async (connection, index) => {
+          const slotMs = Math.round((drainMs * (index + 1)) / leaving.length);
+          connection.send(JSON.stringify({ type: 'draining', payload: { reconnectInMs: slotMs } }));
+          await Bun.sleep(slotMs);
+          await connection.idle;
+          connection.close(closeCodes.restart, 'This instance is going away: reconnect and resume.');
+        }),
+      );
+    },
+
+    stop() {
+      clearInterval(sweeper);
+      for (const connection of connections.all)
+        connection.close(closeCodes.restart, 'This instance has stopped.');
+    },
+  };
+}
+
+const SessionRevoked = Type.Object({ sessionId: Type.String(), reason: Type.String() });
+const RoleChanged = Type.Object({
+  role: Type.Union([Type.Literal('user'), Type.Literal('worker'), Type.Literal('admin')]),
+});
+
+/** [H5] */
+function closeSession({ connections }: Core, event: LoggedEvent): void {
+  const { topic, payload } = parseEvent(event);
+  if (!Value.Check(SessionRevoked, payload)) return;
+  for (const connection of [...connections.ofUser(parseTopic(topic)?.id ?? '')]) {
+    if (connection.actor.sessionId === payload.sessionId)
+      connection.close(closeCodes.revoked, payload.reason);
+  }
+}
+
+function parseEvent(event: LoggedEvent): { topic: string; payload: unknown } {
+  return JSON.parse(event.frame);
+}
+
+function requireTopic(topic: string | undefined): string {
+  if (topic !== undefined) return topic;
+  throw new AppError('invalid', 'Say which topic.', {
+    details: [{ path: '/topic', message: 'Expected a topic.' }],
+  });
+}
+
+function refuseUpgrade(error: AppError): Response {
+  return Response.json(
+    { error: { code: error.code, message: error.message, retryAfterMs: error.retryAfterMs } },
+    { status: error.status },
+  );
+}

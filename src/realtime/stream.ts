@@ -1,0 +1,104 @@
+// The durable events of one topic, put in order. Events come from commits here, from the bridge and from the log, in any
+// order and more than once; each leaves exactly once, n only after n - 1. Synchronous, and knows nothing of sockets.
+
+import type { LoggedEvent } from './event-log.ts';
+
+/** The newest events stay in memory, so that a wave of reconnecting clients does not reach the log. */
+export const ringEvents = 512;
+const ringBytes = 1_048_576;
+
+/** Early arrivals beyond this are dropped: the log has them. */
+const maxEarly = 1_024;
+
+export class Stream {
+  readonly topic: string;
+  readonly #deliver: (event: LoggedEvent) => void;
+  #position: number | undefined;
+  #early: Map<number, LoggedEvent> | undefined;
+  /** Consecutive seqs, ending at the position. */
+  #ring: LoggedEvent[] = [];
+  #ringBytes = 0;
+
+  constructor(topic: string, deliver: (event: LoggedEvent) => void) {
+    this.topic = topic;
+    this.#deliver = deliver;
+  }
+
+  /** The seq of the newest event that was delivered. Throws before `open`. */
+  get position(): number {
+    if (this.#position === undefined) throw new Error(`The stream ${this.topic} is not open yet.`);
+    return this.#position;
+  }
+
+  get isOpen(): boolean {
+    return this.#position !== undefined;
+  }
+
+  /** Something arrived that cannot be delivered yet, because an event before it is missing. */
+  get hasHole(): boolean {
+    return this.isOpen && (this.#early?.size ?? 0) > 0;
+  }
+
+  /** Starts behind `head`, which must have been read after events began to arrive here. */
+  open(head: number): void {
+    this.#position = head;
+    for (const seq of this.#early?.keys() ?? []) if (seq <= head) this.#early?.delete(seq);
+    this.#deliverEarly();
+  }
+
+  accept(event: LoggedEvent): void {
+    if (this.#position !== undefined && event.seq <= this.#position) return;
+    if (event.seq - 1 === this.#position) {
+      this.#advance(event);
+      this.#deliverEarly();
+      return;
+    }
+    this.#early ??= new Map();
+    if (this.#early.size < maxEarly) this.#early.set(event.seq, event);
+  }
+
+  /** The events behind `seq` up to the position; undefined where memory does not reach back that far. */
+  since(seq: number): readonly LoggedEvent[] | undefined {
+    const missing = this.position - seq;
+    if (missing < 0) throw new Error(`Position ${seq} is ahead of ${this.topic}.`);
+    if (missing > this.#ring.length) return undefined;
+    return missing === 0 ? [] : this.#ring.slice(-missing);
+  }
+
+  /** Puts older events from the log in front of the ring; ignored unless they join it without a gap. */
+  extendRing(older: readonly LoggedEvent[]): void {
+    const oldest = this.position - this.#ring.length;
+    const fitting = older.filter((event) => event.seq <= oldest);
+    if (fitting.at(-1)?.seq !== oldest) return;
+    this.#ring.unshift(...fitting);
+    for (const event of fitting) this.#ringBytes += event.frame.length;
+  }
+
+  #advance(event: LoggedEvent): void {
+    this.#position = event.seq;
+    this.#ring.push(event);
+    this.#ringBytes += event.frame.length;
+    // Cut in one go now and then: dropping one event a time would move the whole array each time.
+    if (this.#ring.length > 2 * ringEvents || this.#ringBytes > ringBytes) this.#trimRing();
+    this.#deliver(event);
+  }
+
+  #deliverEarly(): void {
+    if (this.#early === undefined || this.#position === undefined) return;
+    for (let next = this.#early.get(this.#position + 1); next; next = this.#early.get(this.#position + 1)) {
+      this.#early.delete(next.seq);
+      this.#advance(next);
+    }
+    if (this.#early.size === 0) this.#early = undefined;
+  }
+
+  #trimRing(): void {
+    let drop = Math.max(0, this.#ring.length - ringEvents);
+    for (let index = 0; index < drop; index += 1) this.#ringBytes -= this.#ring[index]?.frame.length ?? 0;
+    while (this.#ringBytes > ringBytes / 2 && drop < this.#ring.length) {
+      this.#ringBytes -= this.#ring[drop]?.frame.length ?? 0;
+      drop += 1;
+    }
+    this.#ring = this.#ring.slice(drop);
+  }
+}

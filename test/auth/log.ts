@@ -1,0 +1,33 @@
+// Looks behind the doors: what the log and the audit log hold.
+
+import { sql } from 'drizzle-orm';
+import { type Db, queryRows } from '../../src/db/connect.ts';
+
+export interface LoggedUserEvent {
+  type: string;
+  payload: Record<string, unknown>;
+}
+
+/** The durable events on `user:<id>`, oldest first. */
+export async function readUserEvents(db: Db, userId: string): Promise<LoggedUserEvent[]> {
+  const rows = await queryRows<{ type: string; payload: string }>(
+    db,
+    sql`SELECT type, payload::text AS payload FROM events WHERE topic = ${`user:${userId}`} ORDER BY seq`,
+  );
+  return rows.map((row) => ({ type: row.type, payload: JSON.parse(row.payload) }));
+}
+
+export interface AuditedRow {
+  event: string;
+  ip: string | null;
+  user_agent: string | null;
+  details: Record<string, unknown>;
+}
+
+/** The user's rows of the audit log, oldest first. */
+export function readAudit(db: Db, userId: string): Promise<AuditedRow[]> {
+  return queryRows(
+    db,
+    sql`SELECT event, ip, user_agent, details FROM audit_log WHERE user_id = ${userId} ORDER BY at, id`,
+  );
+}

@@ -1,0 +1,119 @@
+// How often one may log in, register, send.
+
+import { expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
+import { createAudit } from '../../src/auth/audit.ts';
+import { createRateLimits, type RateLimits } from '../../src/auth/rate-limits.ts';
+import { type Db, queryRows } from '../../src/db/connect.ts';
+import { AppError } from '../../src/protocol/errors.ts';
+import { onEachDatabase } from '../support/server.ts';
+
+onEachDatabase('rate limits', (open) => {
+  test('logins are limited by account, also from many addresses', async () => {
+    const server = await open({ RATE_LOGINS_PER_MINUTE: '3', TRUST_PROXY: '1' });
+    const ann = await server.register('Ann');
+    const bob = await server.register('Bob');
+    let address = 0;
+    const login = (email: string, password = ann.password) => {
+      address += 1;
+      const headers = { 'X-Forwarded-For': `192.0.2.${address}` };
+      return server.request('POST', '/v1/auth/login', { body: { email, password }, headers });
+    };
+    expect((await login(ann.email)).status).toBe(200);
+    expect((await login(ann.email.toUpperCase(), 'a wrong one')).status).toBe(401);
+    expect((await login(ann.email)).status).toBe(200);
+    const { status, body, headers } = await login(ann.email);
+    expect(status).toBe(429);
+    expect(body.error.code).toBe('rate_limited');
+    expect(body.error.retryAfterMs).toBeGreaterThan(0);
+    expect(body.error.retryAfterMs).toBeLessThanOrEqual(60_000);
+    expect(Number(headers.get('Retry-After'))).toBe(Math.ceil(body.error.retryAfterMs / 1_000));
+    expect((await login(bob.email)).status).toBe(200);
+  });
+
+  test('logins are limited by address, whoever it is that logs in', async () => {
+    const server = await open({ RATE_LOGINS_PER_MINUTE: '3' });
+    const login = () =>
+      server.request('POST', '/v1/auth/login', {
+        body: { email: `${crypto.randomUUID()}@example.com`, password: 'whatever it is' },
+        headers: { 'X-Forwarded-For': `192.0.2.${Math.floor(Math.random() * 255)}` }, // not believed
+      });
+    for (let count = 0; count < 3; count += 1) expect((await login()).status).toBe(401);
+    expect((await login()).status).toBe(429);
+  });
+
+  test('guessing the old password counts as logging in', async () => {
+    const server = await open({ RATE_LOGINS_PER_MINUTE: '2' });
+    const ann = await server.register('Ann');
+    const guess = () =>
+      server.request('POST', '/v1/auth/password', {
+        body: { oldPassword: crypto.randomUUID(), newPassword: 'a better one' },
+        token: ann.accessToken,
+      });
+    expect([(await guess()).status, (await guess()).status, (await guess()).status]).toEqual([403, 403, 429]);
+  });
+
+  test('registrations are limited by address; the limit that was hit is in the audit log once', async () => {
+    const server = await open({ RATE_REGISTRATIONS_PER_HOUR: '2' });
+    const register = () =>
+      server.request('POST', '/v1/auth/register', {
+        body: { email: `${crypto.randomUUID()}@example.com`, password: 'correct horse', name: 'Ann' },
+      });
+    const statuses: number[] = [];
+    for (let count = 0; count < 5; count += 1) statuses.push((await register()).status);
+    expect(statuses).toEqual([201, 201, 429, 429, 429]);
+    const { body } = await register();
+    expect(body.error.retryAfterMs).toBeGreaterThan(3_000_000);
+    expect(await readHits(server.db)).toEqual([
+      { user_id: null, ip: '127.0.0.1', details: { limit: 'registrations' } },
+    ]);
+  });
+
+  test('messages are limited by user, and 0 is no limit', async () => {
+    const { db } = await open();
+    const limits = (messagesPerMinute: number): RateLimits =>
+      createRateLimits(
+        { messagesPerMinute, loginsPerMinute: 0, registrationsPerHour: 0 },
+        db,
+        createAudit(db),
+      );
+    const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
+    const two = limits(2);
+    await two.takeMessage(ann);
+    await two.takeMessage(ann);
+    const refusal = await two.takeMessage(ann).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(AppError);
+    expect(refusal).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
+    await two.takeMessage(bob);
+    expect(await readHits(db)).toEqual([{ user_id: ann, ip: null, details: { limit: 'messages' } }]);
+    const none = limits(0);
+    for (let count = 0; count < 100; count += 1) await none.takeMessage(ann);
+  });
+
+  test('one network of IPv6 counts as one address', async () => {
+    const { db } = await open();
+    const limits = createRateLimits(
+      { messagesPerMinute: 0, loginsPerMinute: 0, registrationsPerHour: 2 },
+      db,
+      createAudit(db),
+    );
+    const register = async (ip: string) => {
+      const refusal = await limits
+        .takeRegistration({ ip, userAgent: undefined })
+        .catch((error: unknown) => error);
+      return refusal === undefined ? 'let in' : 'refused';
+    };
+    expect(await register('2001:db8:0:1::1')).toBe('let in');
+    expect(await register('2001:DB8:0:1:ffff:2:3:4')).toBe('let in');
+    expect(await register('2001:db8::1:0:0:0:9')).toBe('refused');
+    expect(await register('2001:db8:0:2::1')).toBe('let in');
+    expect(await register('::1')).toBe('let in');
+  });
+});
+
+function readHits(db: Db): Promise<{ user_id: string | null; ip: string | null; details: object }[]> {
+  return queryRows(
+    db,
+    sql`SELECT user_id, ip, details FROM audit_log WHERE event = 'rate_limited' ORDER BY at`,
+  );
+}

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { createDataFolder } from '../support/embedded.ts';
+import { type ServerProcess, spawnServer } from '../support/process.ts';
+import { runProgram } from './program.ts';
+
+setDefaultTimeout(20_000);
+
+describe('the demo', () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await spawnServer({ DATA_DIR: await createDataFolder() });
+  });
+  afterAll(() => server.stop());
+
+  test('shows every envelope of a chat that survives a cut, and ends with 0', async () => {
+    const demo = runProgram('demo.ts', ['--url', server.url]);
+    expect(await demo.exited).toBe(0);
+    expect(demo.output).toContain('Missed by Ben: 3; replayed to him: 3.');
+    expect(demo.output).toContain('Ann: received 7, lost 0, repeated 0, reordered 0');
+    expect(demo.output).toContain('Ben: received 7, lost 0, repeated 0, reordered 0');
+    expect(demo.output).toMatch(/Ann → \{.*"type":"message.send"/);
+    expect(demo.output).toMatch(/Ben ← \{.*"type":"message.created"/);
+  });
+
+  test('says that no server answers, and ends with 1', async () => {
+    const demo = runProgram('demo.ts', ['--url', 'http://127.0.0.1:1']);
+    expect(await demo.exited).toBe(1);
+    expect(demo.output).toContain('Nothing answers at http://127.0.0.1:1');
+  });
+
+  test('refuses an option that it does not know, and ends with 1', async () => {
+    const demo = runProgram('demo.ts', ['--port', '3000']);
+    expect(await demo.exited).toBe(1);
+    expect(demo.output).toContain("Unknown option '--port'");
+  });
+});

@@ -1,0 +1,127 @@
+// The OpenAPI document describes every route as it is, and the page shows it without asking anyone else.
+
+import { beforeAll, expect, test } from 'bun:test';
+import { browserMissing, launchBrowser } from '../support/browser.ts';
+import { describeWith } from '../support/needs.ts';
+import { onEachDatabase, type TestServer } from '../support/server.ts';
+
+interface Operation {
+  summary?: string;
+  tags?: string[];
+  operationId: string;
+  security?: object[];
+  parameters: { name: string; in: string }[];
+  requestBody?: { content: Record<string, { schema: BodySchema }> };
+  responses: Record<string, { description: string; content: Record<string, { schema: object }> }>;
+}
+
+interface BodySchema {
+  additionalProperties?: boolean;
+  anyOf?: BodySchema[];
+}
+
+onEachDatabase('the documentation', (open, { kind }) => {
+  let server: TestServer;
+  let routes: { method: string; path: string; operation: Operation }[];
+
+  beforeAll(async () => {
+    server = await open();
+    const { body } = await server.request('GET', '/swagger/json');
+    routes = Object.entries<Record<string, Operation>>(body.paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),
+    );
+  });
+
+  test('every route has a summary, one tag, and an id of its own', () => {
+    expect(routes.length).toBeGreaterThan(20);
+    for (const { path, method, operation } of routes) {
+      expect([method, path, operation.summary?.length ?? 0]).not.toEqual([method, path, 0]);
+      expect([method, path, operation.tags?.length]).toEqual([method, path, 1]);
+    }
+    expect(new Set(routes.map(({ operation }) => operation.operationId)).size).toBe(routes.length);
+  });
+
+  test('every tag is described, and every described tag is used', async () => {
+    const { body } = await server.request('GET', '/swagger/json');
+    const used = new Set(routes.flatMap(({ operation }) => operation.tags ?? []));
+    const described: string[] = body.tags.map(({ name }: { name: string }) => name);
+    expect(described.toSorted()).toEqual([...used].toSorted());
+  });
+
+  test('every route says what it takes, JSON and no unknown fields, and what it answers', () => {
+    for (const { path, method, operation } of routes) {
+      const where = `${method} ${path}`;
+      for (const [status, { description, content }] of Object.entries(operation.responses)) {
+        expect([where, status, Object.keys(content)]).toEqual([where, status, ['application/json']]);
+        expect([where, status, description]).not.toEqual([where, status, '']);
+      }
+      expect([where, Object.keys(operation.responses).some((status) => status < '300')]).toEqual([
+        where,
+        true,
+      ]);
+      if (operation.requestBody === undefined) continue;
+      const { content } = operation.requestBody;
+      expect([where, Object.keys(content)]).toEqual([where, ['application/json']]);
+      const schema = content['application/json']?.schema;
+      for (const variant of schema?.anyOf ?? [schema]) {
+        expect([where, variant?.additionalProperties]).toEqual([where, false]);
+      }
+    }
+  });
+
+  test('[X] every route has the refusals that it may answer, all of one schema', () => {
+    for (const { path, method, operation } of routes) {
+      const where = `${method} ${path}`;
+      const statuses = Object.keys(operation.responses);
+      expect([where, statuses]).toEqual([where, expect.arrayContaining(['500', '503'])]);
+      if (operation.security) expect([where, statuses]).toEqual([where, expect.arrayContaining(['401'])]);
+      if (operation.requestBody)
+        expect([where, statuses]).toEqual([where, expect.arrayContaining(['400', '413'])]);
+      for (const [status, { content }] of Object.entries(operation.responses)) {
+        if (status < '400' || path.startsWith('/health')) continue;
+        const schema = content['application/json']?.schema;
+        expect([where, status, schema]).toEqual([where, status, { $ref: '#/components/schemas/Error' }]);
+      }
+    }
+  });
+
+  test('every route that shows a lock refuses to act without a token, and no other does', async () => {
+    for (const { path, method, operation } of routes) {
+      const filled = path.replace(/\{\w+\}/g, '01a1fc21-22db-7278-9e50-2e027a1cdfb6');
+      const { status } = await server.request(method.toUpperCase(), filled, {
+        body: operation.requestBody && {},
+      });
+      expect([method, path, status === 401]).toEqual([method, path, operation.security !== undefined]);
+    }
+  });
+
+  if (kind === 'postgres') return; // the page is the same
+  describeWith('in a browser', browserMissing, () => {
+    test('the page shows the routes, and asks no other origin', async () => {
+      const browser = await launchBrowser();
+      try {
+        const page = await browser.newPage();
+        const requested: string[] = [];
+        const complaints: string[] = [];
+        page.on('request', (request) => requested.push(request.url()));
+        page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+        page.on('pageerror', (error) => complaints.push(String(error)));
+        const response = await page.goto(`${server.url}/swagger`);
+        expect(response?.headers()['content-security-policy']).toStartWith("default-src 'self'");
+        const login = page.locator('#operations-Sessions-postV1AuthLogin');
+        await login.waitFor();
+        expect(await page.locator('.opblock').count()).toBe(routes.length);
+        await login.click();
+        await page.getByText('Error invalid').first().waitFor();
+        expect(complaints).toEqual([]);
+        expect(requested.length).toBeGreaterThan(3);
+        const foreign = requested.filter(
+          (url) => !url.startsWith(`${server.url}/`) && !url.startsWith('data:'),
+        );
+        expect(foreign).toEqual([]);
+      } finally {
+        await browser.close();
+      }
+    });
+  });
+});

@@ -1,0 +1,104 @@
+// Instances in this process, each on a free port and, unless told otherwise, with a new database of its own.
+// Every suite about behaviour runs on both databases: `onEachDatabase` describes it twice.
+
+import { afterAll, describe, setDefaultTimeout } from 'bun:test';
+import { readConfig } from '../../src/config.ts';
+import type { Db } from '../../src/db/connect.ts';
+import { startServer } from '../../src/server.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { type Api, createApi } from './api.ts';
+import { createDataFolder } from './embedded.ts';
+import { removeFolder } from './janitor.ts';
+import { describeWith } from './needs.ts';
+import { postgresMissing, sharedPostgres } from './postgres.ts';
+
+export type Env = Record<string, string>;
+
+export interface TestServer extends Api {
+  /** For looking behind the doors. */
+  readonly db: Db;
+  readonly port: number;
+  /** What it was opened with. `open(server.env)`: another instance on its database. */
+  readonly env: Env;
+  stop(): Promise<void>;
+}
+
+/** Starts an instance. With `DATABASE_URL` or `DATA_DIR` in `env`: on that database. Stopped after the suite. */
+export type Open = (env?: Env) => Promise<TestServer>;
+
+/** One of the two databases. */
+export interface TestDatabase {
+  readonly kind: 'embedded' | 'postgres';
+  /** The environment that names a new, migrated and empty database; it is gone after the suite. */
+  create(): Promise<Env>;
+}
+
+/** Describes the suite on the embedded database and on a PostgreSQL server. */
+export function onEachDatabase(name: string, define: (open: Open, database: TestDatabase) => void): void {
+  setDefaultTimeout(20_000); // the first suite starts the databases
+  describe(`${name} on PGlite`, () => defineSuite('embedded', define));
+  describeWith(`${name} on PostgreSQL`, postgresMissing, () => defineSuite('postgres', define));
+}
+
+function defineSuite(kind: TestDatabase['kind'], define: (open: Open, database: TestDatabase) => void): void {
+  const servers: TestServer[] = [];
+  const databases: Env[] = [];
+  const database: TestDatabase = {
+    kind,
+    async create() {
+      const env: Env =
+        kind === 'embedded'
+          ? { DATA_DIR: await createDataFolder() }
+          : { DATABASE_URL: await (await sharedPostgres()).createDatabase(), DATABASE_POOL: '5' };
+      databases.push(env);
+      return env;
+    },
+  };
+  const open: Open = async (env = {}) => {
+    const hasDatabase = env.DATABASE_URL !== undefined || env.DATA_DIR !== undefined;
+    const server = await openServer(hasDatabase ? env : { ...env, ...(await database.create()) });
+    servers.push(server);
+    return server;
+  };
+  define(open, database);
+  // Behind the suite's own hooks, which may still talk to the instances.
+  afterAll(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+    for (const { DATA_DIR, DATABASE_URL } of databases) {
+      if (DATA_DIR !== undefined) removeFolder(DATA_DIR);
+      if (DATABASE_URL !== undefined) await (await sharedPostgres()).dropDatabase(DATABASE_URL);
+    }
+  });
+}
+
+async function openServer(given: Env): Promise<TestServer> {
+  const env = { ...quietEnv, ...given };
+  const config = readConfig(env);
+  const instance = await startServer(config, createLogger(config));
+  let stopped: Promise<void> | undefined;
+  return {
+    ...createApi(`http://127.0.0.1:${instance.port}`),
+    db: instance.database.db,
+    port: instance.port,
+    env,
+    async stop() {
+      stopped ??= instance.stop();
+      await stopped;
+    },
+  };
+}
+
+/** No limits, no waiting, no logs: a test that wants some says so. */
+export const quietEnv: Env = {
+  PORT: '0',
+  HOST: '127.0.0.1',
+  JWT_SECRET: 'a secret of the tests, 32 characters or more',
+  ACCESS_TOKEN_SECONDS: '900',
+  RATE_MESSAGES_PER_MINUTE: '0',
+  RATE_LOGINS_PER_MINUTE: '0',
+  RATE_REGISTRATIONS_PER_HOUR: '0',
+  MAX_COMMANDS_PER_SECOND: '0',
+  DRAIN_SECONDS: '0',
+  LOG_LEVEL: 'silent',
+  LOG_FORMAT: 'json',
+};
