@@ -58,6 +58,7 @@ CREATE TABLE "users" (
 	"email" text NOT NULL,
 	"password_hash" text NOT NULL,
 	"name" text NOT NULL,
+	"folded_name" text NOT NULL,
 	"avatar_url" text,
 	"role" text DEFAULT 'user' NOT NULL,
 	"email_verified" boolean DEFAULT false NOT NULL,
@@ -115,6 +116,6 @@ CREATE INDEX "audit_log_event" ON "audit_log" USING btree ("event","at");--> sta
 CREATE INDEX "audit_log_user" ON "audit_log" USING btree ("user_id","at");--> statement-breakpoint
 CREATE INDEX "user_sessions_user" ON "user_sessions" USING btree ("user_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "users_email" ON "users" USING btree (lower("email"));--> statement-breakpoint
-CREATE INDEX "users_name" ON "users" USING btree (lower("name"),"id");--> statement-breakpoint
+CREATE INDEX "users_name" ON "users" USING btree ("folded_name","id");--> statement-breakpoint
 CREATE INDEX "chat_participants_user" ON "chat_participants" USING btree ("user_id");--> statement-breakpoint
 INSERT INTO "event_log" DEFAULT VALUES;

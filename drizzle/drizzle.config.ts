@@ -4,5 +4,4 @@ export default defineConfig({
   dialect: 'postgresql',
   schema: ['./src/realtime/schema.ts', './src/auth/schema.ts', './src/modules/*/schema.ts'],
   out: './drizzle',
-  migrations: { schema: 'drizzle', table: 'migrations' },
 });

@@ -4,6 +4,7 @@ import type { Server } from 'bun';
 import { createAuth } from './auth/auth.ts';
 import { startLastSeen } from './auth/last-seen.ts';
 import { createPresenceRoutes } from './auth/presence-routes.ts';
+import { countInMemory, countInRedis } from './auth/rate-limits.ts';
 import { createRefusals } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
@@ -12,8 +13,13 @@ import { createApp } from './http/app.ts';
 import { maxBodyBytes } from './http/json-body.ts';
 import { listModules } from './modules/index.ts';
 import { createMemoryBridge } from './realtime/bridge-memory.ts';
+import { createRedisBridge } from './realtime/bridge-redis.ts';
 import type { Connection } from './realtime/connection.ts';
 import { createCore } from './realtime/core.ts';
+import type { AnnouncePresence } from './realtime/presence.ts';
+import { createMemoryPresence } from './realtime/presence-memory.ts';
+import { createRedisPresence } from './realtime/presence-redis.ts';
+import { connectRedis } from './realtime/redis-client.ts';
 import { createSocketDoor } from './realtime/socket.ts';
 import type { Logger } from './telemetry/logger.ts';
 
@@ -32,10 +38,10 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
   await database.migrate();
   const { db } = database;
 
-  const bridge = createMemoryBridge(database.kind === 'embedded');
+  const links = connectInstances(config, logger, database.kind === 'embedded');
   const core = await createCore({
     db,
-    bridge,
+    ...links,
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     logger,
   });
@@ -45,6 +51,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     config,
     db,
     commit: core.commit,
+    createLimiter: links.createLimiter,
     jwtSecret: readJwtSecret(config),
     peerAddress: (request) => server?.requestIP(request)?.address,
   });
@@ -81,19 +88,20 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       db,
       instanceId: config.instanceId,
       port: () => server?.port,
-      redis: () => 'none',
+      redis: () => links.bridge.status,
       isDraining: () => isDraining,
     },
     toRefusal: core.toRefusal,
   });
 
+  const answer = app.compile().fetch; // asked for every time, it would be composed anew every time
   const listening: Server<Connection> = Bun.serve<Connection>({
     port: config.port,
     hostname: config.host,
     maxRequestBodySize: 8 * maxBodyBytes, // beyond that Bun answers, with a bare 413; below it the app says why
     websocket: door.handlers,
     fetch: (request, self) =>
-      new URL(request.url).pathname === '/ws' ? door.upgrade(request, self) : app.fetch(request),
+      new URL(request.url).pathname === '/ws' ? door.upgrade(request, self) : answer(request),
   });
   server = listening;
   core.attach(listening);
@@ -106,6 +114,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     await closed;
     await lastSeen.stop();
     await core.stop();
+    links.disconnect();
     await database.close();
   };
   let stopping: Promise<void> | undefined;
@@ -118,5 +127,26 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       stopping ??= stop();
       return stopping;
     },
+  };
+}
+
+/** What instances share beside the database: everything over Redis, or nothing. */
+function connectInstances(config: Config, logger: Logger, isAlone: boolean) {
+  const { redisUrl, instanceId } = config;
+  if (redisUrl === undefined) {
+    return {
+      bridge: createMemoryBridge(isAlone),
+      createPresence: async (announce: AnnouncePresence) => createMemoryPresence(announce),
+      createLimiter: countInMemory,
+      disconnect: () => {},
+    };
+  }
+  const redis = connectRedis(redisUrl);
+  return {
+    bridge: createRedisBridge(redisUrl, { instanceId, logger }),
+    createPresence: (announce: AnnouncePresence) =>
+      createRedisPresence({ redis, instanceId, announce, logger }),
+    createLimiter: countInRedis(redis),
+    disconnect: () => redis.disconnect(),
   };
 }

@@ -15,7 +15,7 @@ import type { RateLimits } from './rate-limits.ts';
 import { users } from './schema.ts';
 import type { Sessions } from './sessions.ts';
 import type { Standings } from './standings.ts';
-import { toOwnUser, type UserRow } from './users.ts';
+import { foldName, toOwnUser, type UserRow } from './users.ts';
 
 export interface Accounts {
   /** User, session and audit row together. Throws `conflict` for a taken e-mail, also when two ask at once. */
@@ -48,7 +48,7 @@ export function createAccounts(deps: {
       const { value } = await commit(undefined, async (tx) => {
         const [user] = await tx
           .insert(users)
-          .values({ id: Bun.randomUUIDv7(), email, passwordHash, name, role })
+          .values({ id: Bun.randomUUIDv7(), email, passwordHash, name, foldedName: foldName(name), role })
           .onConflictDoNothing()
           .returning();
         if (user === undefined)
@@ -98,7 +98,7 @@ export function createAccounts(deps: {
           event: 'login_failed',
           userId: before.id,
           device,
-          details: { change: true },
+          details: { email: before.email },
         });
         throw new AppError('forbidden', 'The old password is wrong.');
       }

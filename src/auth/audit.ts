@@ -32,17 +32,22 @@ export function createAudit(db: Db): Audit {
   return {
     async record(target, ...entries) {
       if (entries.length === 0) return;
-      await target.insert(auditLog).values(
-        entries.map((entry) => ({
-          id: Bun.randomUUIDv7(),
-          at: new Date(),
-          event: entry.event,
-          userId: entry.userId,
-          ip: entry.device?.ip,
-          userAgent: entry.device?.userAgent,
-          details: toStorable(entry.details ?? {}),
-        })),
-      );
+      const at = new Date().toISOString();
+      const rows = entries.map(({ event, userId, device, details = {} }) => ({
+        id: Bun.randomUUIDv7(),
+        at,
+        event,
+        user_id: userId,
+        ip: device?.ip,
+        user_agent: device?.userAgent,
+        details,
+      }));
+      // One parameter, however many entries: a batch of messages brings hundreds.
+      await target.execute(sql`
+        INSERT INTO audit_log (id, at, event, user_id, ip, user_agent, details)
+        SELECT id, at, event, user_id, ip, user_agent, details
+        FROM json_to_recordset(${JSON.stringify(rows, toStorable)}::json)
+          AS r(id uuid, at timestamptz, event text, user_id uuid, ip text, user_agent text, details jsonb)`);
     },
 
     async list({ event, user, since, limit = defaultPageSize, cursor }) {
@@ -80,9 +85,5 @@ function parseInstant(text: string): Date {
 }
 
 /** What clients sent may be quoted here, and jsonb refuses NUL and half surrogate pairs. */
-function toStorable(details: Record<string, unknown>): Record<string, unknown> {
-  const text = JSON.stringify(details, (_, value: unknown) =>
-    typeof value === 'string' ? value.replaceAll('\0', '\ufffd').toWellFormed() : value,
-  );
-  return JSON.parse(text);
-}
+const toStorable = (_key: string, value: unknown): unknown =>
+  typeof value === 'string' ? value.replaceAll('\0', '\ufffd').toWellFormed() : value;

@@ -10,7 +10,7 @@ import { type Audit, createAudit } from './audit.ts';
 import { createReadDevice } from './device.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { createPasswords } from './passwords.ts';
-import { createRateLimits, type RateLimits } from './rate-limits.ts';
+import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
 import { createAuthRoutes } from './routes.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createStandings, readStanding, requireLive } from './standings.ts';
@@ -22,6 +22,7 @@ export interface AuthDeps {
   readonly config: Config;
   readonly db: Db;
   readonly commit: Commit;
+  readonly createLimiter: CreateLimiter;
   readonly jwtSecret: string;
   /** The other end of the connection that the request came through. */
   readonly peerAddress: (request: Request) => string | undefined;
@@ -44,9 +45,9 @@ export interface Auth {
   promoteAdmins(): Promise<void>;
 }
 
-export function createAuth({ config, db, commit, jwtSecret, peerAddress }: AuthDeps): Auth {
+export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerAddress }: AuthDeps): Auth {
   const audit = createAudit(db);
-  const limits = createRateLimits(config, db, audit);
+  const limits = createRateLimits(config, db, audit, createLimiter);
   const tokens = createTokens(jwtSecret, config.accessTokenSeconds);
   const standings = createStandings(db);
   const passwords = createPasswords();
@@ -65,8 +66,8 @@ export function createAuth({ config, db, commit, jwtSecret, peerAddress }: AuthD
     users,
     sessions,
     async verify(token) {
-      const { userId, sessionId, role, expiresAtMs } = await tokens.verifyAccess(token);
-      return { actor: { userId, sessionId, role, source: 'ws' }, expiresAtMs };
+      const { expiresAtMs, ...claims } = await tokens.verifyAccess(token);
+      return { actor: { ...claims, source: 'ws' }, expiresAtMs };
     },
     async confirm(actor) {
       // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.

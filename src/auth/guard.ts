@@ -28,9 +28,9 @@ async function identify(request: Request, tokens: Tokens, standings: Standings):
       'Log in, and send the access token as "Authorization: Bearer <token>".',
     );
   }
-  const { userId, sessionId } = await tokens.verifyAccess(token);
+  const { userId, sessionId, topicGrants } = await tokens.verifyAccess(token);
   const role = requireLive(await standings.read({ userId, sessionId }));
-  return { userId, sessionId, role, source: 'http', correlationId: correlationOf(request) };
+  return { userId, sessionId, role, source: 'http', correlationId: correlationOf(request), topicGrants };
 }
 
 /** One that is no plain word is left out: it is a convenience, and proxies put all sorts of things there. */

@@ -1,10 +1,16 @@
-// How often one may do what costs us. Counted in memory, by instance, unless `createLimiter` says otherwise.
+// How often one may do what costs us. Counted in memory, or in Redis for all instances together.
 
 import { isIPv6 } from 'node:net';
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterRedis,
+  RateLimiterRes,
+} from 'rate-limiter-flexible';
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
+import type { RedisClient } from '../realtime/redis-client.ts';
 import type { Audit, AuditEntry } from './audit.ts';
 import type { Device } from './device.ts';
 
@@ -23,13 +29,25 @@ export type CreateLimiter = (options: {
   duration: number;
 }) => RateLimiterAbstract;
 
-const inMemory: CreateLimiter = (options) => new RateLimiterMemory(options);
+export const countInMemory: CreateLimiter = (options) => new RateLimiterMemory(options);
+
+/** Counts of all instances together; while Redis is away, each instance counts for itself. */
+export const countInRedis =
+  (redis: RedisClient): CreateLimiter =>
+  (options) =>
+    new RateLimiterRedis({
+      ...options,
+      keyPrefix: `carillon-limit:${options.keyPrefix}`,
+      storeClient: redis,
+      rejectIfRedisNotReady: true,
+      insuranceLimiter: new RateLimiterMemory(options),
+    });
 
 export function createRateLimits(
   config: Pick<Config, 'messagesPerMinute' | 'loginsPerMinute' | 'registrationsPerHour'>,
   db: Db,
   audit: Audit,
-  createLimiter: CreateLimiter = inMemory,
+  createLimiter: CreateLimiter,
 ): RateLimits {
   const limit = (keyPrefix: string, points: number, duration: number) => {
     if (points === 0) return async () => {};
@@ -73,17 +91,12 @@ async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateL
   }
 }
 
-/** One subscriber of IPv6 has a /64 of addresses to change between, so they count as one. */
+/** One subscriber of IPv6 has a /64 of addresses to choose from, so they count as one. */
 function networkOf(address: string | undefined): string {
-  if (address === undefined || !isIPv6(address)) return address ?? 'unknown';
-  const [head = '', tail = ''] = address.split('::');
-  const groups = head.split(':').filter(Boolean);
-  const missing = 8 - groups.length - tail.split(':').filter(Boolean).length;
-  const filled = address.includes('::')
-    ? [...groups, ...Array<string>(Math.max(0, missing)).fill('0')]
-    : groups;
-  return [...filled, ...tail.split(':')]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16))
-    .join(':');
+  if (address === undefined) return 'unknown';
+  if (!isIPv6(address)) return address;
+  const [head = [], tail = []] = address.split('::').map((part) => part.split(':').filter(Boolean));
+  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0');
+  const network = [...head, ...zeros, ...tail].slice(0, 4);
+  return network.map((group) => Number.parseInt(group, 16)).join(':');
 }

@@ -26,6 +26,8 @@ export const users = pgTable(
     email: text('email').notNull(),
     passwordHash: text('password_hash').notNull(),
     name: text('name').notNull(),
+    /** What search and order go by. Folded by us: what lower() does to an Ë depends on the database's locale. */
+    foldedName: text('folded_name').notNull(),
     avatarUrl: text('avatar_url'),
     role: text('role').$type<Role>().notNull().default('user'),
     emailVerified: boolean('email_verified').notNull().default(false),
@@ -37,7 +39,7 @@ export const users = pgTable(
   (table) => [
     uniqueIndex('users_email').on(sql`lower(${table.email})`),
     // The order in which lists and searches page.
-    index('users_name').on(sql`lower(${table.name})`, table.id),
+    index('users_name').on(table.foldedName, table.id),
     check('users_role', sql`${table.role} IN ('user', 'worker', 'admin')`),
   ],
 );

@@ -4,12 +4,18 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { AppError } from '../protocol/errors.ts';
 import { uuidPattern } from '../protocol/topics.ts';
-import type { Role } from '../realtime/actor.ts';
+import type { Role, TopicGrants } from '../realtime/actor.ts';
+import { readTopicGrants } from './topic-claim.ts';
 
 export interface AccessClaims {
   readonly userId: string;
   readonly sessionId: string;
   readonly role: Role;
+}
+
+export interface VerifiedClaims extends AccessClaims {
+  readonly expiresAtMs: number;
+  readonly topicGrants: TopicGrants | undefined;
 }
 
 export interface AccessToken {
@@ -26,7 +32,7 @@ export interface Tokens {
   /** Ends with the session at the latest. */
   signAccess(claims: AccessClaims, sessionExpiresAt: Date): Promise<AccessToken>;
   /** Signature, algorithm, issuer, audience, times and the shape of the claims. Throws `unauthorized`. */
-  verifyAccess(token: string): Promise<AccessClaims & { expiresAtMs: number }>;
+  verifyAccess(token: string): Promise<VerifiedClaims>;
   createRefresh(sessionId: string): RefreshToken;
   /** What a refresh token says, if it is one that we issued, at any time; undefined for a forged one. */
   readRefresh(token: string): { sessionId: string; hash: string } | undefined;
@@ -64,12 +70,18 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
 
     async verifyAccess(token) {
       const payload = await verifyJwt(token, accessKey);
-      const { sub, sid, role, exp } = payload;
+      const { sub, sid, role, exp, topics } = payload;
       const knownRole = roles.find((known) => known === role);
       if (sub === undefined || !uuid.test(sub) || typeof sid !== 'string' || !uuid.test(sid))
         throw badToken();
       if (knownRole === undefined || exp === undefined) throw badToken();
-      return { userId: sub, sessionId: sid, role: knownRole, expiresAtMs: exp * 1000 };
+      return {
+        userId: sub,
+        sessionId: sid,
+        role: knownRole,
+        expiresAtMs: exp * 1000,
+        topicGrants: readTopicGrants(topics),
+      };
     },
 
     createRefresh(sessionId) {

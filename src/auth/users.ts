@@ -1,7 +1,7 @@
 // Users as others see them: profiles, search, and what admins change.
 
 import { Type } from '@sinclair/typebox';
-import { and, asc, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, like, type SQL, sql } from 'drizzle-orm';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../protocol/paging.ts';
@@ -30,8 +30,6 @@ export interface Users {
   updateOwn(actor: Actor, changes: ProfileInput): Promise<OwnUser>;
   /** Throws `not_found`. */
   readPublic(userId: string): Promise<PublicUser>;
-  /** Those of the users that exist, in no order. */
-  readMany(db: Db, userIds: readonly string[]): Promise<PublicUser[]>;
   /**
    * By `ids`: those that exist, on one page. By `search`: those whose names contain the text, whatever its case, by name,
    * without disabled users. Throws `invalid` unless it is exactly one of the two.
@@ -44,8 +42,7 @@ export interface Users {
   touchLastSeen(userIds: readonly string[], at: Date): Promise<void>;
 }
 
-const lowerName = sql<string>`lower(${users.name})`;
-/** The lower-cased name as the database says it, and the id. */
+/** The folded name and the id. */
 const Position = Type.Tuple([Type.String(), Id]);
 
 export function createUsers(deps: {
@@ -64,17 +61,12 @@ export function createUsers(deps: {
   ): Promise<Page<Item>> {
     const after = readCursor(Position, cursor);
     const rows = await db
-      .select({ user: users, lowerName })
+      .select()
       .from(users)
-      .where(and(filter, after && sql`(${lowerName}, ${users.id}) > (${after[0]}, ${after[1]}::uuid)`))
-      .orderBy(asc(lowerName), asc(users.id))
+      .where(and(filter, after && sql`(${users.foldedName}, ${users.id}) > (${after[0]}, ${after[1]}::uuid)`))
+      .orderBy(asc(users.foldedName), asc(users.id))
       .limit(limit + 1);
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.lowerName, row.user.id],
-      (row) => toItem(row.user),
-    );
+    return toPage(rows, limit, (row) => [row.foldedName, row.id], toItem);
   }
 
   return {
@@ -90,7 +82,7 @@ export function createUsers(deps: {
         const user = found(
           await tx
             .update(users)
-            .set({ name, avatarUrl, updatedAt: new Date() })
+            .set({ name, foldedName: name && foldName(name), avatarUrl, updatedAt: new Date() })
             .where(eq(users.id, actor.userId))
             .returning(),
         );
@@ -105,11 +97,13 @@ export function createUsers(deps: {
       return toPublicUser(found(await db.select().from(users).where(eq(users.id, userId))));
     },
 
-    readMany,
-
     async find({ ids, search, ...page }) {
       if (ids !== undefined && search === undefined) {
-        return { items: await readMany(db, ids.split(',')), nextCursor: null };
+        const rows = await db
+          .select()
+          .from(users)
+          .where(inArray(users.id, ids.split(',')));
+        return { items: rows.map(toPublicUser), nextCursor: null };
       }
       if (search !== undefined && ids === undefined) {
         return listByName(and(nameContains(search), isNull(users.disabledAt)), page, toPublicUser);
@@ -120,34 +114,27 @@ export function createUsers(deps: {
     listForAdmin: (text, page) =>
       listByName(text === undefined ? undefined : nameContains(text), page, toAdminUser),
 
-    async updateAsAdmin(actor, userId, { role, disabled }, device) {
-      if (userId === actor.userId && (disabled === true || (role !== undefined && role !== 'admin'))) {
+    async updateAsAdmin(actor, userId, changes, device) {
+      const isOwn = userId === actor.userId;
+      if (isOwn && (changes.disabled === true || (changes.role !== undefined && changes.role !== 'admin'))) {
         throw new AppError('forbidden', 'Another admin must do this: you would lock yourself out.');
       }
       const { value } = await commit(actor, async (tx, emit) => {
         const before = found(await tx.select().from(users).where(eq(users.id, userId)).for('no key update'));
-        const isDisabled = before.disabledAt !== null;
-        const disabledAt =
-          disabled === undefined || disabled === isDisabled ? undefined : disabled ? new Date() : null;
-        const [after = before] = await tx
-          .update(users)
-          .set({ role, disabledAt, updatedAt: new Date() })
-          .where(eq(users.id, userId))
-          .returning();
-
-        const entry = { userId, device, details: { by: actor.userId } };
-        const entries: AuditEntry[] = [];
-        if (after.role !== before.role) {
-          emit({ topic: userTopic(userId), type: 'role.changed', payload: { role: after.role } });
-          const details = { ...entry.details, from: before.role, to: after.role };
-          entries.push({ ...entry, event: 'role_changed', details });
-        }
-        if (disabledAt instanceof Date) {
+        const { role = before.role, disabled = before.disabledAt !== null } = changes;
+        const disabledAt = disabled ? (before.disabledAt ?? new Date()) : null;
+        const after = found(
+          await tx
+            .update(users)
+            .set({ role, disabledAt, updatedAt: new Date() })
+            .where(eq(users.id, userId))
+            .returning(),
+        );
+        if (role !== before.role) emit({ topic: userTopic(userId), type: 'role.changed', payload: { role } });
+        if (disabled && before.disabledAt === null) {
           await sessions.revokeAll(tx, emit, userId, 'user_disabled');
-          entries.push({ ...entry, event: 'user_disabled' });
         }
-        if (disabledAt === null) entries.push({ ...entry, event: 'user_enabled' });
-        await audit.record(tx, ...entries);
+        await audit.record(tx, ...listChanges(before, after, actor, device));
         return toAdminUser(after);
       });
       standings.forgetUser(userId);
@@ -164,23 +151,34 @@ export function createUsers(deps: {
   };
 }
 
-async function readMany(db: Db, userIds: readonly string[]): Promise<PublicUser[]> {
-  if (userIds.length === 0) return [];
-  const rows = await db
-    .select()
-    .from(users)
-    .where(inArray(users.id, [...userIds]));
-  return rows.map(toPublicUser);
-}
-
 function found(rows: readonly UserRow[]): UserRow {
   const row = rows[0];
   if (row === undefined) throw new AppError('not_found', 'There is no such user.');
   return row;
 }
 
+function listChanges(before: UserRow, after: UserRow, actor: Actor, device: Device): AuditEntry[] {
+  const entry = { userId: after.id, device, details: { by: actor.userId } };
+  const entries: AuditEntry[] = [];
+  if (before.role !== after.role) {
+    const details = { ...entry.details, from: before.role, to: after.role };
+    entries.push({ ...entry, event: 'role_changed', details });
+  }
+  const wasDisabled = before.disabledAt !== null;
+  const isDisabled = after.disabledAt !== null;
+  if (wasDisabled !== isDisabled) {
+    entries.push({ ...entry, event: isDisabled ? 'user_disabled' : 'user_enabled' });
+  }
+  return entries;
+}
+
 const nameContains = (text: string) =>
-  sql`${lowerName} LIKE '%' || lower(${text.replace(/[\\%_]/g, '\\$&')}) || '%'`;
+  like(users.foldedName, `%${foldName(text).replace(/[\\%_]/g, '\\$&')}%`);
+
+/** The same text for names that differ in case only. NFC, since NFKC makes one character 18, too much for an index. */
+export function foldName(name: string): string {
+  return name.normalize('NFC').toLowerCase();
+}
 
 function toPublicUser(row: UserRow): PublicUser {
   return {

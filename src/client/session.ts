@@ -3,17 +3,10 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { SignedIn } from '../auth/contract.ts';
 import { subprotocol } from '../protocol/envelope.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { ErrorBody } from '../protocol/http.ts';
-
-/** What these programs read of the answer to a registration or a login. */
-const SignedIn = Type.Object({
-  accessToken: Type.String(),
-  refreshToken: Type.String(),
-  user: Type.Object({ id: Type.String(), name: Type.String() }),
-});
-export type SignedIn = Static<typeof SignedIn>;
 
 export interface Account {
   email: string;
@@ -92,7 +85,7 @@ export interface SocketEvents {
   onClose(code: number, reason: string): void;
 }
 
-/** Opens a raw WebSocket. The token travels as a subprotocol, the only way that is open to browsers as well. [H1] */
+/** Opens a raw WebSocket. The token travels as a subprotocol: browsers can do it, and no access log shows it. [H1] */
 export function openSocket(server: URL, token: string, events: SocketEvents): WebSocket {
   const address = new URL('/ws', server);
   address.protocol = server.protocol.replace('http', 'ws');

@@ -3,6 +3,7 @@
 
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import type { SignedIn } from '../auth/contract.ts';
 import { closeCodes } from '../protocol/envelope.ts';
 import {
   type Account,
@@ -13,7 +14,6 @@ import {
   Refused,
   refresh,
   type ServerFrame,
-  type SignedIn,
   signIn,
 } from './session.ts';
 import { readLine } from './terminal-input.ts';

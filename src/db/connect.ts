@@ -51,9 +51,22 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
     connectionTimeoutMillis: 5_000,
     application_name: 'carillon',
   });
-  // An idle connection that breaks would otherwise end the process; the pool replaces it by itself.
+  // A connection that breaks, idle or in use, would otherwise end the process; the pool replaces it by itself, and
+  // whoever was using it is told by the failure of its statement.
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
+  pool.on('connect', (client) =>
+    client.on('error', (error) => logger.debug({ err: error }, 'a connection broke')),
+  );
   const db = drizzlePostgres(pool);
+  // Drizzle's own loses the client for ever when BEGIN fails, as it does on a connection that has just broken.
+  db.transaction = async (work, config) => {
+    const client = await pool.connect();
+    try {
+      return await drizzlePostgres(client).transaction(work, config);
+    } finally {
+      client.release(); // the pool throws away what is broken
+    }
+  };
   return {
     db: db as unknown as Db, // the driver's result type is narrower than the shared one
     kind: 'postgres',

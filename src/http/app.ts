@@ -21,7 +21,8 @@ export function createApp({ plugins, health, toRefusal }: AppParts) {
   );
   const checks = createHealth(health);
   return (
-    new Elysia({ normalize: false })
+    // Without precompile, Elysia 1.4.30 composes the handler of a static path anew for every request: 3 ms each.
+    new Elysia({ normalize: false, precompile: true })
       // What a route answers is about one user, at one moment.
       .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
       .onError(createErrorAnswers(toRefusal))

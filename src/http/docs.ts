@@ -16,6 +16,7 @@ const tags = [
   { name: 'Sessions', description: 'Becoming a user, logging in and out' },
   { name: 'Users', description: 'Profiles' },
   { name: 'Presence', description: 'Who is online' },
+  { name: 'Topics', description: 'Plain pub/sub on `app:` topics' },
   { name: 'Chats', description: 'Direct and group chats, and their members' },
   { name: 'Messages', description: 'What is said in a chat, and how far it was read' },
   { name: 'Admin', description: 'For users with the role admin' },

@@ -2,6 +2,7 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import type { WireError } from './errors.ts';
+import { textPattern } from './values.ts';
 
 export const protocolVersion = 1;
 export const subprotocol = 'carillon.v1';
@@ -10,7 +11,7 @@ export const subprotocol = 'carillon.v1';
 export const FrameId = Type.String({ minLength: 1, maxLength: 64 });
 
 /** Idempotency key of a command or POST. [K1] */
-export const Key = Type.String({ minLength: 1, maxLength: 64 });
+export const Key = Type.String({ minLength: 1, maxLength: 64, pattern: textPattern });
 
 export const typePattern = '^[a-z0-9._-]{1,64}$';
 

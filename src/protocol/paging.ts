@@ -10,7 +10,7 @@ export const defaultPageSize = 50;
 /** To spread into a route's query schema. A number with `multipleOf`: Elysia reads no Type.Integer from a query. */
 export const pageQuery = {
   limit: Type.Optional(Type.Number({ minimum: 1, maximum: 100, multipleOf: 1, default: defaultPageSize })),
-  cursor: Type.Optional(Type.String({ maxLength: 1000, description: 'nextCursor of the page before' })),
+  cursor: Type.Optional(Type.String({ maxLength: 2_000, description: 'nextCursor of the page before' })),
 };
 
 export interface PageRequest {

@@ -4,6 +4,12 @@ import type { EventMeta, Source } from '../protocol/envelope.ts';
 
 export type Role = 'user' | 'worker' | 'admin';
 
+/** What an access token grants on `app:` topics: patterns of their names, in which `*` stands for any characters. */
+export interface TopicGrants {
+  readonly subscribe: readonly string[];
+  readonly publish: readonly string[];
+}
+
 export interface Actor {
   readonly userId: string;
   readonly sessionId: string;
@@ -11,6 +17,8 @@ export interface Actor {
   readonly source: Source;
   /** Ties events to the request that caused them: the frame's id, or the `X-Correlation-Id` header. */
   readonly correlationId?: string;
+  /** Absent: none. */
+  readonly topicGrants?: TopicGrants | undefined;
 }
 
 /** The `meta` of an event that this actor caused. [E3] */

@@ -6,6 +6,7 @@ import type { Bridge } from './bridge.ts';
 export function createMemoryBridge(isAlone: boolean): Bridge {
   return {
     isComplete: isAlone,
+    status: 'none',
     async start() {},
     async serve() {},
     release() {},

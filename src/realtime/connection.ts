@@ -60,6 +60,10 @@ export class Connection implements Follower {
   readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
   readonly #waiting: WaitingFrame[] = [];
   #turn: Promise<void> | undefined;
+  /** The lane of the commands whose replies are due. */
+  #lane: string | undefined;
+  #replies: Promise<void> = Promise.resolve();
+  #repliesDue = 0;
   #drained: PromiseWithResolvers<void> | undefined;
   #allowance: number;
   #allowanceAtMs = performance.now();
@@ -100,9 +104,10 @@ export class Connection implements Follower {
     return this.phase.name === 'closed';
   }
 
-  /** Resolves when everything that was received so far has taken effect. */
-  get idle(): Promise<void> {
-    return this.#turn ?? Promise.resolve();
+  /** Resolves when everything that was received so far has taken effect and is answered. */
+  async finish(): Promise<void> {
+    await this.#turn;
+    await this.#replies;
   }
 
   /** The socket is open; `greet` takes effect before any frame. */
@@ -127,6 +132,25 @@ export class Connection implements Follower {
   send(frame: string): void {
     if (this.isClosed || this.#socket === undefined) return;
     if (this.#socket.send(frame) === 0) this.#socket.terminate();
+  }
+
+  /** The next command is of this lane, or of none: unless it has company there, all replies before it leave first. [E6] */
+  async enterLane(lane: string | undefined): Promise<void> {
+    const mayOverlap =
+      lane !== undefined && lane === this.#lane && this.#repliesDue < this.#limits.waitingFrames;
+    if (this.#repliesDue > 0 && !mayOverlap) await this.#replies;
+    this.#lane = lane;
+  }
+
+  /** Sends the reply when it has come and all before it are sent. It must not fail. */
+  replyInTurn(reply: Promise<string | undefined>): void {
+    this.#repliesDue += 1;
+    this.#replies = this.#replies
+      .then(() => reply)
+      .then((frame) => {
+        this.#repliesDue -= 1;
+        if (frame !== undefined) this.send(frame);
+      });
   }
 
   /** Waits until a reader that fell behind has caught up, or is gone. */

@@ -5,21 +5,24 @@ import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../db/connect.ts';
 import { asRefusal } from '../db/errors.ts';
 import { AppError } from '../protocol/errors.ts';
+import { parseTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge.ts';
-import { type Commit, createCommit } from './commit.ts';
+import { type Commit, createCommit, type Publish } from './commit.ts';
 import { Connections } from './connections.ts';
 import { type LoggedEvent, readEvents, readHeads } from './event-log.ts';
+import { type CreateGroup, createGroupCommit } from './group-commit.ts';
 import { startHealing } from './heal.ts';
 import { Hub } from './hub.ts';
 import type { Announce } from './module.ts';
-import type { Presence } from './presence.ts';
-import { createMemoryPresence } from './presence-memory.ts';
+import type { AnnouncePresence, Presence } from './presence.ts';
 import { type RetentionPolicy, startRetention } from './retention.ts';
 
 export interface Core {
   readonly db: Db;
   readonly commit: Commit;
+  /** For writes that are many and small. */
+  readonly createGroup: CreateGroup;
   readonly announce: Announce;
   readonly hub: Hub;
   readonly presence: Presence;
@@ -29,8 +32,11 @@ export interface Core {
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
   /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
   readonly toRefusal: (error: unknown, what: string) => AppError;
-  /** Called with every durable event of a type, right behind its delivery here. */
-  readonly observe: (type: string, observer: (event: LoggedEvent) => void) => void;
+  /**
+   * Called with every durable event of the type on a user's own topic, right behind its delivery here. Not on others: on
+   * `app:` topics anybody chooses the types.
+   */
+  readonly observeUsers: (type: string, observer: (event: LoggedEvent) => void) => void;
   /** From now on frames leave through this. */
   readonly attach: (server: { publish(topic: string, frame: string): unknown }) => void;
   readonly stop: () => Promise<void>;
@@ -39,12 +45,14 @@ export interface Core {
 export interface CoreDeps {
   readonly db: Db;
   readonly bridge: Bridge;
+  /** Of this instance, or of all of them. */
+  readonly createPresence: (announce: AnnouncePresence) => Promise<Presence>;
   readonly retention: RetentionPolicy;
   readonly logger: Logger;
 }
 
 /** The database must be migrated. */
-export async function createCore({ db, bridge, retention, logger }: CoreDeps): Promise<Core> {
+export async function createCore({ db, bridge, createPresence, retention, logger }: CoreDeps): Promise<Core> {
   let server: Parameters<Core['attach']>[0] | undefined;
   const observers = new Map<string, (event: LoggedEvent) => void>();
   const connections = new Connections();
@@ -66,23 +74,28 @@ export async function createCore({ db, bridge, retention, logger }: CoreDeps): P
     allFollowers: () => connections.all,
     readHead: async (topic) => (await readHeads(db, [topic])).get(topic) ?? 0,
     readEvents: readPage,
-    onDelivered: (event) => observers.get(event.type)?.(event),
+    onDelivered: (event) => {
+      const observer = observers.get(event.type);
+      if (observer !== undefined && parseTopic(event.topic)?.kind === 'user') observer(event);
+    },
     onFailure,
   });
   const announce: Announce = (event) => hub.announce(event);
-  const presence = createMemoryPresence((type, topic, userId) =>
+  const presence = await createPresence((type, topic, userId) =>
     announce({ topic, type, payload: { userId }, actor: undefined }),
   );
 
   const [log] = await queryRows<{ epoch: string }>(db, sql`SELECT epoch FROM event_log`);
   if (log === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
-  await bridge.start((frame) => hub.receive(frame));
-  const stopHealing = startHealing({ hub, bridge, readHeads: (topics) => readHeads(db, topics), onFailure });
+  const healing = startHealing({ hub, bridge, readHeads: (topics) => readHeads(db, topics), onFailure });
+  await bridge.start((frame) => hub.receive(frame), healing.healNow);
   const stopRetention = startRetention(db, retention, onFailure);
 
+  const publish: Publish = (events) => hub.publish(events);
   return {
     db,
-    commit: createCommit(db, (events) => hub.publish(events)),
+    commit: createCommit(db, publish),
+    createGroup: createGroupCommit(db, publish),
     announce,
     hub,
     presence,
@@ -90,13 +103,13 @@ export async function createCore({ db, bridge, retention, logger }: CoreDeps): P
     epoch: log.epoch,
     readEvents: readPage,
     toRefusal,
-    observe: (type, observer) => void observers.set(type, observer),
+    observeUsers: (type, observer) => void observers.set(type, observer),
     attach: (next) => {
       server = next;
     },
     async stop() {
-      await Promise.all([stopHealing(), stopRetention()]);
-      presence.stop();
+      await Promise.all([healing.stop(), stopRetention()]);
+      await presence.stop();
       hub.stop();
       await bridge.stop();
     },

@@ -36,7 +36,8 @@ interface Route {
   readonly check: TypeCheck<TSchema>;
   readonly takesTopic: boolean;
   readonly takesKey: boolean;
-  run(connection: Connection, frame: ClientFrame): Promise<Reply>;
+  readonly lane: string | undefined;
+  run(connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply>;
 }
 
 export type Dispatch = (
@@ -51,7 +52,7 @@ const typeCheck = new RegExp(typePattern);
 export function createDispatch(deps: DispatchDeps): Dispatch {
   const routes = listRoutes(deps);
 
-  const answer = async (connection: Connection, frame: ClientFrame): Promise<Reply> => {
+  const answer = async (connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply> => {
     const route = routes.get(frame.type);
     if (route === undefined) {
       throw new AppError('unknown_command', `There is no command "${frame.type}".`);
@@ -64,48 +65,83 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     }
     const { payload = {} } = frame;
     if (!route.check.Check(payload)) throw invalid(listErrors(route.check, payload, '/payload'));
-    return await route.run(connection, { ...frame, payload });
+    return await route.run(connection, { ...frame, payload }, entered);
+  };
+
+  /** Runs the command; sends nothing. */
+  const settle = async (
+    connection: Connection,
+    frame: ClientFrame,
+    entered: () => void,
+  ): Promise<Settled> => {
+    try {
+      const { type, payload, afterReply } = await answer(connection, frame, entered);
+      const isWanted = type !== undefined || frame.id !== undefined;
+      return {
+        text: isWanted ? JSON.stringify({ type: type ?? 'ok', id: frame.id, payload }) : undefined,
+        afterReply,
+      };
+    } catch (error) {
+      return { text: errorFrame(frame.id, deps.toRefusal(error, `command ${frame.type}`)) };
+    }
   };
 
   return async (connection, bytes, isOverLimit) => {
     if (connection.isClosed) return;
     const parsed = parseFrame(bytes);
-    if (!connection.isLive) {
-      await deps.greet(connection, parsed.frame);
+    const lane = parsed.frame && !isOverLimit ? routes.get(parsed.frame.type)?.lane : undefined;
+    if (lane !== undefined && parsed.frame !== undefined && connection.isLive) {
+      await connection.enterLane(lane);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const settled = settle(connection, parsed.frame, resolve);
+      connection.replyInTurn(settled.then(({ text }) => text));
+      // Refused before it took its place, it takes none.
+      await Promise.race([promise, settled]);
       return;
     }
-    if (parsed.frame === undefined) {
+    await connection.enterLane(undefined);
+    if (!connection.isLive) {
+      await deps.greet(connection, parsed.frame);
+    } else if (parsed.frame === undefined) {
       sendError(connection, parsed.id, parsed.problem);
       if (parsed.isNonsense && connection.countNonsense()) {
         connection.close(closeCodes.nonsense, 'Too many frames that are no envelopes.');
       }
-      return;
-    }
-    const { frame } = parsed;
-    try {
-      if (isOverLimit) {
-        throw new AppError(
-          'rate_limited',
-          'Too many commands at once on this connection. Send fewer a second.',
-          {
-            retryAfterMs: 1_000,
-          },
-        );
-      }
-      const reply = await answer(connection, frame);
-      if (reply.type !== undefined || frame.id !== undefined) {
-        connection.send(JSON.stringify({ type: reply.type ?? 'ok', id: frame.id, payload: reply.payload }));
-      }
-      reply.afterReply?.();
-    } catch (error) {
-      sendError(connection, frame.id, deps.toRefusal(error, `command ${frame.type}`));
+    } else if (isOverLimit) {
+      sendError(connection, parsed.frame.id, overLimit());
+    } else {
+      const { text, afterReply } = await settle(connection, parsed.frame, () => {});
+      if (text !== undefined) connection.send(text);
+      afterReply?.();
     }
   };
 }
 
+interface Settled {
+  /** The reply, encoded; undefined where none is wanted. */
+  readonly text: string | undefined;
+  readonly afterReply?: (() => void) | undefined;
+}
+
+const overLimit = () =>
+  new AppError('rate_limited', 'Too many commands at once on this connection. Send fewer a second.', {
+    retryAfterMs: 1_000,
+  });
+
 /** An error frame; `id` ties it to the frame that it answers. [E2] */
 export function sendError(connection: Connection, id: string | undefined, error: AppError): void {
-  connection.send(JSON.stringify({ type: 'error', id, error: toWireError(error) }));
+  connection.send(errorFrame(id, error));
+}
+
+const errorFrame = (id: string | undefined, error: AppError): string =>
+  JSON.stringify({ type: 'error', id, error: toWireError(error) });
+
+/** The topic that a command is about; throws `invalid` where the envelope names none. [S5] */
+export function requireTopic(topic: string | undefined): string {
+  if (topic !== undefined) return topic;
+  throw new AppError('invalid', 'Say which topic.', {
+    details: [{ path: '/topic', message: 'Expected a topic.' }],
+  });
 }
 
 /** What is wrong with `value`, field by field, paths under `root`. */
@@ -175,17 +211,19 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
       check: TypeCompiler.Compile(command.input),
       takesTopic: command.takesTopic,
       takesKey: false,
+      lane: undefined,
       run: (connection, frame) => command.run(connection, frame),
     });
   }
   for (const command of commands) {
     add(command.type, {
       check: TypeCompiler.Compile(command.input),
-      takesTopic: false,
+      takesTopic: command.takesTopic,
       takesKey: command.takesKey,
-      async run(connection, { id, payload, key }) {
+      lane: command.lane,
+      async run(connection, { id, topic, payload, key }, entered) {
         const actor = { ...connection.actor, correlationId: id };
-        return { payload: await command.run(actor, payload, key) };
+        return { payload: await command.run(actor, payload, { topic, key, entered }) };
       },
     });
   }

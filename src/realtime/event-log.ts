@@ -9,9 +9,18 @@ import type { EventMeta } from '../protocol/envelope.ts';
 export interface NewEvent {
   readonly topic: string | readonly string[];
   readonly type: string;
-  readonly payload: object;
+  /** Any JSON. */
+  readonly payload: unknown;
+  /** The payload, an object with fields, gets the event's own seq as its first one. */
+  readonly isNumbered?: boolean;
   /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
   readonly shutsOut?: readonly string[];
+}
+
+/** A new event, and who caused it. */
+export interface CausedEvent {
+  readonly event: NewEvent;
+  readonly meta: EventMeta;
 }
 
 /** An event of the log in its wire form, encoded once. */
@@ -28,9 +37,12 @@ interface EncodedEvent {
   type: string;
   topic: string;
   at: string;
+  /** JSON text. */
   payload: string;
+  /** JSON text. */
   meta: string;
-  shutsOut: readonly string[] | undefined;
+  numbered: boolean;
+  shuts_out: readonly string[] | null;
 }
 
 interface EventRow {
@@ -48,47 +60,40 @@ interface EventRow {
  * Appends the events and answers them with their seqs, in the order given. Call it as the last statement before COMMIT:
  * the lock on each topic lasts until then. Topics are locked in sorted order, so two appends cannot deadlock.
  */
-export async function appendEvents(
-  tx: Db,
-  newEvents: readonly NewEvent[],
-  meta: EventMeta,
-): Promise<LoggedEvent[]> {
-  if (newEvents.length === 0) return [];
-  const encoded = encodeEvents(newEvents, meta);
-  const input = JSON.stringify(encoded.map(({ payload, meta: metaText, ...event }) => event));
-  const payloads = encoded.map((event) => event.payload);
-  const metas = encoded.map((event) => event.meta);
-  const rows = await queryRows<{ n: number | string; seq: number | string }>(
+export async function appendEvents(tx: Db, caused: readonly CausedEvent[]): Promise<LoggedEvent[]> {
+  if (caused.length === 0) return [];
+  const encoded = encodeEvents(caused);
+  // One parameter for all, payloads as strings inside of it: the database reads \u0000 in them as text, not as a character.
+  const rows = await queryRows<{ seq: number | string }>(
     tx,
     sql`
       WITH input AS (
-        SELECT e.n, e.event->>'topic' AS topic, (e.event->>'id')::uuid AS id, e.event->>'type' AS type,
-          (e.event->>'at')::timestamptz AS at, e.event->'shutsOut' AS shuts_out,
-          (${sql.param(payloads)}::text[])[e.n] AS payload, (${sql.param(metas)}::text[])[e.n] AS meta,
-          row_number() OVER (PARTITION BY e.event->>'topic' ORDER BY e.n) AS place
-        FROM jsonb_array_elements(${input}::jsonb) WITH ORDINALITY AS e(event, n)
+        SELECT e.*, row_number() OVER (PARTITION BY topic ORDER BY n) AS place,
+          count(*) OVER (PARTITION BY topic) AS siblings
+        FROM ROWS FROM (
+          json_to_recordset(${JSON.stringify(encoded)}::json)
+            AS (topic text, id uuid, type text, at timestamptz, payload text, meta text, numbered boolean, shuts_out text[])
+        ) WITH ORDINALITY AS e(topic, id, type, at, payload, meta, numbered, shuts_out, n)
       ), raised AS (
         INSERT INTO topics AS t (name, head)
         SELECT topic, count(*) FROM input GROUP BY topic ORDER BY topic
         ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head
         RETURNING t.name, t.head
-      ), counted AS (
-        SELECT topic, count(*) AS events FROM input GROUP BY topic
       ), placed AS (
-        SELECT input.*, raised.head - counted.events + input.place AS seq
-        FROM input JOIN raised ON raised.name = input.topic JOIN counted ON counted.topic = input.topic
+        SELECT input.*, raised.head - siblings + place AS seq FROM input JOIN raised ON raised.name = input.topic
       ), appended AS (
         INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
-        SELECT topic, seq, id, type, at, payload::json, meta::json,
-          CASE WHEN jsonb_typeof(shuts_out) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(shuts_out)) END
+        SELECT topic, seq, id, type, at,
+          CASE WHEN numbered THEN '{"seq":' || seq || ',' || substr(payload, 2) ELSE payload END::json,
+          meta::json, shuts_out
         FROM placed
       )
-      SELECT n, seq FROM placed ORDER BY n`,
+      SELECT seq FROM placed ORDER BY n`,
   );
-  return rows.map((row) => {
-    const event = encoded[Number(row.n) - 1];
-    if (event === undefined) throw new Error('The log answered an event that was not appended.');
-    return toLoggedEvent(event, Number(row.seq));
+  return encoded.map((event, index) => {
+    const seq = rows[index]?.seq;
+    if (seq === undefined) throw new Error('The log did not answer for every event that was appended.');
+    return toLoggedEvent(event, Number(seq));
   });
 }
 
@@ -118,7 +123,7 @@ export async function readEvents(
           to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
         FROM events WHERE topic = ${topic} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
   );
-  return rows.map((row) => toLoggedEvent({ ...row, shutsOut: row.shuts_out ?? undefined }, Number(row.seq)));
+  return rows.map((row) => toLoggedEvent({ ...row, numbered: false }, Number(row.seq)));
 }
 
 export interface TopicPosition {
@@ -152,27 +157,26 @@ export async function readHeads(db: Db, names: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.name, Number(row.head)]));
 }
 
-function encodeEvents(newEvents: readonly NewEvent[], meta: EventMeta): EncodedEvent[] {
+function encodeEvents(caused: readonly CausedEvent[]): EncodedEvent[] {
   const at = new Date().toISOString();
-  const metaText = JSON.stringify(meta);
-  return newEvents.flatMap((event) => {
-    const id = Bun.randomUUIDv7();
-    const payload = JSON.stringify(event.payload);
-    const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
-    return names.map((topic) => ({
-      id,
+  return caused.flatMap(({ event, meta }) => {
+    const encoded = {
+      id: Bun.randomUUIDv7(),
       type: event.type,
-      topic,
       at,
-      payload,
-      meta: metaText,
-      shutsOut: event.shutsOut,
-    }));
+      payload: JSON.stringify(event.payload),
+      meta: JSON.stringify(meta),
+      numbered: event.isNumbered ?? false,
+      shuts_out: event.shutsOut ?? null,
+    };
+    const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
+    return names.map((topic) => ({ ...encoded, topic }));
   });
 }
 
 /** Payload and meta are JSON already: concatenation, so that replay costs no parsing. [E3] */
-function toLoggedEvent(event: EncodedEvent, seq: number): LoggedEvent {
-  const frame = `{"type":"${event.type}","topic":"${event.topic}","seq":${seq},"id":"${event.id}","at":"${event.at}","payload":${event.payload},"meta":${event.meta}}`;
-  return { topic: event.topic, seq, type: event.type, frame, shutsOut: event.shutsOut };
+function toLoggedEvent({ numbered, ...event }: EncodedEvent, seq: number): LoggedEvent {
+  const payload = numbered ? `{"seq":${seq},${event.payload.slice(1)}` : event.payload;
+  const frame = `{"type":"${event.type}","topic":"${event.topic}","seq":${seq},"id":"${event.id}","at":"${event.at}","payload":${payload},"meta":${event.meta}}`;
+  return { topic: event.topic, seq, type: event.type, frame, shutsOut: event.shuts_out ?? undefined };
 }

@@ -18,29 +18,46 @@ const motionMs = 10_000;
 /** Topics asked about in one query, by primary key. */
 const sliceSize = 1_000;
 
-/** Starts the rounds; answers their stop, which waits for the one under way. */
-export function startHealing(deps: HealDeps): () => Promise<void> {
+export interface Healing {
+  /** Compares every topic now, or as soon as the round under way is over. */
+  healNow(): void;
+  /** Waits for the round under way. */
+  stop(): Promise<void>;
+}
+
+export function startHealing(deps: HealDeps): Healing {
   let round = 0;
-  let current = Promise.resolve();
-  let isBusy = false;
-  const timer = setInterval(() => {
-    if (isBusy) return;
-    isBusy = true;
+  let current: Promise<void> | undefined;
+  let isDueNow = false;
+
+  const run = (): void => {
+    if (current !== undefined) return;
     round += 1;
-    current = heal(deps, round)
+    const isThorough = isDueNow || !deps.bridge.isComplete || round % quietRounds === 0;
+    isDueNow = false;
+    current = heal(deps, isThorough)
       .catch((error: unknown) => deps.onFailure(error, 'healing'))
       .finally(() => {
-        isBusy = false;
+        current = undefined;
+        if (isDueNow) run();
       });
-  }, roundMs);
-  return async () => {
-    clearInterval(timer);
-    await current;
+  };
+  const timer = setInterval(run, roundMs);
+
+  return {
+    healNow() {
+      isDueNow = true;
+      run();
+    },
+    async stop() {
+      clearInterval(timer);
+      isDueNow = false;
+      await current;
+    },
   };
 }
 
-async function heal({ hub, bridge, readHeads }: HealDeps, round: number): Promise<void> {
-  const isThorough = !bridge.isComplete || round % quietRounds === 0;
+async function heal({ hub, readHeads }: HealDeps, isThorough: boolean): Promise<void> {
   const topics = hub.topics(isThorough ? undefined : performance.now() - motionMs);
   for (let start = 0; start < topics.length; start += sliceSize) {
     await hub.healTo(await readHeads(topics.slice(start, start + sliceSize)));

@@ -143,9 +143,11 @@ export function createHello(deps: HelloDeps): Hello {
       if (next.actor.userId !== actor.userId || next.actor.sessionId !== actor.sessionId) {
         throw new AppError('forbidden', 'Renew with a token of the same user and session, or connect anew.');
       }
-      const expiresAtMs = Math.max(next.expiresAtMs, phase.expiresAtMs);
-      connection.phase = live(actor, expiresAtMs);
-      return { payload: { expiresAt: new Date(expiresAtMs).toISOString() } };
+      // The token that ends last counts, whole: the grants of an older one do not outlive it on this connection.
+      if (next.expiresAtMs < phase.expiresAtMs)
+        return { payload: { expiresAt: toInstant(phase.expiresAtMs) } };
+      connection.phase = live({ ...actor, topicGrants: next.actor.topicGrants }, next.expiresAtMs);
+      return { payload: { expiresAt: toInstant(next.expiresAtMs) } };
     },
     sweep(nowMs) {
       for (const connection of deps.connections.all) sweepOne(connection, nowMs);
@@ -183,8 +185,8 @@ function sweepOne(connection: Connection, nowMs: number): void {
         connection.close(closeCodes.unauthorized, 'The access token has expired.');
       } else if (nowMs >= phase.warnAtMs) {
         connection.phase = { ...phase, warnAtMs: Number.POSITIVE_INFINITY };
-        const expiresAt = new Date(phase.expiresAtMs).toISOString();
-        connection.send(JSON.stringify({ type: 'auth.expiring', payload: { expiresAt } }));
+        const payload = { expiresAt: toInstant(phase.expiresAtMs) };
+        connection.send(JSON.stringify({ type: 'auth.expiring', payload }));
       }
       return;
   }
@@ -197,11 +199,13 @@ function welcome(deps: HelloDeps, connection: Connection, expiresAtMs: number): 
     sessionId: connection.actor.sessionId,
     instanceId: deps.instanceId,
     protocol: protocolVersion,
-    expiresAt: new Date(expiresAtMs).toISOString(),
+    expiresAt: toInstant(expiresAtMs),
     heartbeatMs,
     limits: deps.limits,
   };
 }
+
+const toInstant = (ms: number): string => new Date(ms).toISOString();
 
 function tooManyConnections(limit: number): AppError {
   return new AppError('rate_limited', `A user may have ${limit} connections. Close another one first.`);

@@ -6,13 +6,29 @@ import type { Db } from '../db/connect.ts';
 import type { TopicKindName } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
 
+/** What comes with a command beside its payload. */
+export interface Call {
+  /** The envelope's idempotency key, for commands that take one. [K1] */
+  readonly key: string | undefined;
+  /** The envelope's topic, for commands that take one. */
+  readonly topic: string | undefined;
+  /** For commands with a lane: the request has its place in the lane's order; the next one may follow. */
+  readonly entered: () => void;
+}
+
 /** A request over the socket. Its payload fits `input` when `run` is called. [E5] */
 export interface Command {
   readonly type: string;
   readonly input: TSchema;
-  /** The reply's payload; a refusal is thrown as an AppError. `key` is the envelope's, for commands that take one. */
-  run(actor: Actor, input: unknown, key: string | undefined): Promise<object | undefined>;
   readonly takesKey: boolean;
+  readonly takesTopic: boolean;
+  /**
+   * Commands of one connection run one after another. Neighbours in the same lane need not wait for each other's end:
+   * whatever stands behind the lane (a group commit) keeps the order in which they entered. [E6]
+   */
+  readonly lane: string | undefined;
+  /** The reply's payload; a refusal is thrown as an AppError. */
+  run(actor: Actor, input: unknown, call: Call): Promise<object | undefined>;
 }
 
 /** Ties a handler to the type of its schema, and forgets it again for the list of commands. */
@@ -20,14 +36,18 @@ export function defineCommand<Input extends TSchema>(command: {
   type: string;
   input: Input;
   takesKey?: boolean;
-  run(actor: Actor, input: Static<Input>, key: string | undefined): Promise<object | undefined>;
+  takesTopic?: boolean;
+  lane?: string;
+  run(actor: Actor, input: Static<Input>, call: Call): Promise<object | undefined>;
 }): Command {
   return {
     type: command.type,
     input: command.input,
     takesKey: command.takesKey ?? false,
+    takesTopic: command.takesTopic ?? false,
+    lane: command.lane,
     // Dispatch has checked the payload against this very schema.
-    run: (actor, input, key) => command.run(actor, input as Static<Input>, key),
+    run: (actor, input, call) => command.run(actor, input as Static<Input>, call),
   };
 }
 
@@ -53,7 +73,8 @@ export interface Module {
 export interface EphemeralEvent {
   readonly topic: string;
   readonly type: string;
-  readonly payload: object;
+  /** Any JSON. */
+  readonly payload: unknown;
   readonly actor: Actor | undefined;
   /** Not delivered to this user's connections. */
   readonly exceptUserId?: string;

@@ -8,7 +8,10 @@ interface Present {
   leaving: ReturnType<typeof setTimeout> | undefined;
 }
 
-export function createMemoryPresence(announce: AnnouncePresence): Presence {
+export function createMemoryPresence(
+  announce: AnnouncePresence,
+  options: { flapMs: number } = { flapMs },
+): Presence {
   const topics = new Map<string, Map<string, Present>>();
   const connections = new Map<string, number>();
 
@@ -38,13 +41,13 @@ export function createMemoryPresence(announce: AnnouncePresence): Presence {
 
     leave(topic, userId) {
       const present = topics.get(topic)?.get(userId);
-      if (present === undefined) return;
+      if (present === undefined || present.devices === 0) return;
       present.devices -= 1;
       if (present.devices > 0) return;
       present.leaving = setTimeout(() => {
         forget(topic, userId);
         announce('presence.left', topic, userId);
-      }, flapMs);
+      }, options.flapMs);
     },
 
     async list(topic) {
@@ -73,7 +76,7 @@ export function createMemoryPresence(announce: AnnouncePresence): Presence {
       return devices;
     },
 
-    stop() {
+    async stop() {
       for (const users of topics.values()) for (const { leaving } of users.values()) clearTimeout(leaving);
       topics.clear();
     },

@@ -24,6 +24,8 @@ export async function replay(
   const { topic, stream } = subscription;
   let sent = after;
   while (subscription.phase === 'replaying') {
+    // Also before the first event: live ones behind a large snapshot that is still on its way would cut the reader off.
+    if (connection.isBackedUp) await connection.waitUntilDrained();
     const events = stream.since(sent) ?? (await readMissing(subscription, sent, deps));
     for (const event of events) {
       if (subscription.phase !== 'replaying') return;

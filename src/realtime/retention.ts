@@ -2,7 +2,7 @@
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../db/connect.ts';
-import { keyLifetimeHours } from './commit.ts';
+import { keyLifetimeHours } from './keys.ts';
 
 export interface RetentionPolicy {
   /** 0: for ever. */

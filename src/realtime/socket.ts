@@ -9,7 +9,7 @@ import { parseTopic } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
 import { Connection } from './connection.ts';
 import type { Core } from './core.ts';
-import { type CoreCommand, createDispatch } from './dispatch.ts';
+import { type CoreCommand, createDispatch, requireTopic } from './dispatch.ts';
 import type { LoggedEvent } from './event-log.ts';
 import {
   type AuthPayload,
@@ -98,8 +98,8 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     toRefusal: core.toRefusal,
   });
 
-  core.observe('session.revoked', (event) => closeSession(core, event));
-  core.observe('role.changed', (event) => void changeRole(event));
+  core.observeUsers('session.revoked', (event) => closeSession(core, event));
+  core.observeUsers('role.changed', (event) => void changeRole(event));
   const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
   let isDraining = false;
 
@@ -110,7 +110,15 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         type: 'auth',
         input: AuthSchema,
         takesTopic: false,
-        run: (connection, { payload }) => hello.renew(connection, (payload as AuthPayload).token), // checked by dispatch
+        async run(connection, { payload }) {
+          const reply = await hello.renew(connection, (payload as AuthPayload).token); // checked by dispatch
+          // Other kinds of topic do not depend on what the token grants.
+          const apps = [...connection.subscriptions.keys()].filter(
+            (name) => parseTopic(name)?.kind === 'app',
+          );
+          await checkAgain(connection, apps);
+          return reply;
+        },
       },
       {
         type: 'ping',
@@ -165,13 +173,18 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     for (const connection of connections.ofUser(parseTopic(topic)?.id ?? '')) {
       if (connection.phase.name !== 'live') continue;
       connection.phase = { ...connection.phase, actor: { ...connection.actor, role: payload.role } };
-      for (const name of [...connection.subscriptions.keys()]) {
-        await subscriber.authorize(connection.actor, name).catch((error: unknown) => {
-          // What cannot be checked is taken away as well: the client asks again.
-          core.toRefusal(error, `checking ${name} again`);
-          connection.loseTopic(name);
-        });
-      }
+      await checkAgain(connection, [...connection.subscriptions.keys()]);
+    }
+  }
+
+  /** Ends the subscriptions that the actor no longer has a right to. */
+  async function checkAgain(connection: Connection, topics: readonly string[]): Promise<void> {
+    for (const name of topics) {
+      await subscriber.authorize(connection.actor, name).catch((error: unknown) => {
+        // What cannot be checked is taken away as well: the client asks again.
+        core.toRefusal(error, `checking ${name} again`);
+        connection.loseTopic(name);
+      });
     }
   }
 
@@ -238,7 +251,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
           const slotMs = Math.round((drainMs * (index + 1)) / leaving.length);
           connection.send(JSON.stringify({ type: 'draining', payload: { reconnectInMs: slotMs } }));
           await Bun.sleep(slotMs);
-          await connection.idle;
+          await connection.finish();
           connection.close(closeCodes.restart, 'This instance is going away: reconnect and resume.');
         }),
       );
@@ -269,13 +282,6 @@ function closeSession({ connections }: Core, event: LoggedEvent): void {
 
 function parseEvent(event: LoggedEvent): { topic: string; payload: unknown } {
   return JSON.parse(event.frame);
-}
-
-function requireTopic(topic: string | undefined): string {
-  if (topic !== undefined) return topic;
-  throw new AppError('invalid', 'Say which topic.', {
-    details: [{ path: '/topic', message: 'Expected a topic.' }],
-  });
 }
 
 function refuseUpgrade(error: AppError): Response {

@@ -61,6 +61,27 @@ onEachDatabase('input of auth', (open) => {
     }
   });
 
+  test('a body nested without end is invalid, and soon', async () => {
+    const startedAt = performance.now();
+    for (const [opening, closing] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
+      for (const depth of [200, 10_000, 100_000]) {
+        const name = `${opening.repeat(depth)}1${closing.repeat(depth)}`;
+        const body = `{"email":"deep@example.com","password":"correct horse","name":${name}}`;
+        const answer = await post('register', body);
+        expect([opening, depth, answer.status, answer.body.error?.code]).toEqual([
+          opening,
+          depth,
+          400,
+          'invalid',
+        ]);
+      }
+    }
+    expect(performance.now() - startedAt).toBeLessThan(5_000); // 16 s before bodies were checked for it
+  });
+
   test('the limits themselves are let in', async () => {
     const name = `${'x'.repeat(76)}🦊é`;
     const password = `${'🦊'.repeat(63)}é `;

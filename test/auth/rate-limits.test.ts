@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { createAudit } from '../../src/auth/audit.ts';
-import { createRateLimits, type RateLimits } from '../../src/auth/rate-limits.ts';
+import { countInMemory, createRateLimits, type RateLimits } from '../../src/auth/rate-limits.ts';
 import { type Db, queryRows } from '../../src/db/connect.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { onEachDatabase } from '../support/server.ts';
@@ -76,6 +76,7 @@ onEachDatabase('rate limits', (open) => {
         { messagesPerMinute, loginsPerMinute: 0, registrationsPerHour: 0 },
         db,
         createAudit(db),
+        countInMemory,
       );
     const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
     const two = limits(2);
@@ -96,6 +97,7 @@ onEachDatabase('rate limits', (open) => {
       { messagesPerMinute: 0, loginsPerMinute: 0, registrationsPerHour: 2 },
       db,
       createAudit(db),
+      countInMemory,
     );
     const register = async (ip: string) => {
       const refusal = await limits

@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 import { readAudit, readUserEvents } from './log.ts';
 
-onEachDatabase('sessions', (open) => {
+onEachDatabase('sessions', (open, database) => {
   let server: TestServer;
   beforeAll(async () => {
     server = await open();
@@ -223,6 +223,18 @@ onEachDatabase('sessions', (open) => {
       expect(rest.body).toMatchObject({ items: [{ id: ann.sessionId }], nextCursor: null });
     });
   });
+
+  if (database.kind === 'postgres') {
+    test('a session that ended on one instance is refused by the others within a second', async () => {
+      const other = await open(server.env);
+      const ann = await server.register('Ann');
+      const read = () => other.request('GET', '/v1/users/me', { token: ann.accessToken });
+      expect((await read()).status).toBe(200); // and remembered
+      await server.request('POST', '/v1/auth/logout', { token: ann.accessToken });
+      const endedAt = performance.now();
+      while ((await read()).status !== 401) expect(performance.now() - endedAt).toBeLessThan(1_200);
+    });
+  }
 
   test('a login that meets a password change leaves no session with the old password', async () => {
     const ann = await server.register('Ann');

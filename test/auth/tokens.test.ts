@@ -114,7 +114,7 @@ onEachDatabase('access tokens', (open) => {
   });
 
   test('what is no token at all is unauthorized, never an error of the server', async () => {
-    const odd = ['x', 'a.b.c', '...', '.', 'e30.e30.', `${'a'.repeat(20_000)}.b.c`, 'null', '{}'];
+    const odd = ['x', 'a.b.c', '...', '.', 'e30.e30.', `${'a'.repeat(12_000)}.b.c`, 'null', '{}'];
     for (const token of odd)
       expect([token.slice(0, 9), await statusWith(token)]).toEqual([token.slice(0, 9), 401]);
     for (const header of ['', 'Bearer', 'Bearer ', `Basic ${ann.accessToken}`, ann.accessToken]) {

@@ -119,6 +119,19 @@ onEachDatabase('users', (open) => {
     expect(found.toSorted()).toEqual(names.toSorted());
   });
 
+  test('the longest names can be searched and paged', async () => {
+    const longest = ['\u{1D160}'.repeat(40), '\ufdfa'.repeat(80), '\u0390'.repeat(80)];
+    for (const name of longest) {
+      await server.register(name);
+      await server.register(name);
+      const search = `search=${encodeURIComponent(name)}&limit=1`;
+      const first = await get(`?${search}`);
+      expect(namesOf(first.body)).toEqual([name]);
+      const second = await get(`?${search}&cursor=${first.body.nextCursor}`);
+      expect([second.status, namesOf(second.body), second.body.nextCursor]).toEqual([200, [name], null]);
+    }
+  });
+
   test('a cursor or limit that is none is invalid', async () => {
     const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const odd = ['x', '!', encode([]), encode(['a', 'b']), encode(null), encode([['a'], ann.id])];
@@ -184,14 +197,19 @@ onEachDatabase('users', (open) => {
   test('lastSeenAt is written when an instance stops, at the latest, and never moves back', async () => {
     const first = await open();
     const bob = await first.register('Bob');
-    const client = await first.connect(bob);
-    client.close();
-    await client.closed;
+    const eve = await first.register('Eve');
+    const future = '2999-01-01T00:00:00.000Z';
+    await first.db.execute(sql`UPDATE users SET last_seen_at = ${future}::timestamptz WHERE id = ${eve.id}`);
+    for (const user of [bob, eve]) {
+      const client = await first.connect(user);
+      client.close();
+      await client.closed;
+    }
     await first.stop();
     const second = await open(first.env);
-    const read = async () =>
-      (await second.request('GET', '/v1/users/me', { token: bob.accessToken })).body.lastSeenAt;
-    const seenAt = await read();
-    expect(Date.now() - Date.parse(seenAt)).toBeLessThan(20_000);
+    const read = async (user: TestUser) =>
+      (await second.request('GET', '/v1/users/me', { token: user.accessToken })).body.lastSeenAt;
+    expect(Date.now() - Date.parse(await read(bob))).toBeLessThan(20_000);
+    expect(await read(eve)).toBe(future);
   });
 });

@@ -78,7 +78,7 @@ onEachDatabase('the terminal client', (open) => {
   });
 
   test('renews its token in place, and shows no token', async () => {
-    const server = await open({ ACCESS_TOKEN_SECONDS: '2' });
+    const server = await open({ ACCESS_TOKEN_SECONDS: '3' });
     const ann = await server.register('Ann');
     const terminal = start(server.url, ann);
     await terminal.shows('auth.expiring', 2);

@@ -42,9 +42,10 @@ export async function removeMember(
 /** Puts events into the log behind the server's back, as if another instance had written them. */
 export async function fillLog(db: Db, topic: string, count: number, bytes = 10): Promise<void> {
   const event = { topic, type: 'test.filled', payload: { filler: 'x'.repeat(bytes) } };
+  const caused = { event, meta: { source: 'system' as const } };
   for (let left = count; left > 0; left -= 500) {
-    const events = Array.from({ length: Math.min(left, 500) }, () => event);
-    await db.transaction((tx) => appendEvents(tx, events, { source: 'system' }));
+    const page = Array.from({ length: Math.min(left, 500) }, () => caused);
+    await db.transaction((tx) => appendEvents(tx, page));
   }
 }
 
@@ -67,6 +68,12 @@ export function seqsOf(client: TestClient, topic: string): number[] {
   return client.frames.flatMap((frame) =>
     frame.topic === topic && frame.seq !== undefined ? [frame.seq] : [],
   );
+}
+
+/** Waits until the event with that seq has come on the topic. */
+export async function reach(client: TestClient, topic: string, seq: number): Promise<void> {
+  if (seqsOf(client, topic).includes(seq)) return;
+  await client.next((frame) => frame.topic === topic && frame.seq === seq);
 }
 
 export const range = (first: number, last: number): number[] =>

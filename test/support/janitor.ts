@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+type Shell = Bun.Subprocess<'pipe', 'ignore', 'ignore'>;
+
 const script = `
 trap "" HUP INT TERM
 while IFS= read -r line; do last=$line; done
@@ -21,7 +23,7 @@ for entry in $last; do
 done`;
 
 // One for this process, and started with its first duty: tests of pure functions need none.
-let shell: Bun.Subprocess<'pipe', 'ignore', 'ignore'> | undefined;
+let shell: Shell | undefined;
 const duties = new Set<string>();
 
 /** Ends the process with `signal` when this one ends; call the answer once it has ended by itself. */
@@ -52,8 +54,18 @@ function dropDuty(duty: string): void {
 }
 
 function tellShell(): void {
-  shell ??= Bun.spawn(['sh', '-c', script], { stdin: 'pipe', stdout: 'ignore', stderr: 'ignore' });
-  shell.unref();
+  shell ??= startShell();
   shell.stdin.write(`${[...duties].join('\t')}\n`);
   shell.stdin.flush();
+}
+
+function startShell(): Shell {
+  const started = Bun.spawn(['sh', '-c', script], { stdin: 'pipe', stdout: 'ignore', stderr: 'ignore' });
+  started.unref();
+  // A test that times out takes every child process with it, this one too.
+  started.exited.then(() => {
+    shell = undefined;
+    tellShell();
+  });
+  return started;
 }

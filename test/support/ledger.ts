@@ -74,8 +74,11 @@ function compareWithLog(
   const seen = new Set<number>();
   let highest = 0;
   for (const { seq, id } of received) {
-    if (log.get(seq) !== id) result.invented += 1;
-    else if (seen.has(seq)) result.repeated += 1;
+    if (log.get(seq) !== id) {
+      result.invented += 1;
+      continue;
+    }
+    if (seen.has(seq)) result.repeated += 1;
     else if (seq < highest) result.reordered += 1;
     seen.add(seq);
     highest = Math.max(highest, seq);

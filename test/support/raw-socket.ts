@@ -45,6 +45,7 @@ export class RawSocket {
   readonly #socket: Socket;
   #rest: Buffer = Buffer.alloc(0);
   #closeCode: number | undefined;
+  #ponged = Promise.withResolvers<void>();
   #arrival = Promise.withResolvers<void>();
 
   constructor(socket: Socket) {
@@ -105,6 +106,13 @@ export class RawSocket {
     }
   }
 
+  /** Resolves when the server has read everything that was sent before: it answers control frames as it meets them. */
+  async ping(): Promise<void> {
+    this.#ponged = Promise.withResolvers();
+    this.send('', opcodes.ping);
+    await Promise.race([this.#ponged.promise, this.closed]);
+  }
+
   /** From now on nothing is taken from the kernel: its buffers fill up, then the server's. */
   stopReading(): void {
     this.#socket.pause();
@@ -143,6 +151,7 @@ export class RawSocket {
     const opcode = first & 0x0f;
     if (opcode === opcodes.text) this.frames.push(JSON.parse(payload.toString()));
     if (opcode === opcodes.ping) this.send(payload, opcodes.pong);
+    if (opcode === opcodes.pong) this.#ponged.resolve();
     if (opcode === opcodes.close) this.#closeCode = length < 2 ? undefined : payload.readUInt16BE(0);
     this.#arrive();
     return true;

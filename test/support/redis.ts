@@ -42,3 +42,15 @@ export async function startRedis(options: { port?: number } = {}): Promise<Redis
     },
   };
 }
+
+/** Runs redis-cli against the server on that port, and answers what it prints. */
+export async function runRedisCli(port: number, ...args: string[]): Promise<string> {
+  const cli = Bun.spawn(['redis-cli', '-p', `${port}`, ...args], { stderr: 'pipe' });
+  const [output, error, code] = await Promise.all([
+    new Response(cli.stdout).text(),
+    new Response(cli.stderr).text(),
+    cli.exited,
+  ]);
+  if (code !== 0) throw new Error(`redis-cli ${args.join(' ')}: ${output}${error}`);
+  return output.trim();
+}

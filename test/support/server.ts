@@ -42,16 +42,20 @@ export function onEachDatabase(name: string, define: (open: Open, database: Test
 
 function defineSuite(kind: TestDatabase['kind'], define: (open: Open, database: TestDatabase) => void): void {
   const servers: TestServer[] = [];
-  const databases: Env[] = [];
+  const remove: (() => void | Promise<void>)[] = [];
   const database: TestDatabase = {
     kind,
-    async create() {
-      const env: Env =
-        kind === 'embedded'
-          ? { DATA_DIR: await createDataFolder() }
-          : { DATABASE_URL: await (await sharedPostgres()).createDatabase(), DATABASE_POOL: '5' };
-      databases.push(env);
-      return env;
+    async create(): Promise<Env> {
+      if (kind === 'embedded') {
+        const folder = await createDataFolder();
+        remove.push(() => removeFolder(folder));
+        return { DATA_DIR: folder };
+      }
+      const postgres = await sharedPostgres();
+      const url = await postgres.createDatabase();
+      // A server that died under a test took its databases along.
+      remove.push(() => postgres.dropDatabase(url).catch(() => {}));
+      return { DATABASE_URL: url, DATABASE_POOL: '5' };
     },
   };
   const open: Open = async (env = {}) => {
@@ -64,10 +68,7 @@ function defineSuite(kind: TestDatabase['kind'], define: (open: Open, database: 
   // Behind the suite's own hooks, which may still talk to the instances.
   afterAll(async () => {
     await Promise.all(servers.map((server) => server.stop()));
-    for (const { DATA_DIR, DATABASE_URL } of databases) {
-      if (DATA_DIR !== undefined) removeFolder(DATA_DIR);
-      if (DATABASE_URL !== undefined) await (await sharedPostgres()).dropDatabase(DATABASE_URL);
-    }
+    await Promise.all(remove.map((each) => each()));
   });
 }
 

@@ -33,15 +33,12 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   const cut = () => {
     for (const socket of sockets) socket.destroy();
   };
-  const listener = createServer((client) => {
-    const server = connect(serverPort, '127.0.0.1');
-    for (const [socket, other] of [[client, server] as const, [server, client] as const]) {
+  const listener = createServer({ allowHalfOpen: true }, (client) => {
+    const server = connect({ port: serverPort, host: '127.0.0.1', allowHalfOpen: true });
+    for (const socket of [client, server]) {
       sockets.add(socket);
-      socket.on('error', () => {}); // a close follows
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
+      socket.on('error', () => {}); // the pumps hear of it
+      socket.on('close', () => sockets.delete(socket));
     }
     pump(client, server, toServer, cut);
     pump(server, client, toClient, cut);
@@ -71,10 +68,12 @@ const createFlow = (): Flow => ({
   bytesUntilCut: Number.POSITIVE_INFINITY,
 });
 
+/** Ends `to` behind the last byte when `from` ends, and breaks both when either breaks. */
 async function pump(from: Socket, to: Socket, flow: Flow, cut: () => void): Promise<void> {
   try {
-    for await (const chunk of from as AsyncIterable<Buffer>) {
-      // no encoding is set
+    // The end of one direction is not the end of the other.
+    const chunks: AsyncIterable<Buffer> = from.iterator({ destroyOnReturn: false });
+    for await (const chunk of chunks) {
       for (let offset = 0; offset < chunk.length; ) {
         while (flow.isPaused && !to.destroyed) await Bun.sleep(5);
         const slice = chunk.subarray(offset, offset + Math.min(flow.sliceBytes, flow.bytesUntilCut));
@@ -82,7 +81,7 @@ async function pump(from: Socket, to: Socket, flow: Flow, cut: () => void): Prom
         flow.bytesUntilCut -= slice.length;
         const delayMs = flow.latencyMs + (slice.length / flow.bytesPerSecond) * 1000;
         if (delayMs > 0) await Bun.sleep(delayMs);
-        if (!to.write(slice)) await once(to, 'drain');
+        await write(to, slice);
         if (flow.bytesUntilCut <= 0) {
           flow.bytesUntilCut = Number.POSITIVE_INFINITY;
           cut();
@@ -91,6 +90,12 @@ async function pump(from: Socket, to: Socket, flow: Flow, cut: () => void): Prom
     }
     to.end();
   } catch {
-    to.destroy(); // one end broke: so does the other
+    from.destroy();
+    to.destroy();
   }
+}
+
+async function write(to: Socket, slice: Buffer): Promise<void> {
+  if (to.destroyed) throw new Error('The other side is gone.');
+  if (!to.write(slice)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
 }

@@ -11,7 +11,8 @@ export function createChatCommands({ messages, typing }: ChatService): Command[]
       type: 'message.send',
       input: contract.SendMessage,
       takesKey: true,
-      run: async (actor, input, key) => toReply(await messages.send(actor, input, key)),
+      lane: 'message.send',
+      run: async (actor, input, { key, entered }) => toReply(await messages.send(actor, input, key, entered)),
     }),
     defineCommand({
       type: 'message.edit',

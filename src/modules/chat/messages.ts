@@ -1,7 +1,6 @@
 // Messages: send, edit, delete, list, and how far each member has read.
 
 import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
-import type { Audit } from '../../auth/audit.ts';
 import type { RateLimits } from '../../auth/rate-limits.ts';
 import type { Db } from '../../db/connect.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -22,13 +21,19 @@ import {
   type ReadPosition,
   type SendMessage,
 } from './contract.ts';
-import type { Notices } from './notices.ts';
 import { toMessage } from './rows.ts';
 import { chatParticipants, messages } from './schema.ts';
+import type { Sending } from './sending.ts';
 import { type ChatWriter, writeTo } from './writer.ts';
 
 export interface Messages {
-  send(actor: Actor, input: SendMessage, key: string | undefined): Promise<Committed<Message>>;
+  /** In a group commit: messages are written in the order in which they `entered` it. */
+  send(
+    actor: Actor,
+    input: SendMessage,
+    key: string | undefined,
+    entered?: () => void,
+  ): Promise<Committed<Message>>;
   /** By the sender. */
   edit(actor: Actor, input: EditMessage): Promise<Committed<Message>>;
   /** By the sender or an admin. The message keeps its place and loses its content; deleted again, it stays as it is. */
@@ -42,41 +47,18 @@ export interface MessagesDeps {
   readonly db: Db;
   readonly commit: Commit;
   readonly limits: Pick<RateLimits, 'takeMessage'>;
-  readonly audit: Pick<Audit, 'record'>;
-  readonly notices: Notices;
+  readonly sending: Sending;
 }
 
-export function createMessages({ db, commit, limits, audit, notices }: MessagesDeps): Messages {
+export function createMessages({ db, commit, limits, sending }: MessagesDeps): Messages {
   return {
-    async send(actor, input, key) {
-      const { chatId, content, replyTo, metadata } = input;
+    async send(actor, input, key, entered) {
+      const { metadata } = input;
       await limits.takeMessage(actor.userId);
       if (metadata !== undefined) checkMetadata(metadata);
-      const committed = await commit(
-        actor,
-        async (tx, emit) => {
-          await requireMember(tx, chatId, actor.userId, 'share');
-          if (replyTo !== undefined) await requireInChat(tx, chatId, replyTo);
-          const id = Bun.randomUUIDv7();
-          await audit.record(tx, {
-            event: 'message_sent',
-            userId: actor.userId,
-            details: { chatId, messageId: id },
-          });
-          const draft = {
-            id,
-            senderId: actor.userId,
-            messageType: 'text' as const,
-            content,
-            metadata,
-            replyTo,
-          };
-          return await writeTo(tx, emit, chatId).addMessage(draft);
-        },
-        { operation: 'message.send', key, body: input },
-      );
-      if (!committed.isRepeat) notices.tell(actor, committed.value);
-      return committed;
+      const sent = sending.add(actor, input, key);
+      entered?.();
+      return await sent;
     },
 
     edit: (actor, { messageId, chatId, content }) =>
@@ -167,17 +149,6 @@ const invalidMetadata = (message: string) =>
   new AppError('invalid', `The metadata cannot be kept. ${message}.`, {
     details: [{ path: '/metadata', message }],
   });
-
-async function requireInChat(tx: Db, chatId: string, messageId: string): Promise<void> {
-  const found = await tx
-    .select({ id: messages.id })
-    .from(messages)
-    .where(and(eq(messages.id, messageId), eq(messages.chatId, chatId)));
-  if (found.length > 0) return;
-  throw new AppError('invalid', 'A reply must name a message of the same chat.', {
-    details: [{ path: '/replyTo', message: 'There is no such message in this chat' }],
-  });
-}
 
 /** Keeps the actor a member and the message as it is until COMMIT. Throws `not_found` where the actor sees none. */
 async function lockMessage(tx: Db, userId: string, messageId: string, chatId: string | undefined) {

@@ -1,78 +1,129 @@
 // `message.notified`: tells members who are connected, but do not follow the chat, that something was said there.
-// Ephemeral and beside the road of the message itself: it delays no reply, and its failure fails no message.
+// Ephemeral and beside the road of the messages: it delays no reply, and its failure fails no message. What was written
+// together is asked about together.
 
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { inArray, sql } from 'drizzle-orm';
 import { users } from '../../auth/schema.ts';
-import type { Db } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/connect.ts';
 import { chatTopic, userTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
+import { createBatcher } from '../../realtime/batcher.ts';
 import type { Announce } from '../../realtime/module.ts';
 import { type LiveEvents, type Message, maxNotifiedMembers, previewLength } from './contract.ts';
 import { unreadCount } from './rows.ts';
-import { chatParticipants } from './schema.ts';
+
+export interface Sent {
+  readonly actor: Actor;
+  readonly message: Message;
+}
 
 export interface Notices {
-  /** Call it once the message is committed. Never waits, never fails. */
-  tell(actor: Actor, message: Message): void;
+  /** Call it once the messages are committed. Never waits, never fails. */
+  tell(sent: readonly Sent[]): void;
 }
 
 export interface NoticesDeps {
   readonly db: Db;
   readonly announce: Announce;
-  /** Whether the user has a connection that does not follow the topic. */
-  readonly isAwayFrom: (userId: string, topic: string) => boolean;
+  /** Those of the users who have a connection, on any instance, that does not follow the topic. */
+  readonly findAway: (topic: string, userIds: readonly string[]) => Promise<readonly string[]>;
   readonly onFailure: (error: unknown, what: string) => void;
 }
 
-export function createNotices({ db, announce, isAwayFrom, onFailure }: NoticesDeps): Notices {
-  async function announceTo(actor: Actor, { id, chatId, content }: Message): Promise<void> {
-    const topic = chatTopic(chatId);
-    const members = await db
-      .select({ userId: chatParticipants.userId })
-      .from(chatParticipants)
-      .where(eq(chatParticipants.chatId, chatId))
-      .limit(maxNotifiedMembers + 1);
-    if (members.length > maxNotifiedMembers) return;
-    const away = members
-      .map(({ userId }) => userId)
-      .filter((userId) => userId !== actor.userId && isAwayFrom(userId, topic));
-    if (away.length === 0) return;
+interface Member {
+  readonly chatId: string;
+  readonly userId: string;
+}
 
-    for (const { userId, unread, senderName } of await countUnread(db, chatId, actor.userId, away)) {
-      const payload: LiveEvents['message.notified'] = {
-        chatId,
-        messageId: id,
-        senderName,
-        preview: [...(content ?? '')].slice(0, previewLength).join(''),
-        unreadCount: unread,
-      };
-      announce({
-        topic: userTopic(userId),
-        type: 'message.notified',
-        payload,
-        actor,
-        exceptFollowersOf: topic,
-      });
+/** More than this may not wait: what a flood drops, the unread counts of the next notice tell. */
+const maxWaiting = 10_000;
+
+export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps): Notices {
+  async function announceAll(sent: readonly Sent[]): Promise<void> {
+    const chatIds = [...new Set(sent.map(({ message }) => message.chatId))];
+    const members = Map.groupBy(await readMembers(db, chatIds), ({ chatId }) => chatId);
+    const reachable: Member[] = [];
+    for (const [chatId, inChat] of members) {
+      const userIds = inChat.map(({ userId }) => userId);
+      for (const userId of await findAway(chatTopic(chatId), userIds)) reachable.push({ chatId, userId });
+    }
+    if (reachable.length === 0) return;
+    const names = await readNames(db, [...new Set(sent.map(({ actor }) => actor.userId))]);
+    const unreadByChat = await countUnread(db, reachable);
+    for (const { actor, message } of sent) {
+      for (const { userId, unread } of unreadByChat.get(message.chatId) ?? []) {
+        if (userId === actor.userId) continue;
+        const payload: LiveEvents['message.notified'] = {
+          chatId: message.chatId,
+          messageId: message.id,
+          senderName: names.get(actor.userId) ?? '',
+          preview: [...(message.content ?? '')].slice(0, previewLength).join(''),
+          unreadCount: unread,
+        };
+        announce({
+          topic: userTopic(userId),
+          type: 'message.notified',
+          payload,
+          actor,
+          exceptFollowersOf: chatTopic(message.chatId),
+        });
+      }
     }
   }
-
+  // One batch after another: notices keep the order of the messages.
+  const add = createBatcher<Sent, void>({
+    maxBatch: 1_000,
+    maxWaiting,
+    async run(sent) {
+      await announceAll(sent).catch((error: unknown) => onFailure(error, 'message.notified'));
+      return sent.map(() => ({ isDone: true, result: undefined }));
+    },
+  });
   return {
-    tell(actor, message) {
-      announceTo(actor, message).catch((error) => onFailure(error, 'message.notified'));
+    tell(sent) {
+      for (const one of sent) add(one).catch((error: unknown) => onFailure(error, 'message.notified'));
     },
   };
 }
 
-/** One statement for all of them. Who left in between is not among the answers. */
-async function countUnread(db: Db, chatId: string, senderId: string, userIds: readonly string[]) {
+/** Of chats that are not too large to notify everyone. */
+async function readMembers(db: Db, chatIds: readonly string[]): Promise<Member[]> {
+  return await queryRows<Member>(
+    db,
+    sql`
+      SELECT chat_id AS "chatId", user_id AS "userId" FROM (
+        SELECT chat_id, user_id, count(*) OVER (PARTITION BY chat_id) AS members
+        FROM chat_participants
+        WHERE chat_id IN (SELECT json_array_elements_text(${JSON.stringify(chatIds)}::json)::uuid)
+      ) AS counted
+      WHERE members <= ${maxNotifiedMembers}`,
+  );
+}
+
+async function readNames(db: Db, userIds: readonly string[]): Promise<Map<string, string>> {
+  const rows = await db
+    .select({ id: users.id, name: users.name })
+    .from(users)
+    .where(inArray(users.id, [...userIds]));
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}
+
+/** By chat. Who left in between is not among the answers. */
+async function countUnread(
+  db: Db,
+  members: readonly Member[],
+): Promise<Map<string, (Member & { unread: number })[]>> {
   const unread = unreadCount({
-    chatId: sql`${chatParticipants.chatId}`,
-    userId: sql`${chatParticipants.userId}`,
-    lastReadSeq: sql`${chatParticipants.lastReadSeq}`,
+    chatId: sql`p.chat_id`,
+    userId: sql`p.user_id`,
+    lastReadSeq: sql`p.last_read_seq`,
   });
-  return await db
-    .select({ userId: chatParticipants.userId, unread: sql<number>`${unread}`, senderName: users.name })
-    .from(chatParticipants)
-    .innerJoin(users, eq(users.id, senderId))
-    .where(and(eq(chatParticipants.chatId, chatId), inArray(chatParticipants.userId, [...userIds])));
+  const rows = await queryRows<Member & { unread: number }>(
+    db,
+    sql`
+      SELECT p.chat_id AS "chatId", p.user_id AS "userId", ${unread} AS unread
+      FROM json_to_recordset(${JSON.stringify(members)}::json) AS m("chatId" uuid, "userId" uuid)
+      JOIN chat_participants AS p ON p.chat_id = m."chatId" AND p.user_id = m."userId"`,
+  );
+  return Map.groupBy(rows, ({ chatId }) => chatId);
 }

@@ -4,6 +4,7 @@ import { type Chats, createChats } from './chats.ts';
 import { createMembers, type Members } from './members.ts';
 import { createMessages, type Messages, type MessagesDeps } from './messages.ts';
 import { createNotices, type NoticesDeps } from './notices.ts';
+import { createSending, type SendingDeps } from './sending.ts';
 import { createTyping, type TypingDeps, type TypingNews } from './typing.ts';
 
 export interface ChatService {
@@ -13,13 +14,17 @@ export interface ChatService {
   readonly typing: TypingNews;
 }
 
-export type ChatDeps = Omit<MessagesDeps, 'notices'> & NoticesDeps & TypingDeps;
+export type ChatDeps = Omit<MessagesDeps, 'sending'> &
+  Omit<SendingDeps, 'notices'> &
+  NoticesDeps &
+  TypingDeps;
 
 export function createChatService(deps: ChatDeps): ChatService {
+  const sending = createSending({ ...deps, notices: createNotices(deps) });
   return {
     chats: createChats(deps),
     members: createMembers(deps),
-    messages: createMessages({ ...deps, notices: createNotices(deps) }),
+    messages: createMessages({ ...deps, sending }),
     typing: createTyping(deps),
   };
 }

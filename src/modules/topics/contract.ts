@@ -1,0 +1,99 @@
+// What goes over the wire: published events in, their envelopes out. Browser-safe.
+
+import { type Static, Type } from '@sinclair/typebox';
+import { pageOf, pageQuery } from '../../protocol/paging.ts';
+import { Id, Instant } from '../../protocol/values.ts';
+
+const strict = { additionalProperties: false };
+const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** As JSON in UTF-8. Well below what may wait for a reader before it is cut off. */
+export const maxDataBytes = 65_536;
+/** Levels of arrays and objects in each other; PostgreSQL could not keep some thousands. */
+export const maxDataDepth = 100;
+
+/** The first words of what the protocol itself says. Nobody publishes such an event, so nobody can be fooled by one. */
+export const reservedWords = [
+  'access',
+  'auth',
+  'carillon',
+  'presence',
+  'profile',
+  'role',
+  'session',
+  'topic',
+] as const;
+
+export const EventName = Type.String({
+  minLength: 3,
+  maxLength: 64,
+  pattern: '^[a-z0-9_-]+(?:[.][a-z0-9_-]+)+$',
+  description: `Two words or more of a-z 0-9 _ - with dots between; the first is none of ${reservedWords.join(', ')}`,
+  examples: ['cursor.moved'],
+});
+
+export const Publish = Type.Object(
+  {
+    event: EventName,
+    data: Type.Unknown({
+      description: `Any JSON of up to ${maxDataBytes} bytes and ${maxDataDepth} levels: the payload of the event`,
+      examples: [{ x: 12, y: 34 }],
+    }),
+    durable: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'Kept in the log, in order, and replayed; otherwise it reaches who is there now',
+      }),
+    ),
+  },
+  strict,
+);
+export type Publish = Static<typeof Publish>;
+
+export const Published = Type.Object({
+  topic: Type.String(),
+  event: EventName,
+  events: Type.Optional(
+    Type.Array(Type.Object({ topic: Type.String(), seq: Seq }), {
+      description: 'Where a durable event stands',
+    }),
+  ),
+});
+export type Published = Static<typeof Published>;
+
+/** A durable event as its subscribers get it. */
+export const TopicEvent = Type.Object({
+  type: Type.String(),
+  topic: Type.String(),
+  seq: Seq,
+  id: Id,
+  at: Instant,
+  payload: Type.Unknown(),
+  meta: Type.Object({
+    actorId: Type.Optional(Id),
+    source: Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]),
+    correlationId: Type.Optional(Type.String()),
+  }),
+});
+export type TopicEvent = Static<typeof TopicEvent>;
+
+/** Ascending by seq. `nextCursor` is the next `after`; null at the end. */
+export const TopicEventPage = pageOf(TopicEvent);
+
+// Inputs of the routes
+
+export const TopicParams = Type.Object({
+  topic: Type.String({ description: '`app:<name>`', examples: ['app:public.lobby'] }),
+});
+
+export const TopicEventsQuery = Type.Object(
+  {
+    // A number with `multipleOf`: Elysia reads no Type.Integer from a query.
+    after: Type.Optional(
+      Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, multipleOf: 1, default: 0 }),
+    ),
+    limit: pageQuery.limit,
+  },
+  strict,
+);
+export type TopicEventsQuery = Static<typeof TopicEventsQuery>;

@@ -1,0 +1,116 @@
+// Plain pub/sub on `app:` topics. An ephemeral event is checked, encoded and sent, and nothing is asked or waited for;
+// durable ones share their transactions. [T1]
+
+import type { Db } from '../../db/connect.ts';
+import { AppError } from '../../protocol/errors.ts';
+import { defaultPageSize, type Page } from '../../protocol/paging.ts';
+import { parseTopic } from '../../protocol/topics.ts';
+import type { Actor, TopicGrants } from '../../realtime/actor.ts';
+import { type Commit, keyedBy, toReply } from '../../realtime/commit.ts';
+import { readEvents } from '../../realtime/event-log.ts';
+import type { CreateGroup } from '../../realtime/group-commit.ts';
+import type { Announce } from '../../realtime/module.ts';
+import {
+  maxDataBytes,
+  maxDataDepth,
+  type Publish,
+  type Published,
+  reservedWords,
+  type TopicEvent,
+  type TopicEventsQuery,
+} from './contract.ts';
+import { isGranted } from './rights.ts';
+
+export interface TopicsService {
+  /** Throws `unknown_topic` unless it is an `app:` topic, `forbidden` without the right to publish there. */
+  publish(actor: Actor, topic: string, input: Publish, key: string | undefined): Promise<Published>;
+  /** Durable events that the log still has. Takes the right to subscribe. */
+  listEvents(actor: Actor, topic: string, query: TopicEventsQuery): Promise<Page<TopicEvent>>;
+}
+
+export interface TopicsDeps {
+  readonly db: Db;
+  readonly commit: Commit;
+  readonly createGroup: CreateGroup;
+  readonly announce: Announce;
+}
+
+export function createTopicsService({ db, commit, createGroup, announce }: TopicsDeps): TopicsService {
+  const append = createGroup<Publish, Published>({
+    decide: async (_, items) =>
+      items.map(({ topic, input: { event, data } }) => ({ topic, type: event, payload: data })),
+    toValue: ({ topic, input: { event } }) => ({ topic, event }),
+  });
+
+  return {
+    async publish(actor, topic, { event, data, durable = false }, key) {
+      requireRight(actor, 'publish', topic);
+      checkName(event);
+      checkData(data);
+      const result = { topic, event };
+      if (!durable && key === undefined) {
+        announce({ topic, type: event, payload: data, actor });
+        return result;
+      }
+      const idempotency = { operation: 'publish', key, body: { ...result, data, durable } };
+      if (durable) {
+        const input = { event, data };
+        return toReply(await append({ actor, topic, input, request: keyedBy(actor, idempotency) }));
+      }
+      // The transaction does nothing but take the key: that is what makes a repeated request silent. [K1]
+      const { isRepeat } = await commit(actor, async () => result, idempotency);
+      if (!isRepeat) announce({ topic, type: event, payload: data, actor });
+      return result;
+    },
+
+    async listEvents(actor, topic, { after = 0, limit = defaultPageSize }) {
+      requireRight(actor, 'subscribe', topic);
+      const logged = await readEvents(db, topic, after, limit + 1);
+      const shown = logged.slice(0, limit);
+      const last = shown.at(-1);
+      return {
+        items: shown.map(({ frame }) => JSON.parse(frame)),
+        nextCursor: logged.length > limit && last !== undefined ? String(last.seq) : null,
+      };
+    },
+  };
+}
+
+function requireRight(actor: Actor, right: keyof TopicGrants, topic: string): void {
+  const parsed = parseTopic(topic);
+  if (parsed?.kind !== 'app') {
+    throw new AppError(
+      'unknown_topic',
+      'Expected an app topic: app:<name>, the name of 1 to 100 of the characters a-z 0-9 . _ -',
+    );
+  }
+  if (isGranted(actor, right, parsed.id)) return;
+  throw new AppError('forbidden', `Your access token does not let you ${right} on this topic.`);
+}
+
+const reserved: ReadonlySet<string> = new Set(reservedWords);
+
+function checkName(event: string): void {
+  const word = event.slice(0, event.indexOf('.'));
+  if (!reserved.has(word)) return;
+  throw new AppError('invalid', `Events that begin with "${word}." are the protocol's own. Choose another.`, {
+    details: [{ path: '/event', message: `Expected another first word than ${word}` }],
+  });
+}
+
+function checkData(data: unknown): void {
+  if (isDeeper(data, maxDataDepth)) throw invalidData(`Expected at most ${maxDataDepth} levels`);
+  if (Buffer.byteLength(JSON.stringify(data)) > maxDataBytes) {
+    throw invalidData(`Expected at most ${maxDataBytes} bytes as JSON`);
+  }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+const invalidData = (message: string) =>
+  new AppError('invalid', `The data cannot be published. ${message}.`, {
+    details: [{ path: '/data', message }],
+  });

@@ -1,0 +1,63 @@
+// What arrives while a batch is under way shares the next one, in the order of arrival. One batch at a time: its cost is
+// paid once for all in it, and the busier it gets, the larger the batches. Knows nothing of databases.
+
+import { AppError } from '../protocol/errors.ts';
+
+export interface BatcherOptions<Item, Result> {
+  /** Answers one outcome an item, in the order of the items. Must not throw. */
+  readonly run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>;
+  readonly maxBatch: number;
+  /** More than this may not wait: `unavailable`. */
+  readonly maxWaiting: number;
+}
+
+export type Outcome<Result> =
+  | { readonly isDone: true; readonly result: Result }
+  | { readonly isDone: false; readonly error: unknown };
+
+/** Settles when the item's batch is through. The order of calls is the order of effects. Throws `unavailable` when full. */
+export type Add<Item, Result> = (item: Item) => Promise<Result>;
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly settled: PromiseWithResolvers<Result>;
+}
+
+export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result>): Add<Item, Result> {
+  const waiting: Waiting<Item, Result>[] = [];
+  let isRunning = false;
+
+  const runAll = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, options.maxBatch);
+      const outcomes = await options.run(batch.map(({ item }) => item));
+      batch.forEach(({ settled }, index) => {
+        const outcome = outcomes[index];
+        if (outcome?.isDone) settled.resolve(outcome.result);
+        else settled.reject(outcome?.error ?? new Error('The batch did not answer for this item.'));
+      });
+    }
+    isRunning = false;
+  };
+
+  return (item) => {
+    if (waiting.length >= options.maxWaiting) {
+      const error = new AppError(
+        'unavailable',
+        'Too much is waiting to be written. Nothing was changed; try again.',
+        {
+          retryAfterMs: 1_000,
+        },
+      );
+      return Promise.reject(error);
+    }
+    const settled = Promise.withResolvers<Result>();
+    waiting.push({ item, settled });
+    if (!isRunning) {
+      isRunning = true;
+      // In a task of its own: what arrives in this turn of the event loop is in the first batch already.
+      queueMicrotask(() => void runAll());
+    }
+    return settled.promise;
+  };
+}

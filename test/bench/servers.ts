@@ -1,0 +1,186 @@
+// The servers that are measured, each a process on core 0, and the load generator, on core 1. PostgreSQL and Redis are
+// the tests' own, pinned nowhere: the same for all.
+
+import { join } from 'node:path';
+import { Redis as RedisClient } from 'ioredis';
+import { type Child, startChild } from '../support/child.ts';
+import { endLater } from '../support/janitor.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { type Redis, startRedis } from '../support/redis.ts';
+import type { Figures, Job } from './load/main.ts';
+import { jwtSecret, seedUsers } from './users.ts';
+
+export const benchFolder = import.meta.dir;
+const project = join(benchFolder, '../..');
+const serverCore = 0;
+const loadCore = 1;
+
+export interface Server {
+  readonly port: number;
+  readonly pid: number;
+}
+
+export type Env = Readonly<Record<string, string>>;
+
+/** Everything that runs for a measurement; ended together with it, however it ends. */
+export class Rig {
+  readonly #postgres: () => Promise<Postgres>;
+  readonly #redis: () => Promise<Redis>;
+  readonly #cleanups: (() => unknown)[] = [];
+
+  constructor(postgres: () => Promise<Postgres>, redis: () => Promise<Redis>) {
+    this.#postgres = postgres;
+    this.#redis = redis;
+  }
+
+  /** A new database; with `users`, migrated and with so many in it. Dropped at the end. */
+  async createDatabase({ users }: { users?: number } = {}): Promise<string> {
+    const postgres = await this.#postgres();
+    const url = await postgres.createDatabase(users === undefined ? 'bare' : 'migrated');
+    this.#cleanups.push(() => postgres.dropDatabase(url));
+    if (users !== undefined) await seedUsers(url, users);
+    return url;
+  }
+
+  /** The same Redis for all, emptied. */
+  async emptyRedis(): Promise<string> {
+    const { url } = await this.#redis();
+    const client = new RedisClient(url);
+    await client.flushall();
+    client.disconnect();
+    return url;
+  }
+
+  /** On the database with so many users in it, or on the one that `env` names. */
+  async startCarillon({ users = 2, env = {} }: { users?: number; env?: Env } = {}): Promise<Server> {
+    const databaseUrl = env.DATABASE_URL ?? env.DATA_DIR ?? (await this.createDatabase({ users }));
+    const database = env.DATA_DIR === undefined ? { DATABASE_URL: databaseUrl } : {};
+    const child = await startChild({
+      command: pinned(serverCore, [process.execPath, 'src/main.ts']),
+      cwd: project,
+      env: { ...systemEnv(), ...carillonEnv, ...database, ...env },
+      stopSignal: 'SIGTERM',
+      isReady: (line) => readPort(line) !== undefined,
+    });
+    return this.#keep(child);
+  }
+
+  /** `file` below `peers/`; `.ts` runs on Bun, `.mjs` on Node. */
+  async startPeer(file: string, env: Env = {}): Promise<Server> {
+    const runtime = file.endsWith('.ts') ? process.execPath : 'node';
+    const child = await startChild({
+      command: pinned(serverCore, [runtime, join('peers', file)]),
+      cwd: benchFolder,
+      env: { ...systemEnv(), NODE_ENV: 'production', JWT_SECRET: jwtSecret, ...env },
+      stopSignal: 'SIGINT',
+      isReady: (line) => readPort(line) !== undefined,
+    });
+    return this.#keep(child);
+  }
+
+  /** Runs the load generator to its end. Fails with what it wrote on standard error. */
+  async load<Kind extends Job['kind']>(job: Extract<Job, { kind: Kind }>): Promise<Figures[Kind]> {
+    const child = Bun.spawn(pinned(loadCore, [process.execPath, join(benchFolder, 'load/main.ts')]), {
+      cwd: benchFolder,
+      stdin: new Blob([JSON.stringify(job)]),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    const forget = endLater(child.pid, 'KILL');
+    this.#cleanups.push(() => child.kill('SIGKILL'));
+    const [output, problem, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited.finally(forget),
+    ]);
+    if (code !== 0) throw new Error(`The load generator: ${findMessage(problem)}`);
+    return JSON.parse(output);
+  }
+
+  /** In the reverse order of their start. */
+  async end(): Promise<void> {
+    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+    this.#cleanups.length = 0;
+  }
+
+  #keep(child: Child): Server {
+    this.#cleanups.push(async () => {
+      child.kill('SIGKILL'); // nothing in it is kept, and a goodbye to 10,000 connections takes long
+      await child.exited;
+    });
+    const port = child.output
+      .split('\n')
+      .map(readPort)
+      .find((found) => found !== undefined);
+    return { port: port ?? 0, pid: child.pid };
+  }
+}
+
+/** Rigs that share one PostgreSQL and one Redis, started when the first one asks. */
+export function createRigs() {
+  let postgres: Promise<Postgres> | undefined;
+  let redis: Promise<Redis> | undefined;
+  return {
+    /** Runs `work` on a rig of its own. */
+    async use<Value>(work: (rig: Rig) => Promise<Value>): Promise<Value> {
+      const rig = new Rig(
+        () => {
+          postgres ??= startPostgres();
+          return postgres;
+        },
+        () => {
+          redis ??= startRedis();
+          return redis;
+        },
+      );
+      try {
+        return await work(rig);
+      } finally {
+        await rig.end();
+      }
+    },
+    async stop(): Promise<void> {
+      await (await postgres)?.stop();
+      await (await redis)?.stop();
+    },
+  };
+}
+
+export type Rigs = ReturnType<typeof createRigs>;
+
+/** No limits, and nothing kept from the log. */
+const carillonEnv: Env = {
+  PORT: '0',
+  HOST: '127.0.0.1',
+  NODE_ENV: 'production',
+  JWT_SECRET: jwtSecret,
+  RATE_MESSAGES_PER_MINUTE: '0',
+  RATE_LOGINS_PER_MINUTE: '0',
+  RATE_REGISTRATIONS_PER_HOUR: '0',
+  MAX_COMMANDS_PER_SECOND: '0',
+  MAX_CONNECTIONS_PER_USER: '0',
+  EVENTS_RETENTION_HOURS: '0',
+  EVENTS_RETENTION_PER_TOPIC: '0',
+  DRAIN_SECONDS: '0',
+  LOG_LEVEL: 'info',
+  LOG_FORMAT: 'json',
+};
+
+/** Nothing of the surroundings but what a program needs to run at all. */
+const systemEnv = () => ({ PATH: process.env.PATH, HOME: process.env.HOME });
+
+function pinned(core: number, command: string[]): string[] {
+  return ['taskset', '-c', `${core}`, ...command];
+}
+
+/** The port that the line names, if it is the one that says ready: Carillon's log line, or a peer's. */
+function readPort(line: string): number | undefined {
+  if (!line.startsWith('{')) return undefined;
+  const { msg, ready, port } = JSON.parse(line);
+  return msg === 'ready' || ready === true ? port : undefined;
+}
+
+function findMessage(problem: string): string {
+  const line = problem.split('\n').find((candidate) => /error: /i.test(candidate));
+  return (line ?? problem).trim().slice(0, 500);
+}

@@ -1,0 +1,341 @@
+// The promise, proved by breaking things: each fault strikes three instances under load, and afterwards every ledger
+// equals the log. A table at the end says what was sent, and that nothing was lost, repeated or reordered.
+
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { chatTopic } from '../../src/protocol/topics.ts';
+import type { TestUser } from '../support/api.ts';
+import type { TestClient } from '../support/client.ts';
+import { describeWith } from '../support/needs.ts';
+import { postgresMissing } from '../support/postgres.ts';
+import { createRandom } from '../support/random.ts';
+import { redisMissing } from '../support/redis.ts';
+import { Cluster, drainSeconds, instanceCount } from './cluster.ts';
+import { Load, type LoadOptions, type Outcome } from './load.ts';
+import { countByPart, formatHistogram, formatTable, type Row } from './report.ts';
+import { carryOut, formatPlan, planStrikes } from './strikes.ts';
+import { Subscriber } from './subscriber.ts';
+
+const seconds = Number(process.env.CHAOS_SECONDS ?? 15);
+const random = createRandom('CHAOS_SEED');
+const plan = planStrikes(random, seconds); // first of all, so that it depends on nothing but the seed
+
+setDefaultTimeout(90_000);
+
+describeWith('chaos', postgresMissing ?? redisMissing, () => {
+  let cluster: Cluster;
+  const rows: Row[] = [];
+
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+  });
+
+  afterAll(async () => {
+    console.log(`\nCHAOS_SEED=${random.seed}\n${formatTable(rows)}\n`);
+    await cluster.stop();
+  });
+
+  interface ProofOptions extends Pick<LoadOptions, 'pauseMs' | 'contentChars'> {
+    readonly through?: 'proxies';
+    /** Only one instance is written to, and its events are read on the others. */
+    readonly writeTo?: number;
+    readonly timeoutMs?: number;
+    readonly check?: (outcome: Outcome) => void;
+  }
+
+  /** Does the damage under load; what it leaves broken stays so until every ledger was compared. */
+  function prove(
+    fault: string,
+    claim: string,
+    strike: (load: Load) => Promise<void>,
+    { through, writeTo, timeoutMs, check, ...options }: ProofOptions = {},
+  ): void {
+    test(
+      `${fault}: ${claim}`,
+      async () => {
+        const all = through === 'proxies' ? cluster.proxies.map(({ url }) => url) : cluster.urls;
+        const urls = all.filter((_, index) => index !== writeTo);
+        const senderUrls = writeTo === undefined ? all : all.filter((_, index) => index === writeTo);
+        const load = await Load.start(cluster, { urls, senderUrls, ...options });
+        try {
+          await strike(load);
+          const outcome = await load.settle();
+          rows.push({ fault, ...outcome });
+          expect(outcome).toMatchObject({
+            acknowledged: outcome.sent,
+            lost: 0,
+            repeated: 0,
+            reordered: 0,
+            invented: 0,
+          });
+          expect(outcome.refusals.filter((code) => code !== 'unavailable')).toEqual([]);
+          expect(cluster.takeBugs()).toEqual([]);
+          check?.(outcome);
+        } finally {
+          await load.stop();
+          await cluster.mend();
+        }
+      },
+      timeoutMs,
+    );
+  }
+
+  prove('kill -9 of an instance', 'its clients resume elsewhere, and it comes back', async (load) => {
+    for (const index of [0, 1]) {
+      await cluster.killInstance(index);
+      await load.moveOn();
+      await cluster.startInstance(index);
+      await load.moveOn();
+    }
+  });
+
+  prove('kill -9 of Redis, and a restart', 'an instance starts without it, too', async (load) => {
+    await cluster.killRedis();
+    await load.moveOn();
+    await cluster.killInstance(2);
+    await cluster.startInstance(2);
+    await load.moveOn();
+    await cluster.restartRedis();
+    await load.moveOn();
+  });
+
+  prove(
+    'Redis frozen for 10 s',
+    'nobody waits for it',
+    async (load) => {
+      const frozen = cluster.freezeRedis(10_000);
+      await load.moveOn(500);
+      await frozen;
+      await load.moveOn();
+    },
+    { check: ({ lostConnections }) => expect(lostConnections).toBe(0) },
+  );
+
+  prove(
+    'Redis gone for good',
+    'what one instance commits reaches the others within 2 s',
+    async (load) => {
+      await cluster.killRedis();
+      await load.moveOn(1_000);
+    },
+    {
+      writeTo: 0, // else what others write shows an instance what it has missed
+      check({ lostConnections, slowestMs }) {
+        expect(lostConnections).toBe(0);
+        expect(slowestMs).toBeLessThan(2_000);
+      },
+    },
+  );
+
+  prove(
+    'PostgreSQL crashes, and is back after 3 s',
+    'commands are refused meanwhile, and connections stay',
+    async (load) => {
+      const pids = listPids();
+      const client = await cluster.instance(1).connect(load.owner);
+      const [chatId = ''] = load.chatIds;
+      await cluster.crashPostgres();
+
+      const { error } = await client.request('message.send', { chatId, content: 'nobody keeps this' });
+      expect(error).toMatchObject({ code: 'unavailable', retryAfterMs: expect.any(Number) });
+      const { status, headers, body } = await cluster
+        .instance(2)
+        .request('GET', `/v1/chats/${chatId}`, { token: load.owner.accessToken });
+      expect(status).toBe(503);
+      expect(Number(headers.get('Retry-After'))).toBeGreaterThan(0);
+      expect(body.error).toMatchObject({ code: 'unavailable', retryAfterMs: expect.any(Number) });
+      expect((await cluster.instance(0).request('GET', '/health/live')).status).toBe(200);
+      expect((await cluster.instance(0).request('GET', '/health/ready')).status).toBe(503);
+      await Bun.sleep(3_000);
+
+      await cluster.restartPostgres();
+      await load.moveOn();
+      expect(listPids()).toEqual(pids);
+      expect((await client.request('ping')).type).toBe('pong');
+      client.close();
+    },
+    { check: ({ lostConnections }) => expect(lostConnections).toBe(0) },
+  );
+
+  prove(
+    'connections cut in the middle of a frame',
+    'in both directions, and sliced before',
+    async (load) => {
+      for (const { toClient, toServer } of cluster.proxies) toClient.sliceBytes = toServer.sliceBytes = 211;
+      for (let round = 0; round < 10; round += 1) {
+        for (const { toClient, toServer } of cluster.proxies) {
+          toClient.bytesUntilCut = 1 + random.below(50_000);
+          toServer.bytesUntilCut = 1 + random.below(5_000);
+        }
+        await load.moveOn(50);
+      }
+      for (const { toClient, toServer } of cluster.proxies) {
+        toClient.sliceBytes = toServer.sliceBytes = 65_536;
+        toClient.bytesUntilCut = toServer.bytesUntilCut = Number.POSITIVE_INFINITY;
+      }
+    },
+    {
+      through: 'proxies',
+      check: ({ lostConnections }) => expect(lostConnections).toBeGreaterThan(20),
+    },
+  );
+
+  prove(
+    'a subscriber that never reads',
+    'it is cut off, resumes when it reads, and others notice nothing',
+    async (load) => {
+      const [proxy] = cluster.proxies;
+      if (proxy === undefined) throw new Error('There is no proxy.');
+      const topics = load.chatIds.map(chatTopic);
+      await load.join(new Subscriber({ user: load.owner, urls: [proxy.url], first: 0, topics }));
+      proxy.toClient.isPaused = true;
+      await untilOffline(load.owner, cluster);
+      await load.moveOn();
+      proxy.toClient.isPaused = false;
+    },
+    { contentChars: 8_000, check: ({ lostConnections }) => expect(lostConnections).toBe(1) },
+  );
+
+  prove(
+    'SIGTERM of each instance in turn',
+    '200 clients resume, and come back spread over the drain time',
+    async (load) => {
+      const herd = Array.from({ length: 200 }, (_, index) => {
+        const user = cluster.users.at(-1 - (index % 6)) ?? load.owner;
+        const topics = [chatTopic(load.chatIds[index % load.chatIds.length] ?? '')];
+        return new Subscriber({ user, urls: cluster.urls, first: index, topics });
+      });
+      await Promise.all(herd.map((subscriber) => load.join(subscriber)));
+      const leftAfterMs: number[] = [];
+      for (let index = 0; index < instanceCount; index += 1) {
+        const startedAt = performance.now();
+        expect(await cluster.drainInstance(index)).toBe(0);
+        const endings = herd.flatMap(({ client }) => client.endings).filter(({ atMs }) => atMs >= startedAt);
+        expect(endings.filter(({ code }) => code !== 1012)).toEqual([]);
+        leftAfterMs.push(...endings.map(({ atMs }) => atMs - startedAt));
+        await cluster.startInstance(index);
+        await load.moveOn();
+      }
+      const parts = 10;
+      const counts = countByPart(leftAfterMs, drainSeconds * 1_000, parts);
+      console.log(
+        `Clients sent away, by time since SIGTERM:\n${formatHistogram(counts, drainSeconds * 1_000)}`,
+      );
+      expect(leftAfterMs.length).toBeGreaterThanOrEqual(200);
+      expect(Math.max(...counts)).toBeLessThan((3 * leftAfterMs.length) / parts);
+    },
+    { pauseMs: 60 },
+  );
+
+  prove(
+    'an instance paused for 5 s',
+    'whoever stays goes on, and whoever left loses nothing',
+    async (load) => {
+      const paused = cluster.freezeInstance(1, 5_000);
+      await load.moveOn();
+      await paused;
+      await load.moveOn();
+    },
+  );
+
+  test('one key racing on three instances: one effect and one answer', async () => {
+    const instances = Array.from({ length: instanceCount }, (_, index) => cluster.instance(index));
+    const [ann, ben] = [await cluster.instance(0).register('Ann'), await cluster.instance(1).register('Ben')];
+    const { body: chat } = await cluster.instance(0).request('POST', '/v1/chats', {
+      token: ann.accessToken,
+      body: { type: 'direct', participantIds: [ben.id] },
+    });
+    const clients = await Promise.all(instances.map((instance) => instance.connect(ann)));
+    for (let round = 0; round < 100; round += 1) {
+      const payload = { chatId: chat.id, content: `round ${round}` };
+      const key = crypto.randomUUID();
+      const replies = await Promise.all(
+        clients.map((client) => client.request('message.send', payload, { key })),
+      );
+      const seq = round + 2; // the chat's creation has seq 1
+      for (const { type, payload: sent } of replies)
+        expect({ type, seq: sent.seq }).toEqual({ type: 'ok', seq });
+      expect(new Set(replies.map((reply) => JSON.stringify(reply.payload))).size).toBe(1);
+    }
+    for (const client of clients) client.close();
+  });
+
+  for (const [withRedis, limitMs] of [
+    ['with Redis', 1_000],
+    ['without Redis', 5_000],
+  ] as const) {
+    prove(
+      `a member removed on another instance, ${withRedis}`,
+      `hears nothing behind its removal, and that within ${limitMs} ms`,
+      async (load) => {
+        if (withRedis === 'without Redis') await cluster.killRedis();
+        const [chatId = ''] = load.chatIds;
+        const member = await joinChat(chatId, load.owner, cluster);
+        const topic = chatTopic(chatId);
+        const clients: TestClient[] = [];
+        for (const index of [1, 2]) {
+          const client = await cluster.instance(index).connect(member);
+          await client.subscribe(topic);
+          clients.push(client);
+        }
+        await load.moveOn(20);
+        const startedAt = performance.now();
+        const { status } = await cluster
+          .instance(0)
+          .request('DELETE', `/v1/chats/${chatId}/members/${member.id}`, { token: load.owner.accessToken });
+        expect(status).toBe(200);
+        for (const client of clients) {
+          expect(await client.next('unsubscribed')).toMatchObject({
+            topic,
+            payload: { reason: 'forbidden' },
+          });
+        }
+        expect(performance.now() - startedAt).toBeLessThan(limitMs);
+        await load.moveOn(50);
+        for (const client of clients) {
+          await client.request('ping');
+          const [last, end] = client.frames.filter((frame) => frame.topic === topic).slice(-2);
+          expect([last?.type, end?.type]).toEqual(['member.left', 'unsubscribed']);
+          client.close();
+        }
+      },
+    );
+  }
+
+  prove(
+    `everything at random for ${seconds} s`,
+    'the seed below gives the same plan again',
+    async (load) => {
+      console.log(`CHAOS_SEED=${random.seed}\n${formatPlan(plan)}`);
+      await carryOut(plan, cluster);
+      await load.moveOn();
+    },
+    { through: 'proxies', timeoutMs: 1_000 * seconds + 90_000 },
+  );
+
+  const listPids = (): number[] =>
+    Array.from({ length: instanceCount }, (_, index) => cluster.instance(index).pid);
+});
+
+/** A new user who is a member of the chat. */
+async function joinChat(chatId: string, owner: TestUser, cluster: Cluster): Promise<TestUser> {
+  const user = await cluster.instance(0).register('Guest');
+  const { status } = await cluster.instance(0).request('POST', `/v1/chats/${chatId}/members`, {
+    token: owner.accessToken,
+    body: { userId: user.id },
+  });
+  expect(status).toBe(201);
+  return user;
+}
+
+/** Resolves when no instance counts a connection of the user; fails when one still does after 20 s. */
+async function untilOffline(user: TestUser, cluster: Cluster): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const { body } = await cluster
+      .instance(0)
+      .request('GET', `/v1/users/${user.id}/presence`, { token: user.accessToken });
+    if (body.online === false) return;
+    if (performance.now() > deadline) throw new Error(`${user.name} is still online: nobody cut it off.`);
+    await Bun.sleep(100);
+  }
+}

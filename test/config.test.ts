@@ -1,0 +1,123 @@
+// The environment: checked at the start, every mistake named at once.
+
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { ConfigError, readConfig } from '../src/config.ts';
+import { spawnServer } from './support/process.ts';
+
+setDefaultTimeout(20_000);
+
+/** Every variable with a wrong value, and a part of what must be said about it. */
+const wrong: Record<string, [value: string, complaint: string]> = {
+  PORT: ['65536', 'PORT must be a whole number from 0 to 65535, but is "65536".'],
+  DATABASE_URL: ['mysql://user:hidden@host/db', 'DATABASE_URL must be a URL like postgres://'],
+  DATABASE_POOL: ['0', 'DATABASE_POOL must be a whole number from 1'],
+  REDIS_URL: ['localhost:6379', 'REDIS_URL must be a URL like redis://'],
+  JWT_SECRET: ['too short', 'JWT_SECRET must have at least 32 characters, but has 9.'],
+  ACCESS_TOKEN_SECONDS: ['-1', 'ACCESS_TOKEN_SECONDS must be'],
+  REFRESH_TOKEN_DAYS: ['1.5', 'REFRESH_TOKEN_DAYS must be'],
+  ADMIN_EMAILS: ['ann@example.com,bob', 'ADMIN_EMAILS must list e-mail addresses, not "bob".'],
+  ALLOWED_ORIGINS: ['https://example.com/path', 'ALLOWED_ORIGINS must list origins like https://example.com'],
+  EVENTS_RETENTION_HOURS: ['a week', 'EVENTS_RETENTION_HOURS must be'],
+  EVENTS_RETENTION_PER_TOPIC: ['1e4', 'EVENTS_RETENTION_PER_TOPIC must be'],
+  MAX_FRAME_BYTES: ['64K', 'MAX_FRAME_BYTES must be'],
+  MAX_SUBSCRIPTIONS: ['0x10', 'MAX_SUBSCRIPTIONS must be'],
+  MAX_CONNECTIONS_PER_USER: ['+1', 'MAX_CONNECTIONS_PER_USER must be'],
+  MAX_COMMANDS_PER_SECOND: ['many', 'MAX_COMMANDS_PER_SECOND must be'],
+  RATE_MESSAGES_PER_MINUTE: ['9'.repeat(400), 'RATE_MESSAGES_PER_MINUTE must be'],
+  RATE_LOGINS_PER_MINUTE: ['NaN', 'RATE_LOGINS_PER_MINUTE must be'],
+  RATE_REGISTRATIONS_PER_HOUR: ['Infinity', 'RATE_REGISTRATIONS_PER_HOUR must be'],
+  DRAIN_SECONDS: ['10s', 'DRAIN_SECONDS must be'],
+  TRUST_PROXY: ['true', 'TRUST_PROXY must be'],
+  LOG_LEVEL: [
+    'loud',
+    'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, but is "loud".',
+  ],
+  LOG_FORMAT: ['xml', 'LOG_FORMAT must be one of pretty, json, but is "xml".'],
+};
+
+const wrongEnv = Object.fromEntries(Object.entries(wrong).map(([name, [value]]) => [name, value]));
+
+const problemsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+};
+
+describe('the configuration', () => {
+  test('works with nothing set', () => {
+    expect(readConfig({})).toMatchObject({
+      port: 3000,
+      host: '0.0.0.0',
+      databaseUrl: undefined,
+      redisUrl: undefined,
+      jwtSecret: undefined,
+      accessTokenSeconds: 900,
+      refreshTokenDays: 30,
+      eventsRetentionHours: 168,
+      eventsRetentionPerTopic: 10_000,
+      maxFrameBytes: 65_536,
+      maxSubscriptions: 200,
+      maxConnectionsPerUser: 20,
+      maxCommandsPerSecond: 100,
+      messagesPerMinute: 30,
+      loginsPerMinute: 10,
+      registrationsPerHour: 20,
+      drainSeconds: 10,
+      trustProxy: 0,
+      logLevel: 'info',
+    });
+  });
+
+  test('takes what is set, and counts what is empty as not set', () => {
+    const config = readConfig({
+      PORT: ' 8080 ',
+      DATABASE_URL: 'postgresql://user:pass%40word@db.example.com:5432/carillon?sslmode=require',
+      REDIS_URL: 'redis+cluster://a:7000,b:7001',
+      ADMIN_EMAILS: 'Ann@Example.com, bob@example.com,',
+      ALLOWED_ORIGINS: 'https://example.com,http://localhost:5173',
+      LOG_LEVEL: '',
+    });
+    expect(config).toMatchObject({
+      port: 8080,
+      redisUrl: 'redis+cluster://a:7000,b:7001',
+      adminEmails: ['ann@example.com', 'bob@example.com'],
+      allowedOrigins: ['https://example.com', 'http://localhost:5173'],
+      logLevel: 'info',
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test('names every wrong value at once, and nothing else', () => {
+    const problems = problemsOf(wrongEnv);
+    expect(problems).toHaveLength(Object.keys(wrong).length);
+    for (const [name, [, complaint]] of Object.entries(wrong)) {
+      expect([name, problems.some((problem) => problem.includes(complaint))]).toEqual([name, true]);
+    }
+  });
+
+  test('never repeats a URL: it may carry a password', () => {
+    expect(problemsOf({ DATABASE_URL: 'mysql://user:hidden@host/db' }).join()).not.toContain('hidden');
+    expect(problemsOf({ JWT_SECRET: 'hidden' }).join()).not.toContain('hidden');
+  });
+
+  test('in production wants a secret, and a database or a folder for one', () => {
+    expect(problemsOf({ NODE_ENV: 'production' })).toHaveLength(2);
+    const JWT_SECRET = 'x'.repeat(32);
+    expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET, DATA_DIR: '/var/lib/carillon' })).toEqual([]);
+    expect(
+      problemsOf({ NODE_ENV: 'production', JWT_SECRET, DATABASE_URL: 'postgres://db/carillon' }),
+    ).toEqual([]);
+  });
+
+  test('is the end of the process where it is wrong: exit 1, and one message for all of it', async () => {
+    const failure = await spawnServer(wrongEnv).catch(String);
+    expect(failure).toContain('ended with code 1');
+    expect(failure).toContain('The configuration is wrong:');
+    for (const name of Object.keys(wrong)) expect(failure).toContain(`  - ${name} must`);
+    expect(failure).not.toContain('    at '); // no stack: it is not a bug
+  });
+});

@@ -1,0 +1,66 @@
+// Imports go down the floors only.
+
+import { describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { Glob, Transpiler } from 'bun';
+import { findViolations, listImports, type Sources } from './support/floors.ts';
+
+describe('floors', () => {
+  test('no import in src runs up a floor, or over to a neighbour', async () => {
+    const sources = await readSources();
+    expect(sources.size).toBeGreaterThan(30);
+    expect(findViolations(sources)).toEqual([]);
+  });
+
+  test('every import that the runtime would load is seen', async () => {
+    for (const [path, source] of await readSources()) {
+      const transpiler = new Transpiler({ loader: path.endsWith('x') ? 'tsx' : 'ts' });
+      const loaded = transpiler.scanImports(source).map((found) => found.path);
+      expect([path, listImports(source)]).toEqual([path, expect.arrayContaining(loaded)]);
+    }
+  });
+
+  test.each([
+    ['an import up', 'realtime/hub.ts', "import { x } from '../auth/auth.ts';"],
+    ['a type from above', 'db/connect.ts', "import type { Hub } from '../realtime/hub.ts';"],
+    ['an import over several lines', 'auth/auth.ts', "import {\n  a,\n  b,\n} from '../modules/index.ts';"],
+    ['an export from above', 'realtime/core.ts', "export * from '../server.ts';"],
+    ['an import for its effect', 'protocol/errors.ts', "import '../db/connect.ts';"],
+    ['a dynamic import', 'db/connect.ts', "const later = await import('../http/app.ts');"],
+    ['the type of an import', 'db/connect.ts', "type App = import('../http/app.ts').App;"],
+    ['a computed import', 'auth/auth.ts', 'const module = await import(name);'],
+    ['a module that imports another', 'modules/game/service.ts', "import { x } from '../chat/service.ts';"],
+    [
+      'a module that takes more of chat than its service',
+      'modules/offers/service.ts',
+      "import '../chat/schema.ts';",
+    ],
+    ['a server package in the protocol', 'protocol/envelope.ts', "import { Elysia } from 'elysia';"],
+    ['a server file in a contract', 'modules/chat/contract.ts', "import { x } from './schema.ts';"],
+    ['a built-in module in a state', 'modules/chat/state.ts', "import { hash } from 'node:crypto';"],
+    ['a service in the client', 'client/client.ts', "import { x } from '../modules/chat/service.ts';"],
+    ['a dependency in the client', 'client/client.ts', "import pino from 'pino';"],
+    ['a folder that has no floor', 'utils/strings.ts', "import { x } from '../protocol/errors.ts';"],
+  ])('%s is found', (_, path, source) => {
+    expect(findViolations(new Map([[path, source]]))).toHaveLength(1);
+  });
+
+  test('what is allowed is not found', () => {
+    const allowed: Sources = new Map([
+      ['modules/offers/service.ts', "import { sendMessage } from '../chat/service.ts';"],
+      ['modules/index.ts', "import { createChat } from './chat/module.ts';"],
+      ['modules/chat/state.ts', "import type { Chat } from './contract.ts';"],
+      ['client/client.ts', "import { apply } from '../modules/chat/state.ts';\nimport './backoff.ts';"],
+      ['auth/auth.ts', "import type { Config } from '../config.ts';\nimport pg from 'pg';"],
+    ]);
+    expect(findViolations(allowed)).toEqual([]);
+  });
+});
+
+async function readSources(): Promise<Sources> {
+  const root = join(import.meta.dir, '../src');
+  const paths = [...new Glob('**/*.{ts,tsx}').scanSync(root)].sort();
+  return new Map(
+    await Promise.all(paths.map(async (path) => [path, await Bun.file(join(root, path)).text()] as const)),
+  );
+}

@@ -1,0 +1,40 @@
+// The seq in a message's row is the seq of its event, whatever else the transaction says on the topic.
+
+import { expect, test } from 'bun:test';
+import { writeTo } from '../../../src/modules/chat/writer.ts';
+import { chatTopic } from '../../../src/protocol/topics.ts';
+import { createCommit } from '../../../src/realtime/commit.ts';
+import { onEachDatabase } from '../../support/server.ts';
+import { createGroup, eventsOf, must } from './setup.ts';
+
+onEachDatabase('the writer of a chat', (open) => {
+  test('messages behind other events of their transaction, several of them, many at once', async () => {
+    const server = await open();
+    const ann = await server.register('Ann');
+    const chat = await createGroup(server, ann);
+    const commit = createCommit(server.db, () => {});
+    const draft = { senderId: ann.id, messageType: 'text', content: 'x' } as const;
+
+    await Promise.all(
+      Array.from({ length: 10 }, () =>
+        commit(undefined, async (tx, emit) => {
+          const writer = writeTo(tx, emit, chat.id);
+          writer.emit('message.read', { userId: ann.id, seq: 1 });
+          await writer.addMessage(draft);
+          writer.emit('member.updated', { userId: ann.id, role: 'admin' });
+          writer.emit('member.updated', { userId: ann.id, role: 'admin' });
+          await writer.addMessage(draft);
+          return {};
+        }),
+      ),
+    );
+
+    const created = (await eventsOf(server, chatTopic(chat.id))).filter(
+      ({ type }) => type === 'message.created',
+    );
+    expect(created).toHaveLength(21);
+    for (const { seq, payload } of created) expect(payload.seq).toBe(seq);
+    const { items } = await must(server, ann, 'GET', `/chats/${chat.id}/messages`);
+    expect(items).toEqual(created.map(({ payload }) => payload));
+  });
+});

@@ -1,0 +1,87 @@
+// A subscriber that stops reading is cut off before it costs the server much, hurts nobody else, and comes back with
+// nothing lost. [O1] [S2] It speaks TCP by hand: a well-behaved client always reads.
+
+import { expect, test } from 'bun:test';
+import { openRawSocket } from '../support/raw-socket.ts';
+import { onEachDatabase } from '../support/server.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { createGroup, range, reach, seqsOf } from './chat.ts';
+
+/** 30 KB in UTF-8. */
+const content = '水'.repeat(10_000);
+
+/** What the server may have held for the reader when it gave it up. */
+const maxGrowthBytes = 4 * 1_024 * 1_024;
+
+onEachDatabase('slow reader', (open) => {
+  test('[O1] a subscriber that stops reading is cut off, and resumes with nothing lost', async () => {
+    const server = await open();
+    const [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
+    const chat = await createGroup(server, ann, [bob]);
+    const sender = await server.connect(ann);
+    await sender.subscribe(chat.topic);
+    const stuck = await openRawSocket(server.port, { token: bob.accessToken });
+    stuck.send(JSON.stringify({ id: 's', type: 'subscribe', topic: chat.topic }));
+    await stuck.next(({ id }) => id === 's');
+    stuck.stopReading();
+    const readBefore = stuck.receivedBytes;
+
+    // Sent until the server no longer counts the reader among those present.
+    const isPresent = async () => {
+      const { payload } = await sender.request('presence.list', {}, { topic: chat.topic });
+      return payload.users.some(({ userId }: { userId: string }) => userId === bob.id);
+    };
+    let sent = 0;
+    while (await isPresent()) {
+      if (sent > 2_000) throw new Error('The reader was never cut off.');
+      const batch = range(1, 10).map(() => sender.request('message.send', { chatId: chat.id, content }));
+      const replies = await Promise.all(batch);
+      expect(replies.map(({ type }) => type)).toEqual(replies.map(() => 'ok'));
+      sent += replies.length;
+    }
+    await reach(sender, chat.topic, 1 + sent); // who reads has everything
+    const published = sender.frames
+      .filter(({ seq }) => seq !== undefined)
+      .reduce((bytes, frame) => bytes + Buffer.byteLength(JSON.stringify(frame)), 0);
+
+    // What the kernels had taken still arrives; the rest was in the server, and went with the connection.
+    stuck.resumeReading();
+    expect(await stuck.closed).toBeUndefined();
+    const taken = stuck.receivedBytes - readBefore;
+    expect(published - taken).toBeLessThan(maxGrowthBytes);
+
+    const seen = stuck.frames.filter(({ topic }) => topic === chat.topic).map(({ seq }) => seq);
+    expect(seen).toEqual(range(2, 1 + seen.length));
+    const back = await server.connect(bob);
+    const position = 1 + seen.length;
+    expect(await back.subscribe(chat.topic, { since: position })).toMatchObject({ seq: position });
+    await reach(back, chat.topic, 1 + sent);
+    expect(seqsOf(back, chat.topic)).toEqual(range(position + 1, 1 + sent));
+    back.close();
+    sender.close();
+  }, 60_000);
+
+  test('[S2] a reader that is merely slow is not cut off by a snapshot that it asked for', async () => {
+    const server = await open();
+    const [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
+    const chat = await createGroup(server, ann, [bob]);
+    const sender = await server.connect(ann);
+    const send = () => sender.request('message.send', { chatId: chat.id, content });
+    for (const _ of range(1, 50)) await send();
+    const proxy = await startTcpProxy(server.port);
+    const slow = await server.connect(bob, { url: proxy.url });
+    proxy.toClient.isPaused = true;
+    // Snapshots of 1.5 MB, more than all buffers on the way take.
+    const asked = range(1, 8).map(() => slow.request('subscribe', { snapshot: true }, { topic: chat.topic }));
+    for (const _ of range(1, 80)) await send();
+    proxy.toClient.isPaused = false;
+    const last = (await Promise.all(asked)).at(-1);
+    await reach(slow, chat.topic, 131);
+    const lastAt = slow.frames.findLastIndex(({ type }) => type === 'ok');
+    const behind = slow.frames.slice(lastAt).flatMap(({ seq }) => seq ?? []);
+    expect(behind).toEqual(range(last?.payload.seq + 1, 131));
+    slow.close();
+    sender.close();
+    await proxy.stop();
+  }, 60_000);
+});

@@ -1,0 +1,211 @@
+// Batches: what arrives together is written together, in order, and what is refused is refused alone.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
+import { readConfig } from '../../src/config.ts';
+import { connectDatabase, type Database, queryRows } from '../../src/db/connect.ts';
+import { AppError } from '../../src/protocol/errors.ts';
+import type { Actor } from '../../src/realtime/actor.ts';
+import { type Add, createBatcher, type Outcome } from '../../src/realtime/batcher.ts';
+import { type Committed, createCommit, keyedBy } from '../../src/realtime/commit.ts';
+import { type LoggedEvent, readEvents } from '../../src/realtime/event-log.ts';
+import { createGroupCommit, type GroupItem } from '../../src/realtime/group-commit.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { onEachDatabase, quietEnv } from '../support/server.ts';
+
+const range = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+describe('batcher', () => {
+  /** Runs batches when told to, and notes them. */
+  function createGated(maxBatch = 100, maxWaiting = 1_000) {
+    const batches: number[][] = [];
+    const gates: (() => void)[] = [];
+    const add = createBatcher<number, number>({
+      maxBatch,
+      maxWaiting,
+      async run(items) {
+        batches.push([...items]);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        gates.push(resolve);
+        await promise;
+        return items.map(
+          (item): Outcome<number> =>
+            item < 0
+              ? { isDone: false, error: new Error(`no ${item}`) }
+              : { isDone: true, result: item * 10 },
+        );
+      },
+    });
+    const release = async () => {
+      while (gates.length === 0) await Promise.resolve();
+      gates.shift()?.();
+    };
+    return { add, batches, release };
+  }
+
+  test('puts what arrives during a batch into the next one, in order', async () => {
+    const { add, batches, release } = createGated();
+    const first = [add(1), add(2)];
+    while (batches.length === 0) await Promise.resolve();
+    const second = [add(3), add(4), add(5)];
+    await release();
+    expect(await Promise.all(first)).toEqual([10, 20]);
+    await release();
+    expect(await Promise.all(second)).toEqual([30, 40, 50]);
+    expect(batches).toEqual([
+      [1, 2],
+      [3, 4, 5],
+    ]);
+  });
+
+  test('fails an item alone, and takes no more than it may at once', async () => {
+    const { add, batches, release } = createGated(2);
+    const all = [add(1), add(-2), add(3)];
+    await release();
+    await release();
+    expect((await Promise.allSettled(all)).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(batches).toEqual([[1, -2], [3]]);
+  });
+
+  test('refuses with unavailable when too much waits, and goes on afterwards', async () => {
+    const { add, release } = createGated(2, 3);
+    const accepted = [add(1), add(2), add(3)];
+    await expect(add(4)).rejects.toMatchObject({ code: 'unavailable' });
+    await release();
+    await release();
+    await Promise.all(accepted);
+    const later = add(5);
+    await release();
+    expect(await later).toBe(50);
+  });
+});
+
+interface Thing {
+  n: number;
+  /** Refused by the rules; or refused by the database. */
+  flaw?: 'refused' | 'broken';
+}
+
+onEachDatabase('group commit', (_open, database) => {
+  let own: Database;
+  let add: Add<GroupItem<Thing>, Committed<Thing & { seq: number }>>;
+  let published: LoggedEvent[] = [];
+  let batchSizes: number[] = [];
+  const actor: Actor = {
+    userId: Bun.randomUUIDv7(),
+    sessionId: Bun.randomUUIDv7(),
+    role: 'user',
+    source: 'ws',
+  };
+
+  beforeAll(async () => {
+    const config = readConfig({ ...quietEnv, ...(await database.create()) });
+    own = await connectDatabase(config, createLogger(config));
+    await own.db.execute(sql`CREATE TABLE things (n int CHECK (n >= 0), seq int)`);
+    add = createGroupCommit(
+      own.db,
+      (events) => void published.push(...events),
+    )<Thing, Thing & { seq: number }>({
+      async decide(_tx, items) {
+        batchSizes.push(items.length);
+        return items.map(({ topic, input }) =>
+          input.flaw === 'refused'
+            ? new AppError('forbidden', 'not this one')
+            : { topic, type: 'thing.made', payload: { n: input.n }, isNumbered: true },
+        );
+      },
+      toValue: ({ input }, { seq }) => ({ ...input, seq }),
+      async write(tx, things) {
+        for (const { n, seq, flaw } of things) {
+          await tx.execute(sql`INSERT INTO things VALUES (${flaw === 'broken' ? -1 : n}, ${seq})`);
+        }
+      },
+    });
+  });
+  afterAll(() => own.close());
+
+  const newTopic = () => {
+    published = [];
+    batchSizes = [];
+    return `app:${crypto.randomUUID()}`;
+  };
+  const make = (topic: string, input: Thing, key?: string) =>
+    add({ actor, topic, input, request: keyedBy(actor, { operation: 'thing.make', key, body: input }) });
+  const loggedNumbers = async (topic: string): Promise<number[]> =>
+    (await readEvents(own.db, topic, 0, 1_000)).map(({ frame }) => JSON.parse(frame).payload.n);
+
+  test('writes a batch in the order of arrival, rows and events alike', async () => {
+    const topics = [newTopic(), newTopic()] as const;
+    const all = await Promise.all(range(1, 100).map((n) => make(topics[n % 2 === 0 ? 0 : 1], { n })));
+    expect(batchSizes).toEqual([100]);
+    expect(await loggedNumbers(topics[0])).toEqual(range(1, 100).filter((n) => n % 2 === 0));
+    expect(await loggedNumbers(topics[1])).toEqual(range(1, 100).filter((n) => n % 2 === 1));
+    expect(published).toHaveLength(100);
+    const rows = await queryRows<{ n: number; seq: number }>(
+      own.db,
+      sql`SELECT n, seq FROM things ORDER BY n`,
+    );
+    expect(rows).toEqual(all.map(({ value }) => ({ n: value.n, seq: value.seq })));
+    for (const { value, events } of all) expect(events[0]?.seq).toBe(value.seq);
+  });
+
+  test('refuses one by the rules, and leaves the others together', async () => {
+    const topic = newTopic();
+    const all = range(1, 5).map((n) => make(topic, { n, ...(n === 3 && { flaw: 'refused' }) }));
+    expect((await Promise.allSettled(all)).map(({ status }) => status === 'fulfilled')).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+    ]);
+    await expect(all[2]).rejects.toMatchObject({ code: 'forbidden' });
+    expect(batchSizes).toEqual([5]);
+    expect(await loggedNumbers(topic)).toEqual([1, 2, 4, 5]);
+  });
+
+  test('finds the one that the database refuses, and writes the others in order', async () => {
+    const topic = newTopic();
+    const all = range(1, 5).map((n) => make(topic, { n, ...(n === 2 && { flaw: 'broken' }) }));
+    expect((await Promise.allSettled(all)).map(({ status }) => status === 'fulfilled')).toEqual([
+      true,
+      false,
+      true,
+      true,
+      true,
+    ]);
+    expect(await loggedNumbers(topic)).toEqual([1, 3, 4, 5]);
+    expect((await readEvents(own.db, topic, 0, 10)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('[K1] answers keys that repeat within a batch, across batches, and against commit', async () => {
+    const topic = newTopic();
+    const together = await Promise.all(range(1, 5).map(() => make(topic, { n: 1 }, 'a')));
+    const later = await make(topic, { n: 1 }, 'a');
+    const byCommit = await createCommit(own.db, () => {})(actor, async () => ({ n: 0, seq: 0 }), {
+      operation: 'thing.make',
+      key: 'a',
+      body: { n: 1 },
+    });
+    for (const { value, events } of [...together, later, byCommit]) {
+      expect(value).toEqual({ n: 1, seq: 1 });
+      expect(events).toEqual([{ topic, seq: 1 }]);
+    }
+    expect([...together, later, byCommit].filter(({ isRepeat }) => !isRepeat)).toHaveLength(1);
+    await expect(make(topic, { n: 2 }, 'a')).rejects.toMatchObject({ code: 'conflict' });
+    expect(await loggedNumbers(topic)).toEqual([1]);
+  });
+
+  test('[K1] leaves the key of a refused item free', async () => {
+    const topic = newTopic();
+    const others = range(1, 3).map((n) => make(topic, { n }));
+    await expect(make(topic, { n: 9, flaw: 'refused' }, 'b')).rejects.toMatchObject({ code: 'forbidden' });
+    await Promise.all(others);
+    expect((await make(topic, { n: 10 }, 'b')).value.n).toBe(10);
+  });
+});
