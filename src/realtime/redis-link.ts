@@ -53,6 +53,7 @@ export class RedisLink {
   /** The other instances and this one, whose own beat shows that the way is open. */
   readonly #peers = new Map<string, Peer>();
   #isListening = false;
+  #isBreaking = false;
   #isAway = false;
   #isStopped = false;
   #inFlightBytes = 0;
@@ -86,6 +87,7 @@ export class RedisLink {
     this.#subscriber.on('ready', () => void this.#listen());
     this.#subscriber.on('close', () => {
       this.#isListening = false;
+      this.#isBreaking = false;
     });
     this.#subscriber.on('moved', () => this.#onRefused(new Error('MOVED')));
     this.#subscriber.on(options.isSharded ? 'smessageBuffer' : 'messageBuffer', (channel, message) =>
@@ -206,7 +208,10 @@ export class RedisLink {
   #onRefused(error: unknown): void {
     if (isMoved(error)) this.#options.onMoved();
     this.#isListening = false;
-    if (this.#subscriber.status === 'ready') this.#subscriber.disconnect(true);
+    // Its status stays `ready` until the socket is closed: what is refused together breaks the connection once.
+    if (this.#subscriber.status !== 'ready' || this.#isBreaking) return;
+    this.#isBreaking = true;
+    this.#subscriber.disconnect(true);
   }
 
   #onProgress(): void {

@@ -30,11 +30,16 @@ export function describeVersions(): Versions {
   return {
     Carillon: firstLine('git', 'describe', '--always', '--dirty'),
     Bun: Bun.version,
-    Node: firstLine('node', '--version'),
-    PostgreSQL: firstLine('psql', '--version'),
-    Redis: firstLine('redis-server', '--version'),
+    Node: versionOf('node'),
+    PostgreSQL: versionOf('psql'),
+    Redis: versionOf('redis-server'),
     ...JSON.parse(readFileSync(join(benchFolder, 'package.json'), 'utf8')).dependencies,
   };
+}
+
+/** The number in what the program says of itself. */
+function versionOf(program: string): string {
+  return /\d+\.\d[\w.]*/.exec(firstLine(program, '--version'))?.[0] ?? 'unknown';
 }
 
 function firstLine(...command: string[]): string {

@@ -68,7 +68,7 @@ function toRows({ scenario, case: one, measured }: Result): string[] {
       contender,
       median === undefined ? 'failed' : `${format(median.value)} ${one.unit}`,
       values.length < 2 ? '' : `${format(Math.min(...values))} to ${format(Math.max(...values))}`,
-      [...describeAlso(median), ...new Set(failures)].join(', '),
+      [...describeAlso(median), ...new Set(failures.map((why) => why.slice(0, 200)))].join(', '),
       describeShares(median),
       goals.join('; '),
     ];

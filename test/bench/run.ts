@@ -59,7 +59,8 @@ const results: Result[] = [];
 for (const scenario of scenarios) {
   for (const one of scenario.cases) {
     tell(`${scenario.title}: ${one.name} (${one.unit})`);
-    results.push({ scenario, case: one, measured: await measureCase(one, settings.rounds, tell) });
+    const measured = await measureCase(one, { rounds: settings.rounds, tell, clear: rigs.clear });
+    results.push({ scenario, case: one, measured });
   }
 }
 await rigs.stop();

@@ -82,12 +82,12 @@ export interface Measured {
   readonly failures: readonly string[];
 }
 
-/** Every contender once a round; tells each result as it comes. */
+/** Every contender once a round; tells each result as it comes. `clear` ends what a failed round has left behind. */
 export async function measureCase(
   { contenders, deadlineMs }: Case,
-  rounds: number,
-  tell: (line: string) => void,
+  options: { rounds: number; tell: (line: string) => void; clear: () => Promise<void> },
 ): Promise<Measured[]> {
+  const { rounds, tell, clear } = options;
   const measured = contenders.map(({ name }) => ({
     contender: name,
     samples: [] as Sample[],
@@ -104,6 +104,7 @@ export async function measureCase(
         const why = error instanceof Error ? error.message : String(error);
         result?.failures.push(why);
         tell(`  ${name}, round ${round} failed: ${why}`);
+        await clear(); // where it was late, it still runs
       }
     }
   }

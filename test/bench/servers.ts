@@ -99,8 +99,7 @@ export class Rig {
 
   /** In the reverse order of their start. */
   async end(): Promise<void> {
-    for (const cleanup of this.#cleanups.reverse()) await cleanup();
-    this.#cleanups.length = 0;
+    for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
   }
 
   #keep(child: Child): Server {
@@ -120,6 +119,7 @@ export class Rig {
 export function createRigs() {
   let postgres: Promise<Postgres> | undefined;
   let redis: Promise<Redis> | undefined;
+  const inUse = new Set<Rig>();
   return {
     /** Runs `work` on a rig of its own. */
     async use<Value>(work: (rig: Rig) => Promise<Value>): Promise<Value> {
@@ -133,11 +133,17 @@ export function createRigs() {
           return redis;
         },
       );
+      inUse.add(rig);
       try {
         return await work(rig);
       } finally {
         await rig.end();
+        inUse.delete(rig);
       }
+    },
+    /** Ends what is still running, for work that is waited for no longer. */
+    async clear(): Promise<void> {
+      for (const rig of inUse) await rig.end();
     },
     async stop(): Promise<void> {
       await (await postgres)?.stop();

@@ -2,6 +2,7 @@
 // equals the log. A table at the end says what was sent, and that nothing was lost, repeated or reordered.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import Redis from 'ioredis';
 import { chatTopic } from '../../src/protocol/topics.ts';
 import type { TestUser } from '../support/api.ts';
 import type { TestClient } from '../support/client.ts';
@@ -311,6 +312,18 @@ describeWith('chaos', postgresMissing ?? redisMissing, () => {
     },
     { through: 'proxies', timeoutMs: 1_000 * seconds + 90_000 },
   );
+
+  test('when all clients are gone, Redis carries no topic any more', async () => {
+    const redis = new Redis(cluster.redisUrl);
+    const deadline = performance.now() + 5_000;
+    for (let topics = ['?']; topics.length > 0; ) {
+      topics = (
+        await Promise.all(['chat', 'user'].map((kind) => redis.pubsub('CHANNELS', `*${kind}:*`)))
+      ).flat();
+      if (performance.now() > deadline) expect(topics).toEqual([]);
+    }
+    redis.disconnect();
+  });
 
   const listPids = (): number[] =>
     Array.from({ length: instanceCount }, (_, index) => cluster.instance(index).pid);

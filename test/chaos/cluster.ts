@@ -79,6 +79,10 @@ export class Cluster {
     return this.#database.db;
   }
 
+  get redisUrl(): string {
+    return this.#redis.url;
+  }
+
   /** Of every instance, be it alive or not: a client cannot know. */
   get urls(): string[] {
     return this.#instances.map(({ url }) => url);

@@ -363,19 +363,27 @@ onEachDatabase('subscribe', (open) => {
     client.close();
   });
 
-  test('[S6] subscribing again in the middle of a replay ends that one', async () => {
+  test('[S6] subscribing again ends what was before it, be it live or in the middle of a replay', async () => {
     const chat = await createChat(0);
-    await fillLog(server.db, chat.topic, 3_000);
+    await fillLog(server.db, chat.topic, 2_000, 500);
     const client = await server.connect(bob);
-    client.send({ id: 'first', type: 'subscribe', topic: chat.topic, payload: { since: 0 } });
-    const reply = await client.request('subscribe', { since: 2_900 }, { topic: chat.topic });
-    expect(reply.payload).toMatchObject({ seq: 2_900, head: 3_001 });
-    await client.next((frame) => frame.seq === 3_001);
+    await client.subscribe(chat.topic);
+    const writing = Promise.all(range(1, 60).map((n) => sendMessage(sender, chat, `live ${n}`)));
+    const subscribing = [0, 1_900, 0, 1_990, 500, 0, 2_000, 1_000].map((since) =>
+      client.request('subscribe', { since }, { topic: chat.topic }),
+    );
+    const oks = await Promise.all(subscribing);
+    await writing;
+    const head = (await readLog(server.db, chat.topic)).length;
+    expect(head).toBe(2_061);
+    await reach(client, chat.topic, head);
     await client.request('ping');
-    const behind = client.frames
-      .slice(client.frames.indexOf(reply))
-      .filter(({ topic }) => topic === chat.topic);
-    expect(behind.flatMap(({ seq }) => seq ?? [])).toEqual(range(2_901, 3_001));
+    for (const [index, ok] of oks.entries()) {
+      const next = oks[index + 1];
+      const until = next === undefined ? undefined : client.frames.indexOf(next);
+      const seqs = client.frames.slice(client.frames.indexOf(ok), until).flatMap(({ seq }) => seq ?? []);
+      expect(seqs).toEqual(range(ok.payload.seq + 1, ok.payload.seq + seqs.length));
+    }
     client.close();
   });
 
