@@ -43,6 +43,9 @@ const algorithm = 'HS256';
 /** Ours have about 350 characters; more is refused before any work is spent on it. */
 const maxTokenLength = 8_192;
 
+/** Some 10 MB at most. */
+const maxVerified = 10_000;
+
 const uuid = new RegExp(uuidPattern);
 const roles: readonly Role[] = ['user', 'worker', 'admin'];
 const refreshPattern = /^([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/;
@@ -52,6 +55,23 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
   // A key of its own, so that neither kind of token can ever be taken for the other.
   const refreshKey = createHmac('sha256', secret).update('carillon refresh token').digest();
   const sealOf = (body: string) => createHmac('sha256', refreshKey).update(body).digest('base64url');
+
+  /** Tokens that were found good: the signature of each is computed once, not for every request. */
+  const verified = new Map<string, VerifiedClaims>();
+  const readAccess = async (token: string): Promise<VerifiedClaims> => {
+    const payload = await verifyJwt(token, accessKey);
+    const { sub, sid, role, exp, topics } = payload;
+    const knownRole = roles.find((known) => known === role);
+    if (sub === undefined || !uuid.test(sub) || typeof sid !== 'string' || !uuid.test(sid)) throw badToken();
+    if (knownRole === undefined || exp === undefined) throw badToken();
+    return {
+      userId: sub,
+      sessionId: sid,
+      role: knownRole,
+      expiresAtMs: exp * 1000,
+      topicGrants: readTopicGrants(topics),
+    };
+  };
 
   return {
     async signAccess({ userId, sessionId, role }, sessionExpiresAt) {
@@ -69,19 +89,13 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
     },
 
     async verifyAccess(token) {
-      const payload = await verifyJwt(token, accessKey);
-      const { sub, sid, role, exp, topics } = payload;
-      const knownRole = roles.find((known) => known === role);
-      if (sub === undefined || !uuid.test(sub) || typeof sid !== 'string' || !uuid.test(sid))
-        throw badToken();
-      if (knownRole === undefined || exp === undefined) throw badToken();
-      return {
-        userId: sub,
-        sessionId: sid,
-        role: knownRole,
-        expiresAtMs: exp * 1000,
-        topicGrants: readTopicGrants(topics),
-      };
+      const known = verified.get(token);
+      if (known !== undefined && Date.now() < known.expiresAtMs) return known;
+      const claims = await readAccess(token);
+      const oldest = verified.size < maxVerified ? undefined : verified.keys().next().value;
+      if (oldest !== undefined) verified.delete(oldest);
+      verified.set(token, claims);
+      return claims;
     },
 
     createRefresh(sessionId) {

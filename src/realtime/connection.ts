@@ -53,7 +53,7 @@ export class Connection implements Follower {
   readonly subscriptions = new Map<string, Subscription>();
   phase: Phase;
   /** The token found in the upgrade request; undefined: the first frame must bring it. [H1] */
-  readonly upgradeToken: string | undefined;
+  upgradeToken: string | undefined;
   #socket: Socket | undefined;
   readonly #limits: ConnectionLimits;
   readonly #handleFrame: HandleFrame;
@@ -62,7 +62,7 @@ export class Connection implements Follower {
   #turn: Promise<void> | undefined;
   /** The lane of the commands whose replies are due. */
   #lane: string | undefined;
-  #replies: Promise<void> = Promise.resolve();
+  #replies: Promise<void> | undefined;
   #repliesDue = 0;
   #drained: PromiseWithResolvers<void> | undefined;
   #allowance: number;
@@ -145,12 +145,7 @@ export class Connection implements Follower {
   /** Sends the reply when it has come and all before it are sent. It must not fail. */
   replyInTurn(reply: Promise<string | undefined>): void {
     this.#repliesDue += 1;
-    this.#replies = this.#replies
-      .then(() => reply)
-      .then((frame) => {
-        this.#repliesDue -= 1;
-        if (frame !== undefined) this.send(frame);
-      });
+    this.#replies = this.#sendBehind(this.#replies, reply);
   }
 
   /** Waits until a reader that fell behind has caught up, or is gone. */
@@ -238,6 +233,14 @@ export class Connection implements Follower {
     }
     this.#waiting.length = 0;
     this.onDrain();
+  }
+
+  async #sendBehind(earlier: Promise<void> | undefined, reply: Promise<string | undefined>): Promise<void> {
+    await earlier;
+    const frame = await reply;
+    this.#repliesDue -= 1;
+    if (this.#repliesDue === 0) this.#replies = undefined;
+    if (frame !== undefined) this.send(frame);
   }
 
   async #takeTurns(first?: () => Promise<void>): Promise<void> {

@@ -37,7 +37,8 @@ export interface HubDeps {
 /** A topic served here: its stream and how many follow it. */
 interface Served {
   readonly stream: Stream;
-  readonly opened: Promise<void>;
+  /** Until the stream is open. */
+  opened: Promise<void> | undefined;
   followers: number;
   /** When an event was last delivered, in ms of the monotonic clock; decides how often it is healed. */
   lastMotion: number;
@@ -158,13 +159,14 @@ export class Hub {
   }
 
   #serve(topic: string): Served {
-    const stream = new Stream(topic, (event) => this.#deliver(event));
+    const stream = new Stream(topic, this.#deliver);
     // Listening first, the head second: what commits in between arrives early, and waits in the stream.
     const opened = this.#deps.bridge
       .serve(topic)
       .then(() => this.#deps.readHead(topic))
       .then((head) => {
         stream.open(head);
+        served.opened = undefined;
         this.#watchHole(topic, served);
       });
     const served: Served = {
@@ -202,7 +204,8 @@ export class Hub {
     }, holePatienceMs);
   }
 
-  #deliver(event: LoggedEvent): void {
+  /** A field, not a method: one function for all streams. */
+  readonly #deliver = (event: LoggedEvent): void => {
     const served = this.#served.get(event.topic);
     if (served !== undefined) served.lastMotion = performance.now();
     this.#deps.publishFrame(event.topic, event.frame);
@@ -210,7 +213,7 @@ export class Hub {
       for (const follower of this.#deps.followersOf(userId)) follower.shutOut(event.topic);
     }
     this.#deps.onDelivered(event);
-  }
+  };
 
   #deliverEphemeral(event: EphemeralFrame): void {
     if (!this.#served.has(event.topic)) return;

@@ -7,7 +7,7 @@ import { closeCodes } from '../protocol/envelope.ts';
 import { AppError } from '../protocol/errors.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
-import { Connection } from './connection.ts';
+import { Connection, type Subscription } from './connection.ts';
 import type { Core } from './core.ts';
 import { type CoreCommand, createDispatch, requireTopic } from './dispatch.ts';
 import type { LoggedEvent } from './event-log.ts';
@@ -100,6 +100,12 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
 
   core.observeUsers('session.revoked', (event) => closeSession(core, event));
   core.observeUsers('role.changed', (event) => void changeRole(event));
+  const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames };
+  const onEnded = ({ userId }: Connection, { topic, stream }: Subscription): void => {
+    hub.unfollow(stream);
+    const kind = topicKinds.get(parseTopic(topic)?.kind ?? '');
+    if (kind?.hasPresence) presence.leave(topic, userId);
+  };
   const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
   let isDraining = false;
 
@@ -199,6 +205,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
       open(socket) {
         const connection = socket.data;
         const { upgradeToken } = connection;
+        connection.upgradeToken = undefined; // it would keep the whole request's text in memory
         connections.add(connection);
         connection.open(socket, upgradeToken ? () => hello.greet(connection, upgradeToken) : undefined);
       },
@@ -229,13 +236,9 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
       const connection = new Connection({
         upgradeToken: findToken(request),
         greetingDeadlineMs: Date.now() + greetingMs,
-        limits: { commandsPerSecond: limits.commandsPerSecond, waitingFrames },
+        limits: connectionLimits,
         handleFrame: dispatch,
-        onEnded: ({ userId }, { topic, stream }) => {
-          hub.unfollow(stream);
-          const kind = topicKinds.get(parseTopic(topic)?.kind ?? '');
-          if (kind?.hasPresence) presence.leave(topic, userId);
-        },
+        onEnded,
       });
       const protocol = chooseProtocol(request);
       const headers = protocol === undefined ? undefined : { 'Sec-WebSocket-Protocol': protocol };

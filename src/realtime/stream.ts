@@ -16,7 +16,7 @@ export class Stream {
   #position: number | undefined;
   #early: Map<number, LoggedEvent> | undefined;
   /** Consecutive seqs, ending at the position. */
-  #ring: LoggedEvent[] = [];
+  #ring: LoggedEvent[] | undefined;
   #ringBytes = 0;
 
   constructor(topic: string, deliver: (event: LoggedEvent) => void) {
@@ -61,25 +61,27 @@ export class Stream {
   since(seq: number): readonly LoggedEvent[] | undefined {
     const missing = this.position - seq;
     if (missing < 0) throw new Error(`Position ${seq} is ahead of ${this.topic}.`);
-    if (missing > this.#ring.length) return undefined;
-    return missing === 0 ? [] : this.#ring.slice(-missing);
+    if (missing === 0) return noEvents;
+    return missing > this.#ringLength ? undefined : this.#ring?.slice(-missing);
   }
 
   /** Puts older events from the log in front of the ring; ignored unless they join it without a gap. */
   extendRing(older: readonly LoggedEvent[]): void {
-    const oldest = this.position - this.#ring.length;
+    const oldest = this.position - this.#ringLength;
     const fitting = older.filter((event) => event.seq <= oldest);
     if (fitting.at(-1)?.seq !== oldest) return;
-    this.#ring.unshift(...fitting);
+    this.#ring = [...fitting, ...(this.#ring ?? [])];
     for (const event of fitting) this.#ringBytes += event.frame.length;
   }
 
   #advance(event: LoggedEvent): void {
     this.#position = event.seq;
+    this.#ring ??= []; // most streams are a user's own, and quiet: they have none
     this.#ring.push(event);
     this.#ringBytes += event.frame.length;
     // Cut in one go now and then: dropping one event a time would move the whole array each time.
-    if (this.#ring.length > 2 * ringEvents || this.#ringBytes > ringBytes) this.#trimRing();
+    if (this.#ring.length > 2 * ringEvents || this.#ringBytes > ringBytes)
+      this.#ring = this.#trim(this.#ring);
     this.#deliver(event);
   }
 
@@ -92,13 +94,19 @@ export class Stream {
     if (this.#early.size === 0) this.#early = undefined;
   }
 
-  #trimRing(): void {
-    let drop = Math.max(0, this.#ring.length - ringEvents);
-    for (let index = 0; index < drop; index += 1) this.#ringBytes -= this.#ring[index]?.frame.length ?? 0;
-    while (this.#ringBytes > ringBytes / 2 && drop < this.#ring.length) {
-      this.#ringBytes -= this.#ring[drop]?.frame.length ?? 0;
+  #trim(ring: LoggedEvent[]): LoggedEvent[] {
+    let drop = Math.max(0, ring.length - ringEvents);
+    for (let index = 0; index < drop; index += 1) this.#ringBytes -= ring[index]?.frame.length ?? 0;
+    while (this.#ringBytes > ringBytes / 2 && drop < ring.length) {
+      this.#ringBytes -= ring[drop]?.frame.length ?? 0;
       drop += 1;
     }
-    this.#ring = this.#ring.slice(drop);
+    return ring.slice(drop);
+  }
+
+  get #ringLength(): number {
+    return this.#ring?.length ?? 0;
   }
 }
+
+const noEvents: readonly LoggedEvent[] = [];

@@ -12,7 +12,7 @@ import { readPosition, type TopicPosition } from './event-log.ts';
 import type { TopicKind } from './module.ts';
 import type { Presence } from './presence.ts';
 import { type ReplayDeps, replay } from './resume.ts';
-import type { Stream } from './stream.ts';
+import { ringEvents, type Stream } from './stream.ts';
 
 export const SubscribePayload = Type.Union([
   SubscribeRequest,
@@ -223,8 +223,16 @@ async function locate(
 ): Promise<TopicPosition> {
   const { epoch } = deps;
   if (since === undefined || since === knownHead) return { head: knownHead, reach: knownHead, epoch };
-  if (since < knownHead && stream.since(since) !== undefined) return { head: knownHead, reach: since, epoch };
+  if (since < knownHead && (await remembers(deps, stream, since)))
+    return { head: knownHead, reach: since, epoch };
   return await readPosition(deps.db, stream.topic);
+}
+
+/** Whether memory reaches back that far, or does when it is filled: once for all who come at the same time. */
+async function remembers({ hub }: SubscribeDeps, stream: Stream, since: number): Promise<boolean> {
+  if (stream.since(since) === undefined && stream.position - since <= ringEvents)
+    await hub.warm(stream.topic);
+  return stream.since(since) !== undefined;
 }
 
 function isReachable({ since, epoch }: TopicRequest, position: TopicPosition): boolean {

@@ -9,9 +9,9 @@ import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { type ServerProcess, spawnServer } from '../support/process.ts';
 import { type Redis, startRedis } from '../support/redis.ts';
 import type { Env } from '../support/server.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { createFlow, startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
-export const instanceCount = 3;
+export const instanceIndexes: readonly number[] = [0, 1, 2];
 export const drainSeconds = 3;
 
 /** How many may write, and how many may follow, under one load. */
@@ -55,13 +55,14 @@ export class Cluster {
       { databaseUrl, databasePool: 4, dataDir: '' },
       pino({ level: 'silent' }),
     );
-    const ports = Array.from({ length: instanceCount }, findFreePort);
+    const ports = instanceIndexes.map(findFreePort);
     const env: Env = {
       DATABASE_URL: databaseUrl,
       REDIS_URL: redis.url,
       DRAIN_SECONDS: String(drainSeconds),
       ACCESS_TOKEN_SECONDS: '86400',
       MAX_CONNECTIONS_PER_USER: '0',
+      RATE_MESSAGES_PER_MINUTE: '1000000', // never reached, but counted in Redis
       EVENTS_RETENTION_PER_TOPIC: '0', // the ledgers are compared with the whole log
     };
     const proxies = await Promise.all(ports.map(startTcpProxy));
@@ -69,7 +70,7 @@ export class Cluster {
     await Promise.all(ports.map((port, index) => cluster.#spawn(index, port)));
     cluster.#users = await Promise.all(
       Array.from({ length: 1 + senderCount + subscriberCount }, (_, index) =>
-        cluster.instance(index % instanceCount).register(`User ${index}`),
+        cluster.instance(index % ports.length).register(`User ${index}`),
       ),
     );
     return cluster;
@@ -96,7 +97,7 @@ export class Cluster {
   /** The process that serves there, or the last one that did. */
   instance(index: number): ServerProcess {
     const instance = this.#instances[index];
-    if (instance === undefined) throw new Error(`There are ${instanceCount} instances, and no ${index}.`);
+    if (instance === undefined) throw new Error(`There is no instance ${index}.`);
     return instance;
   }
 
@@ -162,12 +163,17 @@ export class Cluster {
     this.#isPostgresRunning = true;
   }
 
-  /** Starts again whatever is down, so that one test that failed leaves the next one a whole cluster. */
+  /** Starts again whatever is down and waits until it is used, so that one test leaves the next one a whole cluster. */
   async mend(): Promise<void> {
+    for (const { toClient, toServer } of this.proxies) {
+      Object.assign(toClient, createFlow());
+      Object.assign(toServer, createFlow());
+    }
     if (!this.#isPostgresRunning) await this.restartPostgres();
     if (!this.#isRedisRunning) await this.restartRedis();
     for (const index of this.#instances.keys()) {
       if (!this.#running.has(index)) await this.startInstance(index);
+      await this.#untilWhole(index);
     }
   }
 
@@ -188,6 +194,17 @@ export class Cluster {
     await this.#database.close();
     if (this.#isRedisRunning) await this.#redis.stop();
     await this.postgres.stop();
+  }
+
+  async #untilWhole(index: number): Promise<void> {
+    const deadline = performance.now() + startPatienceMs;
+    for (;;) {
+      const { body } = await this.instance(index).request('GET', '/health/ready');
+      if (body.status === 'ready' && body.redis === 'up') return;
+      if (performance.now() > deadline)
+        throw new Error(`Instance ${index} stays at ${JSON.stringify(body)}.`);
+      await Bun.sleep(50);
+    }
   }
 
   async #spawn(index: number, port: number): Promise<void> {

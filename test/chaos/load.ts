@@ -38,8 +38,10 @@ export interface Outcome {
   invented: number;
   /** Connections that ended by themselves. */
   lostConnections: number;
+  /** The longest time from the first attempt at a message to its acknowledgement. */
+  slowestAnswerMs: number;
   /** The longest time from the making of an event to its arrival, be it after a reconnect. */
-  slowestMs: number;
+  slowestDeliveryMs: number;
   /** Codes that senders were refused with. */
   refusals: string[];
 }
@@ -156,7 +158,8 @@ export class Load {
       reordered: 0,
       invented: 0,
       lostConnections: this.lostConnections,
-      slowestMs: Math.max(...this.subscribers.map(({ slowestMs }) => slowestMs)),
+      slowestAnswerMs: Math.max(...this.#senders.map(({ slowestMs }) => slowestMs)),
+      slowestDeliveryMs: Math.max(...this.subscribers.map(({ slowestMs }) => slowestMs)),
       refusals: [...new Set(this.#senders.flatMap(({ refusals }) => [...refusals.keys()]))],
     };
     for (const chatId of this.chatIds) {

@@ -16,7 +16,8 @@ const columns: readonly (readonly [title: string, read: (row: Row) => string | n
   ['repeated', ({ repeated }) => repeated],
   ['reordered', ({ reordered }) => reordered],
   ['connections lost', ({ lostConnections }) => lostConnections],
-  ['slowest delivery', ({ slowestMs }) => `${(slowestMs / 1_000).toFixed(1)} s`],
+  ['slowest answer', ({ slowestAnswerMs }) => formatSeconds(slowestAnswerMs)],
+  ['slowest delivery', ({ slowestDeliveryMs }) => formatSeconds(slowestDeliveryMs)],
 ];
 
 export function formatTable(rows: readonly Row[]): string {
@@ -27,6 +28,8 @@ export function formatTable(rows: readonly Row[]): string {
     ...rows.map((row) => line(columns.map(([, read]) => read(row)))),
   ].join('\n');
 }
+
+const formatSeconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
 /** How many of the times fall into each of the equal parts of a span. */
 export function countByPart(timesMs: readonly number[], spanMs: number, parts: number): number[] {

@@ -33,6 +33,8 @@ export class Sender {
   /** Error codes that were answered, and how often. */
   readonly refusals = new Map<string, number>();
   readonly client: RoamingClient;
+  /** The longest time from the first attempt at a message to its acknowledgement. */
+  slowestMs = 0;
   readonly #options: SenderOptions;
   readonly #ended: Promise<void>;
   #isStopping = false;
@@ -71,7 +73,9 @@ export class Sender {
       const chatId = chatIds[number % chatIds.length] ?? '';
       const message: Sent = { chatId, content, key: crypto.randomUUID(), attempts: 0, seq: undefined };
       this.sent.push(message);
+      const startedAt = performance.now();
       while (message.seq === undefined && !this.#isAbandoned) await this.#attempt(message);
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       onAcknowledged();
       await Bun.sleep(pauseMs);
     }

@@ -2,7 +2,7 @@
 // cluster is struck on its own, so that faults also meet.
 
 import type { Random } from '../support/random.ts';
-import { type Cluster, instanceCount } from './cluster.ts';
+import { type Cluster, instanceIndexes } from './cluster.ts';
 
 export interface Strike {
   readonly part: string;
@@ -23,10 +23,7 @@ const shortestRestMs = 1_000;
 const longestRestMs = 6_000;
 
 const parts: ReadonlyMap<string, readonly Fault[]> = new Map([
-  ...Array.from(
-    { length: instanceCount },
-    (_, index) => [`instance ${index}`, listInstanceFaults(index)] as const,
-  ),
+  ...instanceIndexes.map((index) => [`instance ${index}`, listInstanceFaults(index)] as const),
   [
     'Redis',
     [

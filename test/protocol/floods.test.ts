@@ -98,6 +98,9 @@ const memoryOf = ({ pid }: ServerProcess): number =>
   Number(Bun.spawnSync(['ps', '-o', 'rss=', '-p', `${pid}`]).stdout.toString()) / 1_024;
 
 onEachDatabase('floods of nonsense', (_open, database) => {
+  // Once is enough: the database has no part in it.
+  if (database.kind !== 'embedded') return;
+
   test('[E5] keeps its memory flat under malformed frames of every kind, and serves the others', async () => {
     const server = await spawnServer({ ...(await database.create()), MAX_CONNECTIONS_PER_USER: '0' });
     const ann = await server.register('Ann');
@@ -157,13 +160,15 @@ onEachDatabase('floods of nonsense', (_open, database) => {
     };
     // Opened and silent: they stay until their deadline, and must cost little until then.
     const silent = await Promise.all(range(1, 500).map(() => openClient(url)));
-    for (const _ of range(1, 4)) await flood(500);
-    const before = memoryOf(server);
-    for (const _ of range(1, 8)) {
+    // The collector makes memory go up and down by tens of MB; what leaks only goes up.
+    const before: number[] = [];
+    const after: number[] = [];
+    for (const round of range(1, 16)) {
       await flood(500);
+      (round <= 8 ? before : after).push(memoryOf(server));
       expect((await bystander.request('ping')).type).toBe('pong');
     }
-    expect(memoryOf(server) - before).toBeLessThan(40);
+    expect(Math.min(...after.slice(4)) - Math.max(...before)).toBeLessThan(40);
     const codes = await Promise.all(silent.map(async ({ closed }) => (await closed).code));
     expect(new Set(codes)).toEqual(new Set([4408]));
     (await server.connect(ann)).close();

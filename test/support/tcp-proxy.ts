@@ -60,7 +60,8 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   };
 }
 
-const createFlow = (): Flow => ({
+/** Undisturbed. */
+export const createFlow = (): Flow => ({
   latencyMs: 0,
   bytesPerSecond: Number.POSITIVE_INFINITY,
   sliceBytes: 65_536,

@@ -16,7 +16,7 @@ export function growthOfSubscribers(rigs: Rigs, settings: Settings): Scenario {
     name: 'growth-subscribers',
     title: 'Growth: subscribers of a topic',
     cases: sizes.map((subscribers) => ({
-      name: `${subscribers} subscribers`,
+      name: subscribers.toLocaleString('en-US'),
       unit: 'deliveries/s',
       deadlineMs,
       contenders: [
@@ -35,7 +35,7 @@ export function growthOfRooms(rigs: Rigs, settings: Settings): Scenario {
     name: 'growth-rooms',
     title: 'Growth: rooms of 10, each member with 1 message in flight',
     cases: sizes.map((rooms) => ({
-      name: `${rooms} rooms`,
+      name: rooms.toLocaleString('en-US'),
       unit: 'acknowledged/s',
       deadlineMs,
       contenders: [contender.carillon({ name: `${rooms} rooms`, rooms, members: 10 }, 1)],
