@@ -4,6 +4,9 @@ import { ConfigError, readConfig } from './config.ts';
 import { startServer } from './server.ts';
 import { createLogger } from './telemetry/logger.ts';
 
+/** What a stop may take behind the drain: more than a statement that a lost database never answers. */
+const stopPatienceMs = 40_000;
+
 const config = readConfigOrExit();
 const logger = createLogger(config);
 
@@ -27,6 +30,13 @@ try {
     if (isStopping) process.exit(1);
     isStopping = true;
     logger.info({ signal }, 'draining');
+    setTimeout(
+      () => {
+        logger.error('something did not end in time');
+        process.exit(1);
+      },
+      config.drainSeconds * 1_000 + stopPatienceMs,
+    ).unref();
     await instance.stop();
     logger.info('stopped');
     process.exit(0);

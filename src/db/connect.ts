@@ -13,6 +13,7 @@ import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
 import pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { isDatabaseAway } from './errors.ts';
 
 /** A database or an open transaction on it: services take either and cannot tell. */
 export type Db = PgDatabase<PgQueryResultHKT, Record<string, never>>;
@@ -44,11 +45,17 @@ export async function connectDatabase(
     : openPostgres(config.databaseUrl, config.databasePool, logger);
 }
 
+/** No statement of ours takes nearly as long while the database works. */
+const queryPatienceMs = 15_000;
+
 function openPostgres(url: string, poolSize: number, logger: Logger): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
     connectionTimeoutMillis: 5_000,
+    // A server behind a network that swallows packets would be waited for until TCP gives up, a quarter of an hour.
+    query_timeout: queryPatienceMs,
+    keepAlive: true,
     application_name: 'carillon',
   });
   // A connection that breaks, idle or in use, would otherwise end the process; the pool replaces it by itself, and
@@ -61,10 +68,14 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
   // Drizzle's own loses the client for ever when BEGIN fails, as it does on a connection that has just broken.
   db.transaction = async (work, config) => {
     const client = await pool.connect();
+    let isBroken = false;
     try {
       return await drizzlePostgres(client).transaction(work, config);
+    } catch (error) {
+      isBroken = isDatabaseAway(error);
+      throw error;
     } finally {
-      client.release(); // the pool throws away what is broken
+      client.release(isBroken); // what did not answer may still do so later, to somebody else's question
     }
   };
   return {
@@ -72,7 +83,7 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
     kind: 'postgres',
     async migrate() {
       const { migratePostgres } = await import('./migrate.ts');
-      await migratePostgres(pool, migrationsFolder);
+      await migratePostgres(url, migrationsFolder);
     },
     close: () => pool.end(),
   };

@@ -5,21 +5,22 @@ import { drizzle as drizzlePostgres } from 'drizzle-orm/node-postgres';
 import { migrate as applyToPostgres } from 'drizzle-orm/node-postgres/migrator';
 import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
 import { migrate as applyToEmbedded } from 'drizzle-orm/pglite/migrator';
-import type pg from 'pg';
+import pg from 'pg';
 
 /** Any number that no other program on the same database uses: 'carillon' in hexadecimal, shortened. */
 const advisoryLock = 0x0ca1_1107;
 
-export async function migratePostgres(pool: pg.Pool, migrationsFolder: string): Promise<void> {
-  const client = await pool.connect();
+/** On a connection of its own: a migration, or the wait for one, may take its time. */
+export async function migratePostgres(url: string, migrationsFolder: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'carillon migrations' });
+  // It fails the statement under way as well; unheard, it would end the process.
+  client.on('error', () => {});
+  await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [advisoryLock]);
     await applyToPostgres(drizzlePostgres(client), { migrationsFolder });
-    await client.query('SELECT pg_advisory_unlock($1)', [advisoryLock]);
-    client.release();
-  } catch (error) {
-    client.release(true); // ends the session, and with it the lock
-    throw error;
+  } finally {
+    await client.end(); // and with the session, the lock
   }
 }
 
