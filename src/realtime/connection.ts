@@ -45,9 +45,6 @@ interface WaitingFrame {
 /** Own frames wait while more than this is unsent: a reader that is merely slow is not cut off by its own replies. */
 const highWaterBytes = 262_144;
 
-/** How long a drain that nobody reports can hold up a reader that has caught up. */
-const drainCheckMs = 50;
-
 const nonsenseLimit = 10;
 const nonsenseWindowMs = 60_000;
 
@@ -155,8 +152,7 @@ export class Connection implements Follower {
   async waitUntilDrained(): Promise<void> {
     while (this.isBackedUp) {
       this.#drained ??= Promise.withResolvers();
-      // A later send may empty the buffer on its way, and then Bun reports no drain.
-      await Promise.race([this.#drained.promise, Bun.sleep(drainCheckMs)]);
+      await this.#drained.promise;
     }
   }
 
