@@ -76,7 +76,8 @@ onEachDatabase('slow reader', (open) => {
     for (const _ of range(1, 80)) await send();
     proxy.toClient.isPaused = false;
     const last = (await Promise.all(asked)).at(-1);
-    await reach(slow, chat.topic, 131);
+    // The last snapshot may be of the end already: then nothing is to come behind it.
+    if (last?.payload.seq < 131) await reach(slow, chat.topic, 131);
     const lastAt = slow.frames.findLastIndex(({ type }) => type === 'ok');
     const behind = slow.frames.slice(lastAt).flatMap(({ seq }) => seq ?? []);
     expect(behind).toEqual(range(last?.payload.seq + 1, 131));
