@@ -45,6 +45,11 @@ interface EncodedEvent {
   shuts_out: readonly string[] | null;
 }
 
+/** An event among those of one append: `back` more follow it on its topic. */
+interface PlacedEvent extends EncodedEvent {
+  back: number;
+}
+
 interface EventRow {
   topic: string;
   seq: number | string;
@@ -62,38 +67,44 @@ interface EventRow {
  */
 export async function appendEvents(tx: Db, caused: readonly CausedEvent[]): Promise<LoggedEvent[]> {
   if (caused.length === 0) return [];
+  const counts = new Map<string, number>();
   const encoded = encodeEvents(caused);
-  // One parameter for all, payloads as strings inside of it: the database reads \u0000 in them as text, not as a character.
-  const rows = await queryRows<{ seq: number | string }>(
+  // From behind: how many of its topic follow each event is all that its seq depends on, beside the topic's new head.
+  const placed: PlacedEvent[] = encoded
+    .toReversed()
+    .map((event) => {
+      const back = counts.get(event.topic) ?? 0;
+      counts.set(event.topic, back + 1);
+      return { ...event, back };
+    })
+    .reverse();
+  const raise = JSON.stringify([...counts].map(([topic, count]) => ({ topic, count })));
+  // Payloads travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
+  const rows = await queryRows<{ name: string; head: number | string }>(
     tx,
     sql`
-      WITH input AS (
-        SELECT e.*, row_number() OVER (PARTITION BY topic ORDER BY n) AS place,
-          count(*) OVER (PARTITION BY topic) AS siblings
-        FROM ROWS FROM (
-          json_to_recordset(${JSON.stringify(encoded)}::json)
-            AS (topic text, id uuid, type text, at timestamptz, payload text, meta text, numbered boolean, shuts_out text[])
-        ) WITH ORDINALITY AS e(topic, id, type, at, payload, meta, numbered, shuts_out, n)
-      ), raised AS (
+      WITH raised AS (
         INSERT INTO topics AS t (name, head)
-        SELECT topic, count(*) FROM input GROUP BY topic ORDER BY topic
+        SELECT topic, count FROM json_to_recordset(${raise}::json) AS r(topic text, count bigint) ORDER BY topic
         ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head
         RETURNING t.name, t.head
-      ), placed AS (
-        SELECT input.*, raised.head - siblings + place AS seq FROM input JOIN raised ON raised.name = input.topic
       ), appended AS (
         INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
-        SELECT topic, seq, id, type, at,
-          CASE WHEN numbered THEN '{"seq":' || seq || ',' || substr(payload, 2) ELSE payload END::json,
-          meta::json, shuts_out
-        FROM placed
+        SELECT e.topic, raised.head - e.back, e.id, e.type, e.at,
+          CASE WHEN e.numbered THEN '{"seq":' || raised.head - e.back || ',' || substr(e.payload, 2)
+            ELSE e.payload END::json,
+          e.meta::json, e.shuts_out
+        FROM json_to_recordset(${JSON.stringify(placed)}::json) AS e(topic text, back bigint, id uuid, type text,
+          at timestamptz, payload text, meta text, numbered boolean, shuts_out text[])
+        JOIN raised ON raised.name = e.topic
       )
-      SELECT seq FROM placed ORDER BY n`,
+      SELECT name, head FROM raised`,
   );
-  return encoded.map((event, index) => {
-    const seq = rows[index]?.seq;
-    if (seq === undefined) throw new Error('The log did not answer for every event that was appended.');
-    return toLoggedEvent(event, Number(seq));
+  const heads = new Map(rows.map(({ name, head }) => [name, Number(head)]));
+  return placed.map(({ back, ...event }) => {
+    const head = heads.get(event.topic);
+    if (head === undefined) throw new Error(`The log did not answer the head of ${event.topic}.`);
+    return toLoggedEvent(event, head - back);
   });
 }
 

@@ -125,7 +125,7 @@ export function createRigs() {
     async use<Value>(work: (rig: Rig) => Promise<Value>): Promise<Value> {
       const rig = new Rig(
         () => {
-          postgres ??= startPostgres();
+          postgres ??= startPostgres({ isDurable: true });
           return postgres;
         },
         () => {
