@@ -1,7 +1,6 @@
 // The envelopes of both directions, as TypeBox schemas and the types that follow from them. [E, H, S, C]
 
 import { type Static, Type } from '@sinclair/typebox';
-import type { WireError } from './errors.ts';
 import { textPattern } from './values.ts';
 
 export const protocolVersion = 1;
@@ -53,18 +52,6 @@ export interface EventFrame<Type extends string = string, Payload = unknown> {
 export interface EventPosition {
   topic: string;
   seq: number;
-}
-
-export interface OkFrame {
-  type: 'ok';
-  id: string;
-  payload?: unknown;
-}
-
-export interface ErrorFrame {
-  type: 'error';
-  id?: string;
-  error: WireError;
 }
 
 /** Where a client wants to join a topic. [S1] */

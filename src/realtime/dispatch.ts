@@ -145,7 +145,7 @@ export function requireTopic(topic: string | undefined): string {
 }
 
 /** What is wrong with `value`, field by field, paths under `root`. */
-export function listErrors(check: TypeCheck<TSchema>, value: unknown, root: string): FieldError[] {
+function listErrors(check: TypeCheck<TSchema>, value: unknown, root: string): FieldError[] {
   const found = new Map<string, FieldError>();
   for (const { path, message } of check.Errors(value)) {
     if (found.size >= maxDetails) break;

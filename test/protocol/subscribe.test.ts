@@ -1,4 +1,5 @@
 // Subscribing: the answer, the replay, the snapshot, the reset, and what is refused. [S1] to [S6]
+// Over 400 lines: the six rules are one contract about one seq, and are told in its order on one shared group.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
