@@ -2,7 +2,7 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import { and, desc, eq, gte, sql } from 'drizzle-orm';
-import type { Db } from '../db/connect.ts';
+import { type Db, queryRows } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, readCursor, toPage } from '../protocol/paging.ts';
 import { Id } from '../protocol/values.ts';
@@ -43,11 +43,15 @@ export function createAudit(db: Db): Audit {
         details,
       }));
       // One parameter, however many entries: a batch of messages brings hundreds.
-      await target.execute(sql`
+      await queryRows(
+        target,
+        sql`
         INSERT INTO audit_log (id, at, event, user_id, ip, user_agent, details)
         SELECT id, at, event, user_id, ip, user_agent, details
         FROM json_to_recordset(${JSON.stringify(rows, toStorable)}::json)
-          AS r(id uuid, at timestamptz, event text, user_id uuid, ip text, user_agent text, details jsonb)`);
+          AS r(id uuid, at timestamptz, event text, user_id uuid, ip text, user_agent text, details jsonb)`,
+        'insert_audit',
+      );
     },
 
     async list({ event, user, since, limit = defaultPageSize, cursor }) {

@@ -1,14 +1,22 @@
-// What arrives while a batch is under way shares the next one, in the order of arrival. One batch at a time: its cost is
-// paid once for all in it, and the busier it gets, the larger the batches. Knows nothing of databases.
+// What arrives while a batch is under way shares the next one, in the order of arrival. Two stages, one batch in each: while
+// one is finished the next one runs. The cost of a batch is paid once for all in it, and the busier it gets, the larger
+// the batches. Knows nothing of databases.
 
 import { AppError } from '../protocol/errors.ts';
 
 export interface BatcherOptions<Item, Result> {
-  /** Answers one outcome an item, in the order of the items. Must not throw. */
-  readonly run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>;
+  /** One batch at a time. Must not throw. */
+  readonly run: (items: readonly Item[]) => Promise<Ran<Result>>;
   readonly maxBatch: number;
   /** More than this may not wait: `unavailable`. */
   readonly maxWaiting: number;
+}
+
+export interface Ran<Result> {
+  /** One an item, in the order of the items. */
+  readonly outcomes: readonly Outcome<Result>[];
+  /** What is left to do before the items settle. One at a time too, in order, beside the next batch's run. Must not throw. */
+  readonly finish?: () => Promise<void>;
 }
 
 export type Outcome<Result> =
@@ -26,16 +34,14 @@ interface Waiting<Item, Result> {
 export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result>): Add<Item, Result> {
   const waiting: Waiting<Item, Result>[] = [];
   let isRunning = false;
+  let finishing = Promise.resolve();
 
   const runAll = async (): Promise<void> => {
     while (waiting.length > 0) {
       const batch = waiting.splice(0, options.maxBatch);
-      const outcomes = await options.run(batch.map(({ item }) => item));
-      batch.forEach(({ settled }, index) => {
-        const outcome = outcomes[index];
-        if (outcome?.isDone) settled.resolve(outcome.result);
-        else settled.reject(outcome?.error ?? new Error('The batch did not answer for this item.'));
-      });
+      const ran = await options.run(batch.map(({ item }) => item));
+      await finishing; // where finishing is the slower stage, what has run must not pile up before it
+      finishing = settle(batch, ran);
     }
     isRunning = false;
   };
@@ -60,4 +66,16 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
     }
     return settled.promise;
   };
+}
+
+async function settle<Item, Result>(
+  batch: readonly Waiting<Item, Result>[],
+  { outcomes, finish }: Ran<Result>,
+): Promise<void> {
+  await finish?.();
+  batch.forEach(({ settled }, index) => {
+    const outcome = outcomes[index];
+    if (outcome?.isDone) settled.resolve(outcome.result);
+    else settled.reject(outcome?.error ?? new Error('The batch did not answer for this item.'));
+  });
 }

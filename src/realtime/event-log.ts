@@ -11,8 +11,6 @@ export interface NewEvent {
   readonly type: string;
   /** Any JSON. */
   readonly payload: unknown;
-  /** The payload, an object with fields, gets the event's own seq as its first one. */
-  readonly isNumbered?: boolean;
   /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
   readonly shutsOut?: readonly string[];
 }
@@ -32,80 +30,122 @@ export interface LoggedEvent {
   readonly shutsOut: readonly string[] | undefined;
 }
 
-interface EncodedEvent {
-  id: string;
-  type: string;
-  topic: string;
-  at: string;
-  /** JSON text. */
-  payload: string;
-  /** JSON text. */
-  meta: string;
-  numbered: boolean;
-  shuts_out: readonly string[] | null;
+/** An event at its place in the log. */
+export interface PlacedEvent {
+  readonly topic: string;
+  readonly seq: number;
+  readonly event: Omit<NewEvent, 'topic'>;
+  readonly meta: EventMeta;
+  /** The same on every topic the event appears on. [E3] */
+  readonly id: string;
 }
 
-/** An event among those of one append: `back` more follow it on its topic. */
-interface PlacedEvent extends EncodedEvent {
-  back: number;
-}
-
+/** As the columns have it. */
 interface EventRow {
   topic: string;
   seq: number | string;
   id: string;
   type: string;
   at: string;
+  /** JSON text. */
   payload: string;
+  /** JSON text. */
   meta: string;
-  shuts_out: string[] | null;
+  shuts_out: readonly string[] | null;
 }
 
+/** How many events each topic gets. */
+export type Counts = ReadonlyMap<string, number>;
+
 /**
- * Appends the events and answers them with their seqs, in the order given. Call it as the last statement before COMMIT:
- * the lock on each topic lasts until then. Topics are locked in sorted order, so two appends cannot deadlock.
+ * Appends the events and answers them with their seqs, in the order given. Call it last before COMMIT: the lock on each
+ * topic lasts until then.
  */
 export async function appendEvents(tx: Db, caused: readonly CausedEvent[]): Promise<LoggedEvent[]> {
   if (caused.length === 0) return [];
-  const counts = new Map<string, number>();
-  const encoded = encodeEvents(caused);
-  // From behind: how many of its topic follow each event is all that its seq depends on, beside the topic's new head.
-  const placed: PlacedEvent[] = encoded
-    .toReversed()
-    .map((event) => {
-      const back = counts.get(event.topic) ?? 0;
-      counts.set(event.topic, back + 1);
-      return { ...event, back };
-    })
-    .reverse();
-  const raise = JSON.stringify([...counts].map(([topic, count]) => ({ topic, count })));
-  // Payloads travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
+  const single = caused.flatMap(({ event, meta }) => {
+    const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
+    const id = Bun.randomUUIDv7();
+    return names.map((topic) => ({ topic, event, meta, id }));
+  });
+  const counts = countBy(single.map(({ topic }) => topic));
+  const nextSeq = seqsBelow(await raiseHeads(tx, counts), counts);
+  return await insertEvents(
+    tx,
+    single.map((one) => ({ ...one, seq: nextSeq(one.topic) })),
+  );
+}
+
+/**
+ * Makes place for so many events on each topic and answers the new heads. The topics stay locked until COMMIT: what
+ * commits on them from now on stands behind. Locked in sorted order, so that two transactions do not wait in a circle.
+ */
+export async function raiseHeads(tx: Db, counts: Counts): Promise<Map<string, number>> {
+  if (counts.size === 0) return new Map();
   const rows = await queryRows<{ name: string; head: number | string }>(
     tx,
     sql`
-      WITH raised AS (
-        INSERT INTO topics AS t (name, head)
-        SELECT topic, count FROM json_to_recordset(${raise}::json) AS r(topic text, count bigint) ORDER BY topic
-        ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head
-        RETURNING t.name, t.head
-      ), appended AS (
-        INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
-        SELECT e.topic, raised.head - e.back, e.id, e.type, e.at,
-          CASE WHEN e.numbered THEN '{"seq":' || raised.head - e.back || ',' || substr(e.payload, 2)
-            ELSE e.payload END::json,
-          e.meta::json, e.shuts_out
-        FROM json_to_recordset(${JSON.stringify(placed)}::json) AS e(topic text, back bigint, id uuid, type text,
-          at timestamptz, payload text, meta text, numbered boolean, shuts_out text[])
-        JOIN raised ON raised.name = e.topic
-      )
-      SELECT name, head FROM raised`,
+      INSERT INTO topics AS t (name, head)
+      SELECT topic, count FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) ORDER BY topic
+      ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head
+      RETURNING t.name, t.head`,
+    'raise_heads',
   );
-  const heads = new Map(rows.map(({ name, head }) => [name, Number(head)]));
-  return placed.map(({ back, ...event }) => {
-    const head = heads.get(event.topic);
-    if (head === undefined) throw new Error(`The log did not answer the head of ${event.topic}.`);
-    return toLoggedEvent(event, head - back);
-  });
+  return new Map(rows.map(({ name, head }) => [name, Number(head)]));
+}
+
+/** Takes places back that this transaction made and does not need. A topic where nothing ever happened leaves no row. */
+export async function lowerHeads(tx: Db, counts: Counts): Promise<void> {
+  await tx.execute(sql`
+    UPDATE topics AS t SET head = t.head - r.count
+    FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) WHERE t.name = r.topic`);
+  await tx.execute(
+    sql`DELETE FROM topics WHERE name = ANY(${sql.param([...counts.keys()])}::text[]) AND head = 0`,
+  );
+}
+
+/** Gives out, topic by topic, the seqs that these heads were raised by. */
+export function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (topic: string) => number {
+  const last = new Map([...heads].map(([topic, head]) => [topic, head - (counts.get(topic) ?? 0)]));
+  return (topic) => {
+    const before = last.get(topic);
+    if (before === undefined) throw new Error(`The log did not answer the head of ${topic}.`);
+    last.set(topic, before + 1);
+    return before + 1;
+  };
+}
+
+export function countBy(topics: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const topic of topics) counts.set(topic, (counts.get(topic) ?? 0) + 1);
+  return counts;
+}
+
+/** Writes events to the places that `raiseHeads` made for them, and answers them in their wire form. */
+export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<LoggedEvent[]> {
+  if (placed.length === 0) return [];
+  const at = new Date().toISOString();
+  const rows = placed.map(({ topic, seq, event, meta, id }) => ({
+    topic,
+    seq,
+    id,
+    type: event.type,
+    at,
+    // Both travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
+    payload: JSON.stringify(event.payload),
+    meta: JSON.stringify(meta),
+    shuts_out: event.shutsOut ?? null,
+  }));
+  await queryRows(
+    tx,
+    sql`
+      INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
+      SELECT topic, seq, id, type, at, payload::json, meta::json, shuts_out
+      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS e(topic text, seq bigint, id uuid, type text,
+        at timestamptz, payload text, meta text, shuts_out text[])`,
+    'insert_events',
+  );
+  return rows.map(toLoggedEvent);
 }
 
 /**
@@ -113,12 +153,8 @@ export async function appendEvents(tx: Db, caused: readonly CausedEvent[]): Prom
  * own event; everything on the topic waits until COMMIT, so call it last, and for one topic a transaction.
  */
 export async function reserveSeq(tx: Db, topic: string): Promise<number> {
-  const rows = await queryRows<{ head: number | string }>(
-    tx,
-    sql`INSERT INTO topics AS t (name, head) VALUES (${topic}, 0)
-        ON CONFLICT (name) DO UPDATE SET head = t.head RETURNING t.head`,
-  );
-  return Number(rows[0]?.head ?? 0) + 1;
+  const heads = await raiseHeads(tx, new Map([[topic, 0]]));
+  return (heads.get(topic) ?? 0) + 1;
 }
 
 /** Events behind `after`, oldest first, at most `limit`. The first one has a seq above `after + 1` if older ones were pruned. */
@@ -134,7 +170,7 @@ export async function readEvents(
           to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
         FROM events WHERE topic = ${topic} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
   );
-  return rows.map((row) => toLoggedEvent({ ...row, numbered: false }, Number(row.seq)));
+  return rows.map(toLoggedEvent);
 }
 
 export interface TopicPosition {
@@ -168,26 +204,13 @@ export async function readHeads(db: Db, names: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.name, Number(row.head)]));
 }
 
-function encodeEvents(caused: readonly CausedEvent[]): EncodedEvent[] {
-  const at = new Date().toISOString();
-  return caused.flatMap(({ event, meta }) => {
-    const encoded = {
-      id: Bun.randomUUIDv7(),
-      type: event.type,
-      at,
-      payload: JSON.stringify(event.payload),
-      meta: JSON.stringify(meta),
-      numbered: event.isNumbered ?? false,
-      shuts_out: event.shutsOut ?? null,
-    };
-    const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
-    return names.map((topic) => ({ ...encoded, topic }));
-  });
+/** Payload and meta are JSON already: concatenation, so that replay costs no parsing. [E3] */
+function toLoggedEvent(row: EventRow): LoggedEvent {
+  const { topic, type } = row;
+  const seq = Number(row.seq);
+  const frame = `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
+  return { topic, seq, type, frame, shutsOut: row.shuts_out ?? undefined };
 }
 
-/** Payload and meta are JSON already: concatenation, so that replay costs no parsing. [E3] */
-function toLoggedEvent({ numbered, ...event }: EncodedEvent, seq: number): LoggedEvent {
-  const payload = numbered ? `{"seq":${seq},${event.payload.slice(1)}` : event.payload;
-  const frame = `{"type":"${event.type}","topic":"${event.topic}","seq":${seq},"id":"${event.id}","at":"${event.at}","payload":${payload},"meta":${event.meta}}`;
-  return { topic: event.topic, seq, type: event.type, frame, shutsOut: event.shuts_out ?? undefined };
-}
+const toJson = (counts: Counts): string =>
+  JSON.stringify([...counts].map(([topic, count]) => ({ topic, count })));

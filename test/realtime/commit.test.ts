@@ -82,18 +82,6 @@ onEachDatabase('commit', (_open, database) => {
     expect(JSON.parse(live?.frame ?? '').payload).toEqual(payload);
   });
 
-  test('puts the seq into a payload that wants it, in the log as in the frame', async () => {
-    const topic = newTopic();
-    await emitThing(topic);
-    await commit(actor, async (_tx, emit) => {
-      emit({ topic, type: 'thing.numbered', payload: { a: 1 }, isNumbered: true });
-      return {};
-    });
-    const [replayed] = await readEvents(own.db, topic, 1, 1);
-    expect(replayed).toEqual(published.find(({ type }) => type === 'thing.numbered') as LoggedEvent);
-    expect(JSON.parse(replayed?.frame ?? '').payload).toEqual({ seq: 2, a: 1 });
-  });
-
   test('gives concurrent commits consecutive seqs on each topic', async () => {
     const topics = [newTopic(), newTopic(), newTopic()];
     const shuffled = (n: number) => (n % 2 === 0 ? [...topics] : [...topics].reverse());

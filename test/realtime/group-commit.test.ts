@@ -29,12 +29,13 @@ describe('batcher', () => {
         const { promise, resolve } = Promise.withResolvers<void>();
         gates.push(resolve);
         await promise;
-        return items.map(
+        const outcomes = items.map(
           (item): Outcome<number> =>
             item < 0
               ? { isDone: false, error: new Error(`no ${item}`) }
               : { isDone: true, result: item * 10 },
         );
+        return { outcomes };
       },
     });
     const release = async () => {
@@ -56,6 +57,40 @@ describe('batcher', () => {
     expect(batches).toEqual([
       [1, 2],
       [3, 4, 5],
+    ]);
+  });
+
+  test('runs the next batch while one is finished, and finishes them in order', async () => {
+    const steps: string[] = [];
+    const slow = Promise.withResolvers<void>();
+    const add = createBatcher<number, number>({
+      maxBatch: 1,
+      maxWaiting: 10,
+      async run([item = 0]) {
+        steps.push(`run ${item}`);
+        return {
+          outcomes: [{ isDone: true, result: item }],
+          async finish() {
+            if (item === 1) await slow.promise;
+            steps.push(`finish ${item}`);
+          },
+        };
+      },
+    });
+    const all = [1, 2, 3].map((item) => add(item).then(() => steps.push(`done ${item}`)));
+    while (!steps.includes('run 2')) await Promise.resolve();
+    for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
+    // No further: what has run must not pile up before a finish that is slow.
+    expect(steps).toEqual(['run 1', 'run 2']);
+    slow.resolve();
+    await Promise.all(all);
+    expect(steps.filter((step) => !step.startsWith('run'))).toEqual([
+      'finish 1',
+      'done 1',
+      'finish 2',
+      'done 2',
+      'finish 3',
+      'done 3',
     ]);
   });
 
@@ -111,15 +146,14 @@ onEachDatabase('group commit', (_open, database) => {
       own.db,
       (events) => void published.push(...events),
     )<Thing, Thing & { seq: number }>({
-      async decide(_tx, items) {
+      async refuse(_tx, items) {
         batchSizes.push(items.length);
-        return items.map(({ topic, input }) =>
-          input.flaw === 'refused'
-            ? new AppError('forbidden', 'not this one')
-            : { topic, type: 'thing.made', payload: { n: input.n }, isNumbered: true },
+        return items.map(({ input }) =>
+          input.flaw === 'refused' ? new AppError('forbidden', 'not this one') : undefined,
         );
       },
-      toValue: ({ input }, { seq }) => ({ ...input, seq }),
+      toValue: ({ input }, seq) => ({ ...input, seq }),
+      toEvent: (_, { n }) => ({ type: 'thing.made', payload: { n } }),
       async write(tx, things) {
         for (const { n, seq, flaw } of things) {
           await tx.execute(sql`INSERT INTO things VALUES (${flaw === 'broken' ? -1 : n}, ${seq})`);
@@ -167,6 +201,17 @@ onEachDatabase('group commit', (_open, database) => {
     await expect(all[2]).rejects.toMatchObject({ code: 'forbidden' });
     expect(batchSizes).toEqual([5]);
     expect(await loggedNumbers(topic)).toEqual([1, 2, 4, 5]);
+    expect((await readEvents(own.db, topic, 0, 10)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    expect((await make(topic, { n: 6 })).value.seq).toBe(5);
+  });
+
+  test('leaves no trace of a topic on which everything was refused', async () => {
+    const topic = newTopic();
+    const refused = range(1, 3).map((n) => make(topic, { n, flaw: 'refused' }));
+    expect((await Promise.allSettled(refused)).every(({ status }) => status === 'rejected')).toBe(true);
+    expect(published).toEqual([]);
+    expect(await queryRows(own.db, sql`SELECT 1 FROM topics WHERE name = ${topic}`)).toEqual([]);
+    expect((await make(topic, { n: 4 })).value.seq).toBe(1);
   });
 
   test('finds the one that the database refuses, and writes the others in order', async () => {

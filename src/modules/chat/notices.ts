@@ -76,7 +76,7 @@ export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps
     maxWaiting,
     async run(sent) {
       await announceAll(sent).catch((error: unknown) => onFailure(error, 'message.notified'));
-      return sent.map(() => ({ isDone: true, result: undefined }));
+      return { outcomes: sent.map(() => ({ isDone: true, result: undefined })) };
     },
   });
   return {

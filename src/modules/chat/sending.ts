@@ -29,16 +29,16 @@ type UnsentMessage = Omit<Message, 'seq'>;
 
 export function createSending({ createGroup, audit, notices }: SendingDeps): Sending {
   const add = createGroup<UnsentMessage, Message>({
-    decide,
-    toValue: ({ input }, { seq }) => ({ ...input, seq }),
+    refuse,
+    toValue: ({ input }, seq) => ({ ...input, seq }),
+    toEvent: (_, message) => ({ type: 'message.created', payload: message }),
     async write(tx, messages) {
-      await insertMessages(tx, messages);
       const entries = messages.map(({ id, chatId, senderId }) => ({
         event: 'message_sent' as const,
         userId: senderId,
         details: { chatId, messageId: id },
       }));
-      await audit.record(tx, ...entries);
+      await Promise.all([insertMessages(tx, messages), audit.record(tx, ...entries)]);
     },
     onCommitted(written) {
       notices.tell(written.map(({ item, value }) => ({ actor: item.actor, message: value })));
@@ -67,7 +67,7 @@ export function createSending({ createGroup, audit, notices }: SendingDeps): Sen
   };
 }
 
-async function decide(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
+async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
   const asked = items.map(({ input }) => ({
     chat: input.chatId,
     sender: input.senderId,
@@ -75,19 +75,21 @@ async function decide(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
   }));
   const rows = await queryRows<{ is_member: boolean; has_original: boolean }>(
     tx,
+    // Scalar subqueries look each one up by primary key. A join or EXISTS, planned once while the tables are small, would
+    // go on reading them whole when they have grown.
     sql`
-      SELECT p.user_id IS NOT NULL AS is_member, a.reply IS NULL OR r.id IS NOT NULL AS has_original
+      SELECT
+        (SELECT true FROM chat_participants WHERE chat_id = a.chat AND user_id = a.sender) IS TRUE AS is_member,
+        a.reply IS NULL
+          OR (SELECT true FROM messages WHERE id = a.reply AND chat_id = a.chat) IS TRUE AS has_original
       FROM ROWS FROM (json_to_recordset(${JSON.stringify(asked)}::json) AS (chat uuid, sender uuid, reply uuid))
         WITH ORDINALITY AS a(chat, sender, reply, n)
-      LEFT JOIN chat_participants AS p ON p.chat_id = a.chat AND p.user_id = a.sender
-      LEFT JOIN messages AS r ON r.id = a.reply AND r.chat_id = a.chat
       ORDER BY a.n`,
+    'find_senders',
   );
-  return items.map(({ topic, input }, index) => {
-    const row = rows[index];
-    if (!row?.is_member) return noSuchChat();
-    if (!row.has_original) return noSuchOriginal();
-    return { topic, type: 'message.created', payload: input, isNumbered: true };
+  return rows.map(({ is_member, has_original }) => {
+    if (!is_member) return noSuchChat();
+    return has_original ? undefined : noSuchOriginal();
   });
 }
 
@@ -103,11 +105,15 @@ async function insertMessages(tx: Db, messages: readonly Message[]): Promise<voi
     reply_to: message.replyTo,
     created_at: message.createdAt,
   }));
-  await tx.execute(sql`
+  await queryRows(
+    tx,
+    sql`
     INSERT INTO messages (id, chat_id, seq, sender_id, content, message_type, metadata, reply_to, created_at)
     SELECT id, chat_id, seq, sender_id, content, message_type, nullif(metadata, 'null'), reply_to, created_at
     FROM json_to_recordset(${JSON.stringify(rows)}::json) AS m(id uuid, chat_id uuid, seq bigint, sender_id uuid,
-      content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`);
+      content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`,
+    'insert_messages',
+  );
 }
 
 const noSuchOriginal = () =>

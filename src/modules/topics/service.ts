@@ -37,9 +37,8 @@ export interface TopicsDeps {
 
 export function createTopicsService({ db, commit, createGroup, announce }: TopicsDeps): TopicsService {
   const append = createGroup<Publish, Published>({
-    decide: async (_, items) =>
-      items.map(({ topic, input: { event, data } }) => ({ topic, type: event, payload: data })),
     toValue: ({ topic, input: { event } }) => ({ topic, event }),
+    toEvent: ({ input: { event, data } }) => ({ type: event, payload: data }),
   });
 
   return {
