@@ -43,7 +43,7 @@ const algorithm = 'HS256';
 /** Ours have about 350 characters; more is refused before any work is spent on it. */
 const maxTokenLength = 8_192;
 
-/** Some 10 MB at most. */
+/** Some 5 MB at most. */
 const maxVerified = 10_000;
 
 const uuid = new RegExp(uuidPattern);
@@ -56,7 +56,10 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
   const refreshKey = createHmac('sha256', secret).update('carillon refresh token').digest();
   const sealOf = (body: string) => createHmac('sha256', refreshKey).update(body).digest('base64url');
 
-  /** Tokens that were found good: the signature of each is computed once, not for every request. */
+  /**
+   * Tokens that were found good, by their hashes: the signature of each is computed once, not for every request. The
+   * tokens themselves would be as much memory as all else that is kept for an idle connection.
+   */
   const verified = new Map<string, VerifiedClaims>();
   const readAccess = async (token: string): Promise<VerifiedClaims> => {
     const payload = await verifyJwt(token, accessKey);
@@ -89,12 +92,14 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
     },
 
     async verifyAccess(token) {
-      const known = verified.get(token);
+      if (token.length > maxTokenLength) throw badToken();
+      const hash = hashOf(token);
+      const known = verified.get(hash);
       if (known !== undefined && Date.now() < known.expiresAtMs) return known;
       const claims = await readAccess(token);
       const oldest = verified.size < maxVerified ? undefined : verified.keys().next().value;
       if (oldest !== undefined) verified.delete(oldest);
-      verified.set(token, claims);
+      verified.set(hash, claims);
       return claims;
     },
 
@@ -115,7 +120,6 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
 }
 
 async function verifyJwt(token: string, key: Uint8Array): Promise<JWTPayload> {
-  if (token.length > maxTokenLength) throw badToken();
   try {
     const { payload } = await jwtVerify(token, key, {
       algorithms: [algorithm],

@@ -54,11 +54,14 @@ export class Connection implements Follower {
   phase: Phase;
   /** The token found in the upgrade request; undefined: the first frame must bring it. [H1] */
   upgradeToken: string | undefined;
+  /** Of the user's own topic, which every live connection follows inside the server: revocation comes that way. [H5] */
+  userStream: Stream | undefined;
   #socket: Socket | undefined;
   readonly #limits: ConnectionLimits;
   readonly #handleFrame: HandleFrame;
   readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
-  readonly #waiting: WaitingFrame[] = [];
+  /** Only while frames wait: most connections are idle. */
+  #waiting: WaitingFrame[] | undefined;
   #turn: Promise<void> | undefined;
   /** The lane of the commands whose replies are due. */
   #lane: string | undefined;
@@ -119,6 +122,7 @@ export class Connection implements Follower {
   receive(frame: string | Buffer): void {
     if (this.isClosed) return;
     const bound = this.#limits.waitingFrames;
+    this.#waiting ??= [];
     if (this.#waiting.length >= 4 * bound) {
       this.close(closeCodes.overloaded, 'Too many frames are waiting.');
       return;
@@ -231,7 +235,7 @@ export class Connection implements Follower {
     if (this.phase.name !== 'closed') {
       this.phase = { name: 'closed', actor: this.phase.name === 'live' ? this.phase.actor : undefined };
     }
-    this.#waiting.length = 0;
+    this.#waiting = undefined;
     this.onDrain();
   }
 
@@ -245,11 +249,12 @@ export class Connection implements Follower {
 
   async #takeTurns(first?: () => Promise<void>): Promise<void> {
     await first?.();
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+    for (let next = this.#waiting?.shift(); next !== undefined; next = this.#waiting?.shift()) {
       if (this.isBackedUp) await this.waitUntilDrained();
       await this.#handleFrame(this, next.frame, next.isOverLimit);
     }
     this.#turn = undefined;
+    this.#waiting = undefined;
   }
 
   /** A bucket that holds one second's worth of frames. */

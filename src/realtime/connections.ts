@@ -4,7 +4,8 @@ import type { Connection } from './connection.ts';
 
 export class Connections {
   readonly #all = new Set<Connection>();
-  readonly #byUser = new Map<string, Set<Connection>>();
+  /** Most users have one: a set for each of them would be a sixth of what an idle connection costs. */
+  readonly #byUser = new Map<string, Connection | Set<Connection>>();
 
   get all(): ReadonlySet<Connection> {
     return this.#all;
@@ -16,8 +17,9 @@ export class Connections {
 
   addLive(connection: Connection): void {
     const own = this.#byUser.get(connection.userId);
-    if (own === undefined) this.#byUser.set(connection.userId, new Set([connection]));
-    else own.add(connection);
+    if (own === undefined) this.#byUser.set(connection.userId, connection);
+    else if (own instanceof Set) own.add(connection);
+    else this.#byUser.set(connection.userId, new Set([own, connection]));
   }
 
   remove(connection: Connection): void {
@@ -26,12 +28,14 @@ export class Connections {
 
   removeLive(connection: Connection): void {
     const own = this.#byUser.get(connection.userId);
-    own?.delete(connection);
-    if (own?.size === 0) this.#byUser.delete(connection.userId);
+    if (own instanceof Set) own.delete(connection);
+    if (own === connection || (own instanceof Set && own.size === 0)) this.#byUser.delete(connection.userId);
   }
 
   ofUser(userId: string): ReadonlySet<Connection> {
-    return this.#byUser.get(userId) ?? none;
+    const own = this.#byUser.get(userId);
+    if (own === undefined) return none;
+    return own instanceof Set ? own : new Set([own]);
   }
 }
 

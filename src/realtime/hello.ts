@@ -17,7 +17,6 @@ import type { Connections } from './connections.ts';
 import { type Reply, sendError } from './dispatch.ts';
 import type { Hub } from './hub.ts';
 import type { Presence } from './presence.ts';
-import type { Stream } from './stream.ts';
 
 /** What a valid access token says. */
 export interface Credentials {
@@ -74,12 +73,15 @@ const heartbeatMs = 30_000;
 
 /** The first credentials found in an upgrade request: header, subprotocol, query. [H1] */
 export function findToken(request: Request): string | undefined {
-  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+  const bearer = bearerPattern.exec(request.headers.get('authorization') ?? '')?.[1];
   if (bearer !== undefined) return bearer;
   const offered = offeredProtocols(request).find((protocol) => protocol.startsWith('bearer.'));
   if (offered !== undefined) return offered.slice('bearer.'.length);
   return new URL(request.url).searchParams.get('token') ?? undefined;
 }
+
+/** Made once: in place, it would be a new object for every connection. */
+const bearerPattern = /^Bearer +(\S+)$/i;
 
 /** The subprotocol to answer with; undefined where the client did not offer ours. */
 export function chooseProtocol(request: Request): string | undefined {
@@ -87,9 +89,6 @@ export function chooseProtocol(request: Request): string | undefined {
 }
 
 export function createHello(deps: HelloDeps): Hello {
-  /** Every live connection follows its user's own topic inside the server: revocation comes that way. [H5] */
-  const followed = new WeakMap<Connection, Stream>();
-
   const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
     const { actor, expiresAtMs } = await deps.verify(token);
     const { maxConnectionsPerUser } = deps;
@@ -102,7 +101,7 @@ export function createHello(deps: HelloDeps): Hello {
       const confirmed = await deps.confirm(actor);
       if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
-      followed.set(connection, stream);
+      connection.userStream = stream;
       connection.phase = live(confirmed, expiresAtMs);
     } catch (error) {
       deps.hub.unfollow(stream);
@@ -153,10 +152,9 @@ export function createHello(deps: HelloDeps): Hello {
       for (const connection of deps.connections.all) sweepOne(connection, nowMs);
     },
     leave(connection) {
-      const stream = followed.get(connection);
-      if (stream === undefined) return;
-      followed.delete(connection);
-      deps.hub.unfollow(stream);
+      if (connection.userStream === undefined) return;
+      deps.hub.unfollow(connection.userStream);
+      connection.userStream = undefined;
       deps.connections.removeLive(connection);
       deps.presence.disconnect(connection.userId);
       deps.onSeen(connection.userId);
