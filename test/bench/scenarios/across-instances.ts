@@ -23,7 +23,6 @@ export function acrossInstances(rigs: Rigs, settings: Settings): Scenario {
         const job = fanOutJob(settings, {
           dialect,
           subscribers,
-          isDurable: false,
           ports: [here.port, there.port],
           pids: [here.pid, there.pid],
         });

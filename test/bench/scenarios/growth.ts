@@ -20,8 +20,8 @@ export function growthOfSubscribers(rigs: Rigs, settings: Settings): Scenario {
       unit: 'deliveries/s',
       deadlineMs,
       contenders: [
-        contender.carillon(subscribers, false),
-        contender.peer('raw Bun', 'plain', 'bun.ts', subscribers),
+        contender.carillon({ subscribers }),
+        contender.peer('raw Bun', 'plain', 'bun.ts', { subscribers }),
       ],
       goals: [],
     })),

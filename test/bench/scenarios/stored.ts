@@ -1,10 +1,10 @@
 // Messages that are stored and acknowledged, and delivered to everyone in the room. Carillon's are authorized, logged and
-// in one order for all; the peers do one INSERT each.
+// in one order for all; the peers do one INSERT each, but for one that does in a transaction what Carillon does in a batch.
 
 import type { DialectName } from '../load/dialects.ts';
 import type { RequestsFigures, RequestsJob } from '../load/requests.ts';
 import { atLeast, type Case, type Contender, carillonName, type Goal, type Scenario } from '../scenario.ts';
-import type { Rig, Rigs, Server } from '../servers.ts';
+import type { Env, Rig, Rigs, Server } from '../servers.ts';
 import { message, roundDeadlineMs, type Settings } from '../settings.ts';
 import { createToken, userId } from '../users.ts';
 
@@ -31,6 +31,7 @@ export function stored(rigs: Rigs, settings: Settings): Scenario {
           contender.carillon(layout, inFlight),
           contender.peer('Socket.IO + INSERT', 'socket-io.mjs', layout, inFlight),
           contender.peer('NestJS + INSERT', 'nest.mjs', layout, inFlight),
+          contender.peer('Socket.IO + transaction', 'socket-io.mjs', layout, inFlight, { ORDERED: 'yes' }),
         ],
         goals: [atLeast(inFlight === 1 ? 5 : 8, 'Socket.IO + INSERT'), tailBelowMiddle('Socket.IO + INSERT')],
       }),
@@ -87,9 +88,9 @@ export function createStoredContender(rigs: Rigs, settings: Settings) {
         const server = await rig.startCarillon({ users: layout.rooms * layout.members });
         return { ...server, topics: await createChats(server.port, layout) };
       }),
-    peer: (name: string, file: string, layout: Layout, inFlight: number) =>
+    peer: (name: string, file: string, layout: Layout, inFlight: number, env: Env = {}) =>
       measure(name, 'socket.io', layout, inFlight, async (rig) => {
-        const server = await rig.startPeer(file, { DATABASE_URL: await rig.createDatabase() });
+        const server = await rig.startPeer(file, { ...env, DATABASE_URL: await rig.createDatabase() });
         return { ...server, topics: Array.from({ length: layout.rooms }, (_, room) => `room:${room}`) };
       }),
   };
