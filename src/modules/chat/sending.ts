@@ -87,9 +87,10 @@ async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
       ORDER BY a.n`,
     'find_senders',
   );
-  return rows.map(({ is_member, has_original }) => {
-    if (!is_member) return noSuchChat();
-    return has_original ? undefined : noSuchOriginal();
+  return items.map((_, index) => {
+    const row = rows[index];
+    if (!row?.is_member) return noSuchChat();
+    return row.has_original ? undefined : noSuchOriginal();
   });
 }
 
