@@ -46,10 +46,10 @@ export function createAudit(db: Db): Audit {
       await queryRows(
         target,
         sql`
-        INSERT INTO audit_log (id, at, event, user_id, ip, user_agent, details)
-        SELECT id, at, event, user_id, ip, user_agent, details
-        FROM json_to_recordset(${JSON.stringify(rows, toStorable)}::json)
-          AS r(id uuid, at timestamptz, event text, user_id uuid, ip text, user_agent text, details jsonb)`,
+          INSERT INTO audit_log (id, at, event, user_id, ip, user_agent, details)
+          SELECT id, at, event, user_id, ip, user_agent, details
+          FROM json_to_recordset(${JSON.stringify(rows, toStorable)}::json)
+            AS r(id uuid, at timestamptz, event text, user_id uuid, ip text, user_agent text, details jsonb)`,
         'insert_audit',
       );
     },

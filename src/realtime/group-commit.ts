@@ -49,7 +49,10 @@ export type CreateGroup = <Input, Value extends object>(
 /** A batch of 500 took no longer a message than one of 200; larger ones only make everybody wait. */
 const maxBatch = 500;
 const maxWaiting = 20_000;
-/** So long publishing may keep the event loop in one go. At 0.5 what goes to a room of 100 left in more writes, a third slower. */
+/**
+ * So long publishing may keep the event loop in one go. At 0.5 what goes to a room of 100 left in more writes, a third
+ * slower.
+ */
 const turnMs = 4;
 
 interface Written<Value> {
@@ -108,13 +111,14 @@ export function createGroupCommit(db: Db, publish: Publish): CreateGroup {
         if (items.length === 1 || isDatabaseAway(error))
           return { outcomes: items.map(() => ({ isDone: false, error })) };
         // One of them is at fault, and nothing was written: one at a time, still in order, shows which.
-        const outcomes: Outcome<Committed<Value>>[] = [];
-        for (const item of items) {
-          const alone = await run([item]);
-          await alone.finish?.();
-          outcomes.push(...alone.outcomes);
-        }
-        return { outcomes };
+        const single: Ran<Committed<Value>>[] = [];
+        for (const item of items) single.push(await run([item]));
+        return {
+          outcomes: single.flatMap(({ outcomes }) => outcomes),
+          async finish() {
+            for (const one of single) await one.finish?.();
+          },
+        };
       }
     };
 
@@ -150,7 +154,7 @@ async function writeBatch<Input, Value extends object>(
   const isFirst = await takeBatchKeys(tx, items);
   const fresh = items.filter((_, index) => isFirst[index]);
   const counts = countBy(fresh.map(({ topic }) => topic));
-  // Places for all of them: that locks the topics, and refusals are rare.
+  // Places for all of them: that locks the topics, and refusals are rare. Both statements are sent at once, in this order.
   const [heads, refusals = []] = await Promise.all([raiseHeads(tx, counts), work.refuse?.(tx, fresh)]);
   const nextSeq = seqsBelow(heads, counts);
   const accepted = fresh.filter((_, index) => refusals[index] === undefined);

@@ -93,7 +93,7 @@ export function createHello(deps: HelloDeps): Hello {
     const { actor, expiresAtMs } = await deps.verify(token);
     const { maxConnectionsPerUser } = deps;
     const isFull = () =>
-      maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).size >= maxConnectionsPerUser;
+      maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).length >= maxConnectionsPerUser;
     if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
     // Following first, the session second: a revocation in between arrives over the stream.
     const stream = await deps.hub.follow(userTopic(actor.userId));

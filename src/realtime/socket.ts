@@ -277,7 +277,7 @@ const RoleChanged = Type.Object({
 function closeSession({ connections }: Core, event: LoggedEvent): void {
   const { topic, payload } = parseEvent(event);
   if (!Value.Check(SessionRevoked, payload)) return;
-  for (const connection of [...connections.ofUser(parseTopic(topic)?.id ?? '')]) {
+  for (const connection of connections.ofUser(parseTopic(topic)?.id ?? '')) {
     if (connection.actor.sessionId === payload.sessionId)
       connection.close(closeCodes.revoked, payload.reason);
   }

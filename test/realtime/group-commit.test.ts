@@ -1,7 +1,7 @@
 // Batches: what arrives together is written together, in order, and what is refused is refused alone.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { readConfig } from '../../src/config.ts';
 import { connectDatabase, type Database, queryRows } from '../../src/db/connect.ts';
 import { AppError } from '../../src/protocol/errors.ts';
@@ -10,6 +10,7 @@ import { type Add, createBatcher, type Outcome } from '../../src/realtime/batche
 import { type Committed, createCommit, keyedBy } from '../../src/realtime/commit.ts';
 import { type LoggedEvent, readEvents } from '../../src/realtime/event-log.ts';
 import { createGroupCommit, type GroupItem } from '../../src/realtime/group-commit.ts';
+import { topics } from '../../src/realtime/schema.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 
@@ -212,6 +213,28 @@ onEachDatabase('group commit', (_open, database) => {
     expect(published).toEqual([]);
     expect(await queryRows(own.db, sql`SELECT 1 FROM topics WHERE name = ${topic}`)).toEqual([]);
     expect((await make(topic, { n: 4 })).value.seq).toBe(1);
+  });
+
+  test('reads rights behind the lock of the topic, however it reads them', async () => {
+    const topic = newTopic();
+    const seen: unknown[] = [];
+    const addReading = createGroupCommit(own.db, () => {})<Thing, Thing>({
+      async refuse(tx, items) {
+        const [raw, built, named] = await Promise.all([
+          tx.execute(sql`SELECT head FROM topics WHERE name = ${topic}`),
+          tx.select({ head: topics.head }).from(topics).where(eq(topics.name, topic)),
+          queryRows<{ head: number | string }>(tx, sql`SELECT head FROM topics WHERE name = ${topic}`),
+        ]);
+        const { rows } = raw as unknown as { rows: { head: number | string }[] }; // as both drivers answer
+        for (const row of [rows[0], built[0], named[0]]) seen.push(Number(row?.head));
+        return items.map(() => undefined);
+      },
+      toValue: ({ input }) => input,
+      toEvent: () => ({ type: 'thing.made', payload: {} }),
+    });
+    await addReading({ actor, topic, input: { n: 1 }, request: undefined });
+    // The places were made already: the statement that locks the topic came first.
+    expect(seen).toEqual([1, 1, 1]);
   });
 
   test('finds the one that the database refuses, and writes the others in order', async () => {

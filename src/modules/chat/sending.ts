@@ -109,10 +109,10 @@ async function insertMessages(tx: Db, messages: readonly Message[]): Promise<voi
   await queryRows(
     tx,
     sql`
-    INSERT INTO messages (id, chat_id, seq, sender_id, content, message_type, metadata, reply_to, created_at)
-    SELECT id, chat_id, seq, sender_id, content, message_type, nullif(metadata, 'null'), reply_to, created_at
-    FROM json_to_recordset(${JSON.stringify(rows)}::json) AS m(id uuid, chat_id uuid, seq bigint, sender_id uuid,
-      content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`,
+      INSERT INTO messages (id, chat_id, seq, sender_id, content, message_type, metadata, reply_to, created_at)
+      SELECT id, chat_id, seq, sender_id, content, message_type, nullif(metadata, 'null'), reply_to, created_at
+      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS m(id uuid, chat_id uuid, seq bigint, sender_id uuid,
+        content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`,
     'insert_messages',
   );
 }
