@@ -2,7 +2,7 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import { pageOf, pageQuery } from '../protocol/paging.ts';
-import { Id, Instant, linePattern, nullable, textPattern } from '../protocol/values.ts';
+import { Id, Instant, line, nullable, text } from '../protocol/values.ts';
 
 const strict = { additionalProperties: false };
 
@@ -10,11 +10,20 @@ const strict = { additionalProperties: false };
 // written in punycode, and what differs by case means the same to the database as to us.
 const emailPattern = "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\\.[A-Za-z0-9-]{1,63})+$";
 
-const Email = Type.String({ maxLength: 254, pattern: emailPattern, examples: ['ann@example.com'] });
-const Name = Type.String({ minLength: 1, maxLength: 80, pattern: linePattern, examples: ['Ann'] });
-const NewPassword = Type.String({ minLength: 10, maxLength: 128, pattern: textPattern });
-const GivenPassword = Type.String({ minLength: 1, maxLength: 128, pattern: textPattern });
-const AvatarUrl = Type.String({ maxLength: 2048, pattern: '^https?://[\\u0021-\\u007e]+$' });
+const Email = Type.String({
+  maxLength: 254,
+  pattern: emailPattern,
+  description: 'An e-mail address',
+  examples: ['ann@example.com'],
+});
+const Name = Type.String({ minLength: 1, maxLength: 80, ...line, examples: ['Ann'] });
+const NewPassword = Type.String({ minLength: 10, maxLength: 128, ...text });
+const GivenPassword = Type.String({ minLength: 1, maxLength: 128, ...text });
+const AvatarUrl = Type.String({
+  maxLength: 2048,
+  pattern: '^https?://[\\u0021-\\u007e]+$',
+  description: 'A URL with http:// or https://',
+});
 const Role = Type.Union([Type.Literal('user'), Type.Literal('worker'), Type.Literal('admin')]);
 
 export const RegisterInput = Type.Object({ email: Email, password: NewPassword, name: Name }, strict);
@@ -104,8 +113,8 @@ const IdList = Type.String({
 const Search = Type.String({
   minLength: 1,
   maxLength: 80,
-  pattern: linePattern,
-  description: 'A part of the name',
+  ...line,
+  description: 'A part of the name, on one line',
 });
 
 export const SessionsQuery = Type.Object(pageQuery, strict);
@@ -175,7 +184,7 @@ export const AuditQuery = Type.Object(
     since: Type.Optional(
       Type.String({
         pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,3})?Z$',
-        description: 'ISO 8601, UTC',
+        description: 'ISO 8601 in UTC, such as 2026-11-21T09:30:00.000Z',
       }),
     ),
     ...pageQuery,

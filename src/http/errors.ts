@@ -2,6 +2,7 @@
 
 import { ParseError, ValidationError } from 'elysia';
 import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
+import { listFieldErrors } from '../protocol/field-errors.ts';
 
 /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
 export type ToRefusal = (error: unknown, what: string) => AppError;
@@ -55,15 +56,5 @@ function brokenPromise(error: ValidationError): Error {
   return new Error(`The answer does not fit its schema: ${JSON.stringify(listDetails(error))}`);
 }
 
-const maxDetails = 20;
-
 /** Paths are JSON pointers from the part of the request: `/body/name`, `/query/limit`. */
-function listDetails(error: ValidationError): FieldError[] {
-  const details = new Map<string, FieldError>();
-  for (const { path, message } of error.all) {
-    if (details.size >= maxDetails) break;
-    const pointer = `/${error.type}${path}`;
-    if (!details.has(pointer)) details.set(pointer, { path: pointer, message });
-  }
-  return [...details.values()];
-}
+const listDetails = ({ type, all }: ValidationError): FieldError[] => listFieldErrors(all, `/${type}`);

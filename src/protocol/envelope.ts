@@ -1,7 +1,7 @@
 // The envelopes of both directions, as TypeBox schemas and the types that follow from them. [E, H, S, C]
 
 import { type Static, Type } from '@sinclair/typebox';
-import { textPattern } from './values.ts';
+import { text } from './values.ts';
 
 export const protocolVersion = 1;
 export const subprotocol = 'carillon.v1';
@@ -10,7 +10,7 @@ export const subprotocol = 'carillon.v1';
 export const FrameId = Type.String({ minLength: 1, maxLength: 64 });
 
 /** Idempotency key of a command or POST. [K1] */
-export const Key = Type.String({ minLength: 1, maxLength: 64, pattern: textPattern });
+export const Key = Type.String({ minLength: 1, maxLength: 64, ...text });
 
 export const typePattern = '^[a-z0-9._-]{1,64}$';
 
@@ -18,7 +18,7 @@ export const typePattern = '^[a-z0-9._-]{1,64}$';
 export const ClientFrame = Type.Object(
   {
     id: Type.Optional(FrameId),
-    type: Type.String({ pattern: typePattern }),
+    type: Type.String({ pattern: typePattern, description: '1 to 64 of a-z 0-9 . _ -' }),
     topic: Type.Optional(Type.String({ maxLength: 200 })),
     payload: Type.Optional(Type.Unknown()),
     key: Type.Optional(Key),

@@ -3,7 +3,7 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import { uuidPattern } from './topics.ts';
 
-export const Id = Type.String({ pattern: uuidPattern });
+export const Id = Type.String({ pattern: uuidPattern, description: 'A UUID in lower case' });
 
 /** A point in time as the server writes it. */
 export const Instant = Type.String({
@@ -17,8 +17,14 @@ export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([
  * Any text that PostgreSQL can keep: no NUL, and no half of a surrogate pair, which UTF-8 cannot say. Spelled so that it
  * means the same with and without the `u` flag, since validators differ on it.
  */
-export const textPattern = '^(?:[^\\u0000\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$';
+export const text = {
+  pattern: '^(?:[^\\u0000\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$',
+  description: 'Any text without NUL and without half a surrogate pair',
+};
 
 /** One line of visible text: no control characters, no line separators, at least one character that is not a space. */
-export const linePattern =
-  '^(?=.*\\S)(?:[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$';
+export const line = {
+  pattern:
+    '^(?=.*\\S)(?:[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$',
+  description: 'One line of text: not only spaces, and no control characters',
+};

@@ -5,6 +5,7 @@ import type { TSchema } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { ClientFrame, closeCodes, typePattern } from '../protocol/envelope.ts';
 import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
+import { listFieldErrors } from '../protocol/field-errors.ts';
 import type { Connection } from './connection.ts';
 import type { Command } from './module.ts';
 
@@ -64,7 +65,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       throw invalid([{ path: '/key', message: `The command ${frame.type} takes no key.` }]);
     }
     const { payload = {} } = frame;
-    if (!route.check.Check(payload)) throw invalid(listErrors(route.check, payload, '/payload'));
+    if (!route.check.Check(payload)) throw invalid(listFieldErrors(route.check.Errors(payload), '/payload'));
     return await route.run(connection, { ...frame, payload }, entered);
   };
 
@@ -144,18 +145,6 @@ export function requireTopic(topic: string | undefined): string {
   });
 }
 
-/** What is wrong with `value`, field by field, paths under `root`. */
-function listErrors(check: TypeCheck<TSchema>, value: unknown, root: string): FieldError[] {
-  const found = new Map<string, FieldError>();
-  for (const { path, message } of check.Errors(value)) {
-    if (found.size >= maxDetails) break;
-    if (!found.has(path)) found.set(path, { path: root + path, message });
-  }
-  return [...found.values()];
-}
-
-const maxDetails = 20;
-
 function invalid(details: FieldError[]): AppError {
   const first = details[0];
   const where = first ? ` ${first.path}: ${first.message}` : '';
@@ -187,7 +176,7 @@ function parseFrame(bytes: string | Buffer): Parsed {
   }
   if (envelopeCheck.Check(value)) return { frame: value };
   const { id, type } = value as { id?: unknown; type?: unknown }; // an object of unknown shape
-  const details = listErrors(envelopeCheck, value, '');
+  const details = listFieldErrors(envelopeCheck.Errors(value), '');
   const replyId = typeof id === 'string' && id.length >= 1 && id.length <= 64 ? id : undefined;
   const hasType = typeof type === 'string' && typeCheck.test(type);
   const message = hasType
