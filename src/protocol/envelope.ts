@@ -19,7 +19,7 @@ export const ClientFrame = Type.Object(
   {
     id: Type.Optional(FrameId),
     type: Type.String({ pattern: typePattern, description: '1 to 64 of a-z 0-9 . _ -' }),
-    topic: Type.Optional(Type.String({ maxLength: 200 })),
+    topic: Type.Optional(Type.String()),
     payload: Type.Optional(Type.Unknown()),
     key: Type.Optional(Key),
   },

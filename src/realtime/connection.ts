@@ -67,6 +67,7 @@ export class Connection implements Follower {
   #lane: string | undefined;
   #replies: Promise<void> | undefined;
   #repliesDue = 0;
+  #replays: Promise<void> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #allowance: number;
   #allowanceAtMs = performance.now();
@@ -150,6 +151,15 @@ export class Connection implements Follower {
   replyInTurn(reply: Promise<string | undefined>): void {
     this.#repliesDue += 1;
     this.#replies = this.#sendBehind(this.#replies, reply);
+  }
+
+  /** Replays when those before are through. It must not fail. */
+  replayInTurn(replay: () => Promise<void>): void {
+    const own = this.#replays === undefined ? replay() : this.#replays.then(replay);
+    this.#replays = own;
+    own.then(() => {
+      if (this.#replays === own) this.#replays = undefined;
+    });
   }
 
   /** Waits until a reader that fell behind has caught up, or is gone. */

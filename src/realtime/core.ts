@@ -10,7 +10,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge.ts';
 import { type Commit, createCommit, type Publish } from './commit.ts';
 import { Connections } from './connections.ts';
-import { type LoggedEvent, readEvents, readHeads } from './event-log.ts';
+import { type LoggedEvent, readEvents, readHeads, readNewestEvents } from './event-log.ts';
 import { type CreateGroup, createGroupCommit } from './group-commit.ts';
 import { startHealing } from './heal.ts';
 import { Hub } from './hub.ts';
@@ -74,11 +74,13 @@ export async function createCore({ db, bridge, createPresence, retention, logger
     allFollowers: () => connections.all,
     readHead: async (topic) => (await readHeads(db, [topic])).get(topic) ?? 0,
     readEvents: readPage,
+    readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
     onDelivered: (event) => {
       const observer = observers.get(event.type);
       if (observer !== undefined && parseTopic(event.topic)?.kind === 'user') observer(event);
     },
     onFailure,
+    onBug: toRefusal,
   });
   const announce: Announce = (event) => hub.announce(event);
   const presence = await createPresence((type, topic, userId) =>

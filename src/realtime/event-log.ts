@@ -1,7 +1,7 @@
 // The log: the truth about every topic. Seqs are 1, 2, 3 … a topic, given out under the lock of the topic's row, so
 // their order is the order of commits, and a rollback leaves no gap.
 
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../db/connect.ts';
 import type { EventMeta } from '../protocol/envelope.ts';
 
@@ -157,18 +157,58 @@ export async function reserveSeq(tx: Db, topic: string): Promise<number> {
   return (heads.get(topic) ?? 0) + 1;
 }
 
-/** Events behind `after`, oldest first, at most `limit`. The first one has a seq above `after + 1` if older ones were pruned. */
+/** A page of events ends with the one that brings its payloads to this many characters. */
+const pageChars = 1_048_576;
+
+/**
+ * Events behind `after`, oldest first: at most `limit`, and fewer where they are large, but one if there is one. The first
+ * has a seq above `after + 1` if older ones were pruned.
+ */
 export async function readEvents(
   db: Db,
   topic: string,
   after: number,
   limit: number,
 ): Promise<LoggedEvent[]> {
+  return await readPage(
+    db,
+    sql`SELECT * FROM events WHERE topic = ${topic} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
+    sql`seq`,
+  );
+}
+
+/** The newest events up to the one at `last`, oldest first: at most `limit`, and fewer where they are large. */
+export async function readNewestEvents(
+  db: Db,
+  topic: string,
+  last: number,
+  limit: number,
+): Promise<LoggedEvent[]> {
+  const newestFirst = await readPage(
+    db,
+    sql`SELECT * FROM events WHERE topic = ${topic} AND seq <= ${last} ORDER BY seq DESC LIMIT ${limit}`,
+    sql`seq DESC`,
+  );
+  return newestFirst.reverse();
+}
+
+/** Whether `readEvents` found no more than these, when it was asked for `limit`. */
+export function isLastPage(page: readonly LoggedEvent[], limit: number): boolean {
+  return page.length < limit && page.reduce((sum, { frame }) => sum + frame.length, 0) < pageChars;
+}
+
+async function readPage(db: Db, events: SQL, order: SQL): Promise<LoggedEvent[]> {
   const rows = await queryRows<EventRow>(
     db,
-    sql`SELECT topic, seq, id, type, payload::text AS payload, meta::text AS meta, shuts_out,
-          to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
-        FROM events WHERE topic = ${topic} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
+    sql`
+      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out,
+        to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
+      FROM (
+        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out,
+          sum(length(payload::text)) OVER (ORDER BY ${order}) - length(payload::text) AS chars_before
+        FROM (${events}) AS wanted
+      ) AS page
+      WHERE chars_before < ${pageChars} ORDER BY ${order}`,
   );
   return rows.map(toLoggedEvent);
 }

@@ -5,7 +5,7 @@ import type { EventFrame } from '../protocol/envelope.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import { metaOf } from './actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from './bridge.ts';
-import type { LoggedEvent } from './event-log.ts';
+import { isLastPage, type LoggedEvent } from './event-log.ts';
 import type { EphemeralEvent } from './module.ts';
 import { ringEvents, Stream } from './stream.ts';
 
@@ -13,6 +13,8 @@ import { ringEvents, Stream } from './stream.ts';
 export interface Follower {
   readonly userId: string;
   follows(topic: string): boolean;
+  /** Of the user's own topic, which it hears inside the server without following it. */
+  readonly userStream: Stream | undefined;
   /** Takes it off the native topic, or puts it back, between two publishes. */
   setMuted(topic: string, isMuted: boolean): void;
   /** Ends its subscription: its right is gone. [S7] */
@@ -29,9 +31,12 @@ export interface HubDeps {
   readonly allFollowers: () => Iterable<Follower>;
   readonly readHead: (topic: string) => Promise<number>;
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
+  readonly readNewestEvents: (topic: string, last: number, limit: number) => Promise<LoggedEvent[]>;
   /** Sees every durable event of a served topic, right behind its delivery. */
   readonly onDelivered: (event: LoggedEvent) => void;
   readonly onFailure: (error: unknown, what: string) => void;
+  /** What cannot happen did. */
+  readonly onBug: (error: unknown, what: string) => void;
 }
 
 /** A topic served here: its stream and how many follow it. */
@@ -129,11 +134,17 @@ export class Hub {
     }
   }
 
-  /** Fills the memory of the topic from the log, once for all who ask at the same time. */
-  async warm(topic: string): Promise<void> {
-    const served = this.#served.get(topic);
-    if (served === undefined) return;
-    served.warming ??= this.#warm(served).finally(() => {
+  /** Whether the stream is the one that events of its topic go to: a topic that was given up has another one, or none. */
+  serves(stream: Stream): boolean {
+    return this.#served.get(stream.topic)?.stream === stream;
+  }
+
+  /** Fills the memory of the stream from the log if it may reach `seq` then, once for all who ask at the same time. */
+  async warm(stream: Stream, seq: number): Promise<void> {
+    if (stream.since(seq) !== undefined || !stream.canRemember(seq)) return;
+    const served = this.#served.get(stream.topic);
+    if (served?.stream !== stream) return;
+    served.warming ??= this.#warm(stream).finally(() => {
       served.warming = undefined;
     });
     await served.warming;
@@ -208,11 +219,17 @@ export class Hub {
   readonly #deliver = (event: LoggedEvent): void => {
     const served = this.#served.get(event.topic);
     if (served !== undefined) served.lastMotion = performance.now();
-    this.#deps.publishFrame(event.topic, event.frame);
-    for (const userId of event.shutsOut ?? []) {
-      for (const follower of this.#deps.followersOf(userId)) follower.shutOut(event.topic);
+    try {
+      this.#deps.publishFrame(event.topic, event.frame);
+      for (const userId of event.shutsOut ?? []) {
+        for (const follower of this.#deps.followersOf(userId)) follower.shutOut(event.topic);
+      }
+      this.#deps.onDelivered(event);
+    } catch (error) {
+      // The stream is behind this event and would never deliver it again: whoever missed it has to come back for it.
+      this.#deps.onBug(error, `delivering ${event.topic} at ${event.seq}`);
+      if (served !== undefined) this.#restart(event.topic, served);
     }
-    this.#deps.onDelivered(event);
   };
 
   #deliverEphemeral(event: EphemeralFrame): void {
@@ -257,7 +274,7 @@ export class Hub {
         return;
       }
       for (const event of missing) stream.accept(event);
-      if (missing.length < healPage) return;
+      if (isLastPage(missing, healPage)) return;
     }
   }
 
@@ -266,13 +283,12 @@ export class Hub {
     clearTimeout(served.holeTimer);
     this.#served.delete(topic);
     this.#deps.bridge.release(topic);
-    for (const follower of this.#deps.allFollowers()) if (follower.follows(topic)) follower.restart(topic);
+    for (const follower of this.#deps.allFollowers()) {
+      if (follower.follows(topic) || follower.userStream === served.stream) follower.restart(topic);
+    }
   }
 
-  async #warm(served: Served): Promise<void> {
-    const { stream } = served;
-    const { position } = stream;
-    const older = await this.#deps.readEvents(stream.topic, Math.max(0, position - ringEvents), ringEvents);
-    stream.extendRing(older);
+  async #warm(stream: Stream): Promise<void> {
+    stream.extendRing(await this.#deps.readNewestEvents(stream.topic, stream.position, ringEvents));
   }
 }

@@ -5,7 +5,7 @@ import type { LoggedEvent } from './event-log.ts';
 
 /** The newest events stay in memory, so that a wave of reconnecting clients does not reach the log. */
 export const ringEvents = 512;
-const ringBytes = 1_048_576;
+const ringChars = 1_048_576;
 
 /** Early arrivals beyond this are dropped: the log has them. */
 const maxEarly = 1_024;
@@ -17,7 +17,7 @@ export class Stream {
   #early: Map<number, LoggedEvent> | undefined;
   /** Consecutive seqs, ending at the position. */
   #ring: LoggedEvent[] | undefined;
-  #ringBytes = 0;
+  #ringChars = 0;
 
   constructor(topic: string, deliver: (event: LoggedEvent) => void) {
     this.topic = topic;
@@ -65,22 +65,29 @@ export class Stream {
     return missing > this.#ringLength ? undefined : this.#ring?.slice(-missing);
   }
 
-  /** Puts older events from the log in front of the ring; ignored unless they join it without a gap. */
+  /** Whether the ring could reach back behind `seq`, were it filled from the log. */
+  canRemember(seq: number): boolean {
+    return this.position - seq <= ringEvents && this.#ringChars < ringChars / 2;
+  }
+
+  /** Puts older events from the log in front of the ring, while there is room; ignored unless they join it without a gap. */
   extendRing(older: readonly LoggedEvent[]): void {
     const oldest = this.position - this.#ringLength;
     const fitting = older.filter((event) => event.seq <= oldest);
     if (fitting.at(-1)?.seq !== oldest) return;
-    this.#ring = [...fitting, ...(this.#ring ?? [])];
-    for (const event of fitting) this.#ringBytes += event.frame.length;
+    let first = fitting.length;
+    for (; first > 0 && this.#ringChars < ringChars / 2; first -= 1)
+      this.#ringChars += fitting[first - 1]?.frame.length ?? 0;
+    this.#ring = [...fitting.slice(first), ...(this.#ring ?? [])];
   }
 
   #advance(event: LoggedEvent): void {
     this.#position = event.seq;
     this.#ring ??= []; // most streams are a user's own, and quiet: they have none
     this.#ring.push(event);
-    this.#ringBytes += event.frame.length;
+    this.#ringChars += event.frame.length;
     // Cut in one go now and then: dropping one event a time would move the whole array each time.
-    if (this.#ring.length > 2 * ringEvents || this.#ringBytes > ringBytes)
+    if (this.#ring.length > 2 * ringEvents || this.#ringChars > ringChars)
       this.#ring = this.#trim(this.#ring);
     this.#deliver(event);
   }
@@ -96,9 +103,9 @@ export class Stream {
 
   #trim(ring: LoggedEvent[]): LoggedEvent[] {
     let drop = Math.max(0, ring.length - ringEvents);
-    for (let index = 0; index < drop; index += 1) this.#ringBytes -= ring[index]?.frame.length ?? 0;
-    while (this.#ringBytes > ringBytes / 2 && drop < ring.length) {
-      this.#ringBytes -= ring[drop]?.frame.length ?? 0;
+    for (let index = 0; index < drop; index += 1) this.#ringChars -= ring[index]?.frame.length ?? 0;
+    while (this.#ringChars > ringChars / 2 && drop < ring.length) {
+      this.#ringChars -= ring[drop]?.frame.length ?? 0;
       drop += 1;
     }
     return ring.slice(drop);

@@ -11,8 +11,8 @@ import type { Connection, Subscription } from './connection.ts';
 import { readPosition, type TopicPosition } from './event-log.ts';
 import type { TopicKind } from './module.ts';
 import type { Presence } from './presence.ts';
-import { type ReplayDeps, replay } from './resume.ts';
-import { ringEvents, type Stream } from './stream.ts';
+import { type ReplayDeps, startReplay } from './resume.ts';
+import type { Stream } from './stream.ts';
 
 export const SubscribePayload = Type.Union([
   SubscribeRequest,
@@ -20,7 +20,7 @@ export const SubscribePayload = Type.Union([
     {
       topics: Type.Array(
         Type.Object(
-          { topic: Type.String({ maxLength: 200 }), ...SubscribeRequest.properties },
+          { topic: Type.String(), ...SubscribeRequest.properties },
           { additionalProperties: false },
         ),
         { minItems: 1, maxItems: 100 },
@@ -32,6 +32,9 @@ export const SubscribePayload = Type.Union([
 export type SubscribePayload = Static<typeof SubscribePayload>;
 
 type TopicRequest = SubscribeRequest & { topic: string };
+
+/** When the snapshots of one answer have more characters than this, the topics behind have to be asked for again. */
+const maxSnapshotChars = 1_048_576;
 
 /** What a subscribe answers, and what follows right behind the answer. */
 export interface SubscribeReply<Payload> {
@@ -103,8 +106,14 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     try {
       const entry = await readEntry(deps, { stream, kind, id, actor, request });
       if (entry === undefined) return refuse(actor, topic);
-      connection.endSubscription(topic);
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
+      // It was given up meanwhile, and those who followed it were told to come back.
+      if (!deps.hub.serves(stream)) {
+        throw new AppError('unavailable', 'The events of this topic have moved on. Try again.', {
+          retryAfterMs: 100,
+        });
+      }
+      connection.endSubscription(topic);
       const subscription: Subscription = {
         topic,
         stream,
@@ -115,12 +124,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
       if (kind.hasPresence) deps.presence.join(topic, actor.userId);
       return {
         payload: entry.subscribed,
-        afterReply: () => {
-          replay(connection, subscription, entry.subscribed.seq, deps).catch((error: unknown) => {
-            deps.toRefusal(error, `replaying ${topic}`);
-            connection.restart(topic);
-          });
-        },
+        afterReply: () => startReplay(connection, subscription, entry.subscribed.seq, deps),
       };
     } catch (error) {
       deps.hub.unfollow(stream);
@@ -133,11 +137,17 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     async subscribeMany(connection, requests) {
       const starts: (() => void)[] = [];
       const results: (Subscribed | { topic: string; error: WireError })[] = [];
+      const asked = new Set<string>();
+      let snapshotChars = 0;
       for (const request of requests) {
         try {
+          if (asked.has(request.topic)) throw new AppError('invalid', 'Name each topic once.');
+          asked.add(request.topic);
+          if (snapshotChars > maxSnapshotChars) throw tooMuchAtOnce();
           const { payload, afterReply } = await subscribe(connection, request);
           results.push(payload);
           starts.push(afterReply);
+          if (payload.snapshot !== undefined) snapshotChars += JSON.stringify(payload.snapshot).length;
         } catch (error) {
           const refusal = deps.toRefusal(error, `subscribing to ${request.topic}`);
           results.push({ topic: request.topic, error: toWireError(refusal) });
@@ -170,25 +180,31 @@ interface EntryRequest {
   readonly request: TopicRequest;
 }
 
+const tooMuchAtOnce = () =>
+  new AppError('unavailable', 'The snapshots before this one fill the answer. Ask for this topic again.', {
+    retryAfterMs: 100,
+  });
+
 /** Where the connection enters the stream; undefined where it may not follow. */
 async function readEntry(deps: SubscribeDeps, entry: EntryRequest): Promise<Entry | undefined> {
   const { stream, kind, id, actor, request } = entry;
   const { since } = request;
   if (request.snapshot) return await readEntryWithSnapshot(deps, entry, false);
 
-  // The position first, the right second: a removal up to this position is then seen by the check; one behind it is
-  // still to be delivered, and shuts out.
-  const authorizedAt = stream.position;
-  if (!(await kind.mayFollow(deps.db, actor, id))) return undefined;
-  const position = await locate(deps, stream, since, authorizedAt);
-  if (since === undefined) return { subscribed: describe(request, position, position.head), authorizedAt };
-  if (!isReachable(request, position)) {
-    if (kind.readSnapshot !== undefined) return await readEntryWithSnapshot(deps, entry, true);
-    await deps.hub.catchUp(stream.topic, position.head);
-    return { subscribed: { ...describe(request, position, position.head), reset: true }, authorizedAt };
+  // Events come to one instance sooner than to another: who was connected elsewhere may be ahead of this one.
+  if (since !== undefined && since > stream.position) {
+    await deps.hub.catchUp(stream.topic, (await readPosition(deps.db, stream.topic)).head);
   }
-  await deps.hub.catchUp(stream.topic, position.head);
-  return { subscribed: describe(request, position, since), authorizedAt };
+  // The position first, the right second: a removal up to this position is then seen by the check; one behind it is
+  // still to be delivered, and shuts out. So nobody may enter behind this position.
+  const head = stream.position;
+  if (!(await kind.mayFollow(deps.db, actor, id))) return undefined;
+  const position = { ...(await locate(deps, stream, since, head)), head };
+  if (since === undefined) return { subscribed: describe(request, position, head), authorizedAt: head };
+  if (isReachable(request, position))
+    return { subscribed: describe(request, position, since), authorizedAt: head };
+  if (kind.readSnapshot !== undefined) return await readEntryWithSnapshot(deps, entry, true);
+  return { subscribed: { ...describe(request, position, head), reset: true }, authorizedAt: head };
 }
 
 /** State, head and right in one snapshot of the database. [S3] */
@@ -214,24 +230,22 @@ async function readEntryWithSnapshot(
   return { subscribed, authorizedAt: position.head };
 }
 
-/** From memory where it reaches, so that a wave of resuming clients costs the log nothing. */
+/** How far back the log reaches: from memory where that suffices, so that a wave of resuming clients costs the log nothing. */
 async function locate(
   deps: SubscribeDeps,
   stream: Stream,
   since: number | undefined,
-  knownHead: number,
-): Promise<TopicPosition> {
+  head: number,
+): Promise<Omit<TopicPosition, 'head'>> {
   const { epoch } = deps;
-  if (since === undefined || since === knownHead) return { head: knownHead, reach: knownHead, epoch };
-  if (since < knownHead && (await remembers(deps, stream, since)))
-    return { head: knownHead, reach: since, epoch };
+  if (since === undefined || since === head) return { reach: head, epoch };
+  if (since < head && (await remembers(deps, stream, since))) return { reach: since, epoch };
   return await readPosition(deps.db, stream.topic);
 }
 
 /** Whether memory reaches back that far, or does when it is filled: once for all who come at the same time. */
 async function remembers({ hub }: SubscribeDeps, stream: Stream, since: number): Promise<boolean> {
-  if (stream.since(since) === undefined && stream.position - since <= ringEvents)
-    await hub.warm(stream.topic);
+  await hub.warm(stream, since);
   return stream.since(since) !== undefined;
 }
 

@@ -1,10 +1,11 @@
 // The chat module as the example of a module: what the tests of the protocol do with it.
 
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
 import { appendEvents } from '../../src/realtime/event-log.ts';
 import type { Api, TestUser } from '../support/api.ts';
 import type { Frame, TestClient } from '../support/client.ts';
+import { until } from '../support/until.ts';
 
 export interface TestChat {
   readonly id: string;
@@ -83,11 +84,18 @@ export const range = (first: number, last: number): number[] =>
  * Keeps commands that write to the chat waiting, until it is called: a lock on its members, of a transaction like any
  * other. (The embedded database has one connection: there everything waits.)
  */
-export async function holdChat(db: Db, chat: TestChat): Promise<() => Promise<void>> {
+export const holdChat = (db: Db, chat: TestChat): Promise<() => Promise<void>> =>
+  hold(db, sql`SELECT 1 FROM chat_participants WHERE chat_id = ${chat.id} FOR UPDATE`);
+
+/** Keeps whoever reads the table waiting, until it is called. */
+export const holdTable = (db: Db, table: string): Promise<() => Promise<void>> =>
+  hold(db, sql`LOCK TABLE ${sql.identifier(table)} IN ACCESS EXCLUSIVE MODE`);
+
+async function hold(db: Db, lock: SQL): Promise<() => Promise<void>> {
   const locked = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const transaction = db.transaction(async (tx) => {
-    await tx.execute(sql`SELECT 1 FROM chat_participants WHERE chat_id = ${chat.id} FOR UPDATE`);
+    await tx.execute(lock);
     locked.resolve();
     await released.promise;
   });
@@ -97,3 +105,13 @@ export async function holdChat(db: Db, chat: TestChat): Promise<() => Promise<vo
     await transaction;
   };
 }
+
+/** Waits until so many statements wait for a lock of somebody else. */
+export const untilWaiting = (db: Db, statements: number): Promise<void> =>
+  until(async () => {
+    const [row] = await queryRows<{ count: number }>(
+      db,
+      sql`SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted`,
+    );
+    return (row?.count ?? 0) >= statements;
+  }, `${statements} wait for a lock`);

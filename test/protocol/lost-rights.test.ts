@@ -8,6 +8,7 @@ import { startTcpProxy } from '../support/tcp-proxy.ts';
 import {
   createGroup,
   fillLog,
+  holdTable,
   range,
   reach,
   readLog,
@@ -15,6 +16,7 @@ import {
   sendMessage,
   seqsOf,
   type TestChat,
+  untilWaiting,
 } from './chat.ts';
 
 onEachDatabase('lost rights', (open, database) => {
@@ -152,8 +154,29 @@ onEachDatabase('lost rights', (open, database) => {
     anns.close();
   });
 
-  // An embedded database belongs to one process: there is no other instance.
+  // An embedded database belongs to one process, and has one connection.
   if (database.kind === 'postgres') {
+    test('[S7] lets nobody in behind the own removal, not even who guesses where that will stand', async () => {
+      const chat = await createGroup(server, ann, [bob]);
+      const [anns, bobs] = [await server.connect(ann), await server.connect(bob)];
+      const { head } = await anns.subscribe(chat.topic);
+      const release = await holdTable(server.db, 'event_log'); // where positions ahead of this instance are looked up
+      const guess = bobs.request('subscribe', { since: head + 2 }, { topic: chat.topic });
+      await untilWaiting(server.db, 1);
+      await removeMember(server, chat, ann, bob);
+      expect((await readLog(server.db, chat.topic)).at(-1)).toMatchObject({
+        seq: head + 2,
+        type: 'member.left',
+      });
+      await release();
+      expect((await guess).error?.code).toBe('forbidden');
+      await sendMessage(anns, chat, 'not for Bob');
+      await bobs.request('ping');
+      expect(seqsOf(bobs, chat.topic)).toEqual([]);
+      bobs.close();
+      anns.close();
+    });
+
     test('[S7] holds on an instance that learns of the removal from the log', async () => {
       const elsewhere = await open(server.env);
       const chat = await createGroup(server, ann, [bob]);

@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test';
 import { openRawSocket } from '../support/raw-socket.ts';
 import { onEachDatabase } from '../support/server.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { createGroup, range, reach, seqsOf } from './chat.ts';
+import { createGroup, fillLog, pruneLog, range, reach, seqsOf } from './chat.ts';
 
 /** 30 KB in UTF-8. */
 const content = '水'.repeat(10_000);
@@ -59,6 +59,49 @@ onEachDatabase('slow reader', (open) => {
     expect(seqsOf(back, chat.topic)).toEqual(range(position + 1, 1 + sent));
     back.close();
     sender.close();
+  }, 60_000);
+
+  test('[S2] a reader that is merely slow is not cut off by all that it missed on many topics', async () => {
+    const server = await open();
+    const user = await server.register('Ann');
+    const topics = range(1, 60).map((n) => `app:public.${crypto.randomUUID()}.${n}`);
+    for (const topic of topics) await fillLog(server.db, topic, 3, 60_000);
+    const proxy = await startTcpProxy(server.port);
+    proxy.toClient.bytesPerSecond = 10_000_000;
+    const slow = await server.connect(user, { url: proxy.url });
+    const { payload } = await slow.request('subscribe', {
+      topics: topics.map((topic) => ({ topic, since: 0 })),
+    });
+    expect(payload.results.map(({ replay }: { replay: number }) => replay)).toEqual(topics.map(() => 3));
+    for (const topic of topics) await reach(slow, topic, 3);
+    for (const topic of topics) expect(seqsOf(slow, topic)).toEqual([1, 2, 3]);
+    slow.close();
+    await proxy.stop();
+  }, 60_000);
+
+  test('[S4] a reader so slow that the log gives up what it has yet to be sent is told to come back', async () => {
+    const server = await open();
+    const user = await server.register('Ann');
+    const topic = `app:public.${crypto.randomUUID()}`;
+    await fillLog(server.db, topic, 1_000, 30_000);
+    const proxy = await startTcpProxy(server.port);
+    const slow = await server.connect(user, { url: proxy.url });
+    proxy.toClient.isPaused = true;
+    slow.send({ id: 's', type: 'subscribe', topic, payload: { since: 0 } });
+    // So long as this takes, what fits into the buffers on the way is in them.
+    const other = await server.connect(user);
+    await other.subscribe(topic, { since: 0 });
+    await reach(other, topic, 1_000);
+    await pruneLog(server.db, topic, 1_000);
+    proxy.toClient.isPaused = false;
+    expect((await slow.closed).code).toBe(1012);
+    const seen = seqsOf(slow, topic);
+    expect(seen).toEqual(range(1, seen.length));
+    const back = await server.connect(user);
+    expect(await back.subscribe(topic, { since: seen.length })).toMatchObject({ reset: true, seq: 1_000 });
+    other.close();
+    back.close();
+    await proxy.stop();
   }, 60_000);
 
   test('[S2] a reader that is merely slow is not cut off by a snapshot that it asked for', async () => {

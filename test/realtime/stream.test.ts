@@ -91,4 +91,15 @@ describe('stream', () => {
     stream.extendRing(range(5, 11).map((seq) => makeEvent(seq)));
     expect(stream.since(4)?.map(({ seq }) => seq)).toEqual(range(5, 11));
   });
+
+  test('remembers no more than some 512 events, and fewer where they are large', () => {
+    const { stream } = openStream(1_000);
+    expect(stream.canRemember(1_000 - ringEvents)).toBe(true);
+    expect(stream.canRemember(999 - ringEvents)).toBe(false);
+    const frame = 'x'.repeat(100_000);
+    stream.extendRing(range(900, 1_000).map((seq) => makeEvent(seq, frame)));
+    expect(stream.since(994)?.map(({ seq }) => seq)).toEqual(range(995, 1_000));
+    expect(stream.since(993)).toBeUndefined();
+    expect(stream.canRemember(993)).toBe(false); // it is full: nobody asks the log again
+  });
 });

@@ -7,7 +7,7 @@ import { defaultPageSize, type Page } from '../../protocol/paging.ts';
 import { parseTopic } from '../../protocol/topics.ts';
 import type { Actor, TopicGrants } from '../../realtime/actor.ts';
 import { type Commit, keyedBy, toReply } from '../../realtime/commit.ts';
-import { readEvents } from '../../realtime/event-log.ts';
+import { isLastPage, readEvents } from '../../realtime/event-log.ts';
 import type { CreateGroup } from '../../realtime/group-commit.ts';
 import type { Announce } from '../../realtime/module.ts';
 import {
@@ -69,7 +69,7 @@ export function createTopicsService({ db, commit, createGroup, announce }: Topic
       const last = shown.at(-1);
       return {
         items: shown.map(({ frame }) => JSON.parse(frame)),
-        nextCursor: logged.length > limit && last !== undefined ? String(last.seq) : null,
+        nextCursor: last === undefined || isLastPage(logged, limit + 1) ? null : String(last.seq),
       };
     },
   };
