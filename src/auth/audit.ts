@@ -88,9 +88,13 @@ const isEvent = (event: AuditEvent) =>
 const isBefore = ([at, id]: Static<typeof Position>) =>
   sql`(${auditLog.at}, ${auditLog.id}) < (${new Date(at).toISOString()}::timestamptz, ${id}::uuid)`;
 
+/** `Date` makes the 2nd of March of a 30th of February, and PostgreSQL knows no year 0. */
 function parseInstant(text: string): Date {
   const date = new Date(text);
-  if (Number.isNaN(date.getTime())) throw new AppError('invalid', '"since" must be a date that exists.');
+  const isWhole = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 19));
+  if (!isWhole || date.getUTCFullYear() === 0) {
+    throw new AppError('invalid', '"since" must be a date that exists, in the years 0001 to 9999.');
+  }
   return date;
 }
 

@@ -177,6 +177,10 @@ onEachDatabase('admins', (open) => {
     const odd = [
       'since=yesterday',
       'since=2026-02-31T99:00:00Z',
+      'since=2026-02-30T00:00:00Z',
+      'since=2026-04-31T09:30:00.5Z',
+      'since=2026-11-21T24:00:00Z',
+      'since=0000-01-01T00:00:00Z',
       'event=nonsense',
       'user=me',
       `cursor=${encode([9e15, crypto.randomUUID()])}`,
@@ -185,6 +189,9 @@ onEachDatabase('admins', (open) => {
     ];
     for (const query of odd) {
       expect([query, (await asRoot('GET', `/audit?${query}`)).status]).toEqual([query, 400]);
+    }
+    for (const since of ['0001-01-01T00:00:00Z', '2024-02-29T23:59:59.9Z', '9999-12-31T23:59:59.999Z']) {
+      expect([since, (await asRoot('GET', `/audit?since=${since}`)).status]).toEqual([since, 200]);
     }
   });
 
