@@ -10,8 +10,9 @@ import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
 import { connectDatabase, type Database } from './db/connect.ts';
 import { createApp } from './http/app.ts';
-import { maxBodyBytes } from './http/json-body.ts';
+import { answer } from './http/errors.ts';
 import { listModules } from './modules/index.ts';
+import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge-memory.ts';
 import { createRedisBridge } from './realtime/bridge-redis.ts';
 import type { Connection } from './realtime/connection.ts';
@@ -94,14 +95,22 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     toRefusal: core.toRefusal,
   });
 
-  const answer = app.compile().fetch; // asked for every time, it would be composed anew every time
+  const { fetch: route } = app.compile(); // asked for every time, it would be composed anew every time
   const listening: Server<Connection> = Bun.serve<Connection>({
     port: config.port,
     hostname: config.host,
-    maxRequestBodySize: 8 * maxBodyBytes, // beyond that Bun answers, with a bare 413; below it the app says why
+    // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    development: false, // its error page shows the source
     websocket: door.handlers,
-    fetch: (request, self) =>
-      new URL(request.url).pathname === '/ws' ? door.upgrade(request, self) : answer(request),
+    fetch(request, self) {
+      const url = URL.parse(request.url);
+      if (url === null) {
+        return answer(new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'));
+      }
+      return url.pathname === '/ws' ? door.upgrade(request, self) : route(request);
+    },
+    error: (error) => answer(core.toRefusal(error, 'a request')),
   });
   server = listening;
   core.attach(listening);
