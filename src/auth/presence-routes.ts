@@ -3,6 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { errorsOf } from '../protocol/http.ts';
+import { queryOf } from '../protocol/http-input.ts';
 import { Id } from '../protocol/values.ts';
 import type { Devices, Presence } from '../realtime/presence.ts';
 import { PresenceList, PresenceQuery, type PublicUser, UserPresence } from './contract.ts';
@@ -32,7 +33,7 @@ export function createPresenceRoutes(deps: { guard: Guard; users: Users; presenc
         return { items: items.map((user) => toPresence(user, devices)), nextCursor };
       },
       {
-        query: PresenceQuery,
+        query: queryOf(PresenceQuery),
         response: { 200: PresenceList, ...errorsOf('invalid', 'unauthorized') },
         detail: { summary: 'Which of the users are online', tags, security },
       },

@@ -3,6 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { errorsOf } from '../protocol/http.ts';
+import { bodyOf, noBody, queryOf } from '../protocol/http-input.ts';
 import { Id } from '../protocol/values.ts';
 import type { Accounts } from './accounts.ts';
 import type { Audit } from './audit.ts';
@@ -39,7 +40,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       '/register',
       async ({ body, request, status }) => status(201, await accounts.register(body, readDevice(request))),
       {
-        body: contract.RegisterInput,
+        body: bodyOf(contract.RegisterInput),
         response: {
           201: contract.SignedIn,
           ...errorsOf('invalid', 'conflict', 'too_large', 'rate_limited', 'unavailable'),
@@ -48,7 +49,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       },
     )
     .post('/login', ({ body, request }) => accounts.login(body, readDevice(request)), {
-      body: contract.LoginInput,
+      body: bodyOf(contract.LoginInput),
       response: {
         200: contract.SignedIn,
         ...errorsOf('invalid', 'unauthorized', 'too_large', 'rate_limited', 'unavailable'),
@@ -56,7 +57,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       detail: { summary: 'Open a session', tags },
     })
     .post('/refresh', ({ body, request }) => sessions.refresh(body.refreshToken, readDevice(request)), {
-      body: contract.RefreshInput,
+      body: bodyOf(contract.RefreshInput),
       response: {
         200: contract.SignedIn,
         ...errorsOf('invalid', 'unauthorized', 'too_large', 'unavailable'),
@@ -74,11 +75,15 @@ function sessionRoutes({ guard, accounts, sessions, readDevice }: AuthServices) 
   return new Elysia({ prefix: '/auth' })
     .use(guard)
     .post('/logout', ({ actor, request }) => sessions.logout(actor, readDevice(request)), {
-      response: { 200: contract.RevokedSession, ...errorsOf('unauthorized', 'not_found') },
+      body: noBody,
+      response: {
+        200: contract.RevokedSession,
+        ...errorsOf('invalid', 'unauthorized', 'not_found', 'too_large'),
+      },
       detail: { summary: 'End this session', tags, security: bearer },
     })
     .get('/sessions', ({ actor, query }) => sessions.list(actor, query), {
-      query: contract.SessionsQuery,
+      query: queryOf(contract.SessionsQuery),
       response: { 200: contract.SessionPage, ...errorsOf('invalid', 'unauthorized') },
       detail: { summary: 'My live sessions, newest first', tags, security: bearer },
     })
@@ -87,7 +92,11 @@ function sessionRoutes({ guard, accounts, sessions, readDevice }: AuthServices) 
       ({ actor, params, request }) => sessions.revoke(actor, params.id, readDevice(request)),
       {
         params: IdParams,
-        response: { 200: contract.RevokedSession, ...errorsOf('invalid', 'unauthorized', 'not_found') },
+        body: noBody,
+        response: {
+          200: contract.RevokedSession,
+          ...errorsOf('invalid', 'unauthorized', 'not_found', 'too_large'),
+        },
         detail: { summary: 'End one of my sessions', tags, security: bearer },
       },
     )
@@ -95,7 +104,7 @@ function sessionRoutes({ guard, accounts, sessions, readDevice }: AuthServices) 
       '/password',
       ({ actor, body, request }) => accounts.changePassword(actor, body, readDevice(request)),
       {
-        body: contract.PasswordInput,
+        body: bodyOf(contract.PasswordInput),
         response: {
           200: contract.OwnUser,
           ...errorsOf(
@@ -122,7 +131,7 @@ function userRoutes({ guard, users }: AuthServices) {
       detail: { summary: 'Me', tags, security: bearer },
     })
     .patch('/me', ({ actor, body }) => users.updateOwn(actor, body), {
-      body: contract.ProfileInput,
+      body: bodyOf(contract.ProfileInput),
       response: { 200: contract.OwnUser, ...errorsOf('invalid', 'unauthorized', 'too_large') },
       detail: { summary: 'Change my profile', tags, security: bearer },
     })
@@ -132,7 +141,7 @@ function userRoutes({ guard, users }: AuthServices) {
       detail: { summary: 'A public profile', tags, security: bearer },
     })
     .get('', ({ query }) => users.find(query), {
-      query: contract.UsersQuery,
+      query: queryOf(contract.UsersQuery),
       response: { 200: contract.PublicUserPage, ...errorsOf('invalid', 'unauthorized') },
       detail: { summary: 'Public profiles, by ids or by a part of the name', tags, security: bearer },
     });
@@ -144,7 +153,7 @@ function adminRoutes({ guard, users, audit, readDevice }: AuthServices) {
     .use(guard)
     .onTransform(({ actor }) => requireAdmin(actor))
     .get('/users', ({ query: { search, ...page } }) => users.listForAdmin(search, page), {
-      query: contract.AdminUsersQuery,
+      query: queryOf(contract.AdminUsersQuery),
       response: { 200: contract.AdminUserPage, ...errorsOf('invalid', 'unauthorized', 'forbidden') },
       detail: { summary: 'All users, by name', tags, security: bearer },
     })
@@ -153,7 +162,7 @@ function adminRoutes({ guard, users, audit, readDevice }: AuthServices) {
       ({ actor, params, body, request }) => users.updateAsAdmin(actor, params.id, body, readDevice(request)),
       {
         params: IdParams,
-        body: contract.UserUpdateInput,
+        body: bodyOf(contract.UserUpdateInput),
         response: {
           200: contract.AdminUser,
           ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'too_large'),
@@ -162,7 +171,7 @@ function adminRoutes({ guard, users, audit, readDevice }: AuthServices) {
       },
     )
     .get('/audit', ({ query }) => audit.list(query), {
-      query: contract.AuditQuery,
+      query: queryOf(contract.AuditQuery),
       response: { 200: contract.AuditPage, ...errorsOf('invalid', 'unauthorized', 'forbidden') },
       detail: { summary: 'The audit log, newest first', tags, security: bearer },
     });

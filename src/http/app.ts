@@ -2,10 +2,10 @@
 // Requests are as strict as frames: unknown fields, other content types and large bodies are refused, never repaired.
 
 import { type AnyElysia, Elysia } from 'elysia';
+import { leaveBody, leaveQuery } from '../protocol/http-input.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
-import { readJson } from './json-body.ts';
 
 export interface AppParts {
   /** Mounted under /v1. */
@@ -17,7 +17,7 @@ export interface AppParts {
 export function createApp({ plugins, health, toRefusal }: AppParts) {
   const v1 = plugins.reduce<AnyElysia>(
     (routes, plugin) => routes.use(plugin),
-    new Elysia({ prefix: '/v1', normalize: false }).onParse(readJson),
+    new Elysia({ prefix: '/v1', normalize: false }).onParse(leaveBody).derive(leaveQuery),
   );
   const checks = createHealth(health);
   return (

@@ -1,8 +1,8 @@
 // Every refusal over HTTP: `{ error: { code, message, details?, retryAfterMs? } }` with the status of its code. [X]
 
-import { ParseError, ValidationError } from 'elysia';
+import { ValidationError } from 'elysia';
 import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
-import { listFieldErrors } from '../protocol/field-errors.ts';
+import { listFieldErrors, misfit } from '../protocol/field-errors.ts';
 
 /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
 export type ToRefusal = (error: unknown, what: string) => AppError;
@@ -23,8 +23,7 @@ export function createErrorAnswers(toRefusal: ToRefusal): (failure: Failure) => 
     }
     if (error instanceof ValidationError)
       return answer(asInvalid(error) ?? toRefusal(brokenPromise(error), what));
-    // What a parser throws arrives wrapped.
-    return answer(toRefusal(error instanceof ParseError ? error.cause : error, what));
+    return answer(toRefusal(error, what));
   };
 }
 
@@ -40,15 +39,7 @@ export function answer(refusal: AppError): Response {
 /** The request does not fit its schema; undefined: it was our own answer that did not. */
 function asInvalid(error: ValidationError): AppError | undefined {
   if (error.type === 'response') return undefined;
-  const details = listDetails(error);
-  const first = details[0];
-  return new AppError(
-    'invalid',
-    `The request does not fit.${first ? ` ${first.path}: ${first.message}` : ''}`,
-    {
-      details,
-    },
-  );
+  return misfit(listDetails(error));
 }
 
 /** Says where, and not what was found: an answer may hold tokens, and this goes to the log. */
@@ -56,5 +47,5 @@ function brokenPromise(error: ValidationError): Error {
   return new Error(`The answer does not fit its schema: ${JSON.stringify(listDetails(error))}`);
 }
 
-/** Paths are JSON pointers from the part of the request: `/body/name`, `/query/limit`. */
+/** Paths are JSON pointers from the part that does not fit: `/params/id`, `/response/count`. */
 const listDetails = ({ type, all }: ValidationError): FieldError[] => listFieldErrors(all, `/${type}`);

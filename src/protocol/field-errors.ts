@@ -1,7 +1,7 @@
 // What a value does not keep of its schema: field by field, in words that say what was expected. The same for both doors.
 
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
-import type { FieldError } from './errors.ts';
+import { AppError, type FieldError } from './errors.ts';
 
 const maxErrors = 20;
 
@@ -13,6 +13,13 @@ export function listFieldErrors(errors: Iterable<ValueError>, root: string): Fie
     if (found.size >= maxErrors) break;
   }
   return [...found.values()];
+}
+
+/** The refusal of a request that does not fit; it names the first of them, and lists all. */
+export function misfit(details: FieldError[]): AppError {
+  const [first] = details;
+  const where = first === undefined ? '' : ` ${first.path}: ${first.message}`;
+  return new AppError('invalid', `The request does not fit.${where}`, { details });
 }
 
 type Complaint = Pick<ValueError, 'type' | 'path' | 'message'>;

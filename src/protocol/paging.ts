@@ -7,9 +7,9 @@ import { AppError } from './errors.ts';
 
 export const defaultPageSize = 50;
 
-/** To spread into a route's query schema. A number with `multipleOf`: Elysia reads no Type.Integer from a query. */
+/** To spread into a route's query schema. */
 export const pageQuery = {
-  limit: Type.Optional(Type.Number({ minimum: 1, maximum: 100, multipleOf: 1, default: defaultPageSize })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: defaultPageSize })),
   cursor: Type.Optional(Type.String({ maxLength: 2_000, description: 'nextCursor of the page before' })),
 };
 

@@ -70,5 +70,21 @@ test('[X] a body without end is too large after 1 MiB, announced or not, and is 
   await server.stop();
 });
 
+test('a client that goes away in the middle of a body is no error of ours', async () => {
+  const server = await spawnServer({ DATA_DIR: await createDataFolder() });
+  for (const start of [
+    'Content-Length: 1000\r\n\r\n{"a":',
+    'Transfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n',
+  ]) {
+    const head = `POST /v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+    const leave = async (socket: Socket) => void socket.end();
+    await expect(rawRequest(server.port, head + start, leave)).rejects.toThrow(
+      'Closed without a whole answer',
+    );
+  }
+  await server.stop();
+  expect(server.output).not.toContain('"level":50');
+});
+
 const residentMiB = (pid: number) =>
   Number(Bun.spawnSync(['ps', '-o', 'rss=', '-p', `${pid}`]).stdout.toString()) / 1_024;

@@ -6,8 +6,15 @@ import { DrizzleQueryError } from 'drizzle-orm';
 import { Elysia } from 'elysia';
 import { asRefusal } from '../../src/db/errors.ts';
 import { createErrorAnswers } from '../../src/http/errors.ts';
-import { maxBodyBytes, readJson } from '../../src/http/json-body.ts';
 import { AppError } from '../../src/protocol/errors.ts';
+import {
+  bodyOf,
+  leaveBody,
+  leaveQuery,
+  maxBodyBytes,
+  noBody,
+  queryOf,
+} from '../../src/protocol/http-input.ts';
 import { createApi } from '../support/api.ts';
 
 describe('refusals over HTTP', () => {
@@ -22,14 +29,17 @@ describe('refusals over HTTP', () => {
         return new AppError('internal', 'Something went wrong on the server.');
       }),
     )
-    .onParse(readJson)
+    .onParse(leaveBody)
+    .derive(leaveQuery)
     .post('/things', ({ body }) => body, {
-      body: Type.Object({ name: Type.String({ minLength: 1 }), size: Type.Optional(Type.Integer()) }, strict),
+      body: bodyOf(
+        Type.Object({ name: Type.String({ minLength: 1 }), size: Type.Optional(Type.Integer()) }, strict),
+      ),
     })
     .get('/things', ({ query }) => query, {
-      query: Type.Object({ limit: Type.Optional(Type.Number({ minimum: 1, multipleOf: 1 })) }, strict),
+      query: queryOf(Type.Object({ limit: Type.Optional(Type.Integer({ minimum: 1 })) }, strict)),
     })
-    .post('/bell', () => ({ rung: true }))
+    .post('/bell', () => ({ rung: true }), { body: noBody })
     .get('/lies', () => ({ token: 'a secret' }) as unknown as { count: number }, {
       response: { 200: Type.Object({ count: Type.Number() }) },
     })
@@ -72,6 +82,8 @@ describe('refusals over HTTP', () => {
   test.each([
     ['an unknown field', '{"name":"bell","nmae":"x"}', '/body/nmae'],
     ['__proto__ as a field', '{"name":"bell","__proto__":{"size":1}}', '/body/__proto__'],
+    ['toString as a field', '{"name":"bell","toString":"x"}', '/body/toString'],
+    ['an object that is no text', '{"name":{"toString":"x"}}', '/body/name'],
     ['constructor as a field', '{"name":"bell","constructor":{"prototype":{}}}', '/body/constructor'],
     ['a missing field', '{}', '/body/name'],
     ['an array', '[]', '/body'],
@@ -122,11 +134,33 @@ describe('refusals over HTTP', () => {
     const expected = await request('POST', '/things');
     expect(expected).toMatchObject({
       status: 400,
-      body: { error: { code: 'invalid', details: [{ path: '/body' }] } },
+      body: { error: { code: 'invalid', details: [{ path: '/body/name' }] } },
     });
     const typed = await request('POST', '/things', { headers: { 'Content-Type': 'application/json' } });
     expect(typed.status).toBe(400);
     expect(await request('POST', '/bell')).toMatchObject({ status: 200, body: { rung: true } });
+  });
+
+  test('[X] a route that takes no body lets an empty object pass, and nothing else', async () => {
+    expect((await request('POST', '/bell', { body: {} })).status).toBe(200);
+    for (const [body, path] of [
+      ['{"loud":true}', '/body/loud'],
+      ['[]', '/body'],
+      ['null', '/body'],
+    ] as const) {
+      const answer = await request('POST', '/bell', { body });
+      expect([body, answer.status, answer.body.error?.details[0].path]).toEqual([body, 400, path]);
+    }
+  });
+
+  test('[X] a body is looked at in no time, however deep it is and whatever is wrong with it', async () => {
+    const startedAt = performance.now();
+    const deep = `${'['.repeat(4_000)}${']'.repeat(4_000)}`;
+    const answer = await request('POST', '/things', { body: `{"name":[${`${deep},`.repeat(100)}1]}` });
+    expect(answer.body.error.details).toEqual([{ path: '/body/name', message: 'Expected string' }]);
+    const deeper = await request('POST', '/things', { body: `${'['.repeat(5_000)}${']'.repeat(5_000)}` });
+    expect(deeper.body.error.message).toContain('nested deeper');
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
   test('[X] a content type with parameters is still JSON', async () => {
@@ -140,8 +174,9 @@ describe('refusals over HTTP', () => {
     for (const limit of ['0', '1.5', 'x', '', '1e999', '%00']) {
       const answer = await request('GET', `/things?limit=${limit}`);
       expect(answer.status).toBe(400);
-      expect(answer.body.error.code).toBe('invalid');
+      expect(answer.body.error).toMatchObject({ code: 'invalid', details: [{ path: '/query/limit' }] });
     }
+    expect((await request('GET', '/things?limit=7')).body).toEqual({ limit: 7 });
   });
 
   test('[X] a body over the limit is too large, announced or not', async () => {

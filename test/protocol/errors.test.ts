@@ -85,6 +85,13 @@ onEachDatabase('errors', (open, database) => {
     }
   });
 
+  test('[X] unauthorized: whatever the body is', async () => {
+    const headers = { 'Content-Type': 'text/plain' };
+    for (const options of [{ body: '{"content":' }, { body: { contnet: 1 } }, { body: 'x', headers }]) {
+      expectRefusal(await server.request('POST', messagesPath(chat.id), options), 'unauthorized');
+    }
+  });
+
   test('[X] forbidden: what one may see, but not do', async () => {
     const anns = await server.connect(ann);
     const { payload } = await sendMessage(anns, chat, 'by Ann');

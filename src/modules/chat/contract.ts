@@ -142,10 +142,8 @@ export const ReadBody = Type.Object({ seq: Seq }, strict);
 
 export const ChatsQuery = Type.Object(pageQuery, strict);
 
-// Numbers with `multipleOf`: Elysia reads no Type.Integer from a query.
-const QuerySeq = Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, multipleOf: 1 });
 export const MessagesQuery = Type.Object(
-  { before: Type.Optional(QuerySeq), after: Type.Optional(QuerySeq), limit: pageQuery.limit },
+  { before: Type.Optional(Seq), after: Type.Optional(Seq), limit: pageQuery.limit },
   strict,
 );
 export type MessagesQuery = Static<typeof MessagesQuery>;

@@ -3,6 +3,7 @@
 import { Elysia } from 'elysia';
 import type { Guard } from '../../auth/guard.ts';
 import { errorsOf, keyHeaders } from '../../protocol/http.ts';
+import { bodyOf, noBody, queryOf } from '../../protocol/http-input.ts';
 import * as contract from './contract.ts';
 import type { ChatService } from './service.ts';
 
@@ -25,7 +26,7 @@ function chatRoutes(guard: Guard, { chats }: ChatService) {
         status(201, await chats.create(actor, body, headers['idempotency-key'])),
       {
         headers: keyHeaders,
-        body: contract.CreateChat,
+        body: bodyOf(contract.CreateChat),
         response: { 201: contract.Chat, ...errorsOf('invalid', 'unauthorized', 'conflict', 'too_large') },
         detail: {
           summary: 'Create a group or a direct chat',
@@ -37,7 +38,7 @@ function chatRoutes(guard: Guard, { chats }: ChatService) {
       },
     )
     .get('', ({ actor, query }) => chats.list(actor, query), {
-      query: contract.ChatsQuery,
+      query: queryOf(contract.ChatsQuery),
       response: { 200: contract.ChatPage, ...errorsOf('invalid', 'unauthorized') },
       detail: { summary: 'My chats, newest activity first', tags, security },
     })
@@ -48,7 +49,7 @@ function chatRoutes(guard: Guard, { chats }: ChatService) {
     })
     .patch('/:id', ({ actor, params, body }) => chats.rename(actor, params.id, body.name), {
       params: contract.ChatParams,
-      body: contract.RenameChat,
+      body: bodyOf(contract.RenameChat),
       response: {
         200: contract.Chat,
         ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'conflict', 'too_large'),
@@ -68,7 +69,7 @@ function memberRoutes(guard: Guard, { members }: ChatService) {
         status(201, await members.add(actor, params.id, body.userId)),
       {
         params: contract.ChatParams,
-        body: contract.AddMember,
+        body: bodyOf(contract.AddMember),
         response: { 201: contract.Member, ...refusals },
         detail: { summary: 'Add a member to a group, as its admin', tags, security },
       },
@@ -78,13 +79,14 @@ function memberRoutes(guard: Guard, { members }: ChatService) {
       ({ actor, params, body }) => members.changeRole(actor, params.id, params.userId, body.role),
       {
         params: contract.MemberParams,
-        body: contract.ChangeRole,
+        body: bodyOf(contract.ChangeRole),
         response: { 200: contract.Member, ...refusals },
         detail: { summary: 'Make a member an admin, or no longer one', tags, security },
       },
     )
     .delete('/:id/members/:userId', ({ actor, params }) => members.remove(actor, params.id, params.userId), {
       params: contract.MemberParams,
+      body: noBody,
       response: { 200: contract.Departure, ...refusals },
       detail: {
         summary: 'Remove a member as an admin, or leave',
@@ -101,7 +103,7 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
     .use(guard)
     .get('/:id/messages', ({ actor, params, query }) => messages.list(actor, params.id, query), {
       params: contract.ChatParams,
-      query: contract.MessagesQuery,
+      query: queryOf(contract.MessagesQuery),
       response: { 200: contract.MessagePage, ...errorsOf('invalid', 'unauthorized', 'not_found') },
       detail: {
         summary: 'Messages of a chat, ascending by seq',
@@ -121,7 +123,7 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
       {
         params: contract.ChatParams,
         headers: keyHeaders,
-        body: contract.SendMessageBody,
+        body: bodyOf(contract.SendMessageBody),
         response: {
           201: contract.Message,
           ...errorsOf('invalid', 'unauthorized', 'not_found', 'conflict', 'too_large', 'rate_limited'),
@@ -135,7 +137,7 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
         (await messages.edit(actor, { chatId, messageId, ...body })).value,
       {
         params: contract.MessageParams,
-        body: contract.EditMessageBody,
+        body: bodyOf(contract.EditMessageBody),
         response: {
           200: contract.Message,
           ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'conflict', 'too_large'),
@@ -149,7 +151,11 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
         (await messages.remove(actor, { chatId, messageId })).value,
       {
         params: contract.MessageParams,
-        response: { 200: contract.Message, ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found') },
+        body: noBody,
+        response: {
+          200: contract.Message,
+          ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'too_large'),
+        },
         detail: {
           summary: 'Delete a message, as its sender or an admin',
           description: 'It keeps its place and loses its content. Deleting it again changes nothing.',
@@ -164,7 +170,7 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
         (await messages.read(actor, { chatId: params.id, seq: body.seq })).value,
       {
         params: contract.ChatParams,
-        body: contract.ReadBody,
+        body: bodyOf(contract.ReadBody),
         response: {
           200: contract.ReadPosition,
           ...errorsOf('invalid', 'unauthorized', 'not_found', 'too_large'),

@@ -88,10 +88,7 @@ export const TopicParams = Type.Object({
 
 export const TopicEventsQuery = Type.Object(
   {
-    // A number with `multipleOf`: Elysia reads no Type.Integer from a query.
-    after: Type.Optional(
-      Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, multipleOf: 1, default: 0 }),
-    ),
+    after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 })),
     limit: pageQuery.limit,
   },
   strict,

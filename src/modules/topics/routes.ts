@@ -3,6 +3,7 @@
 import { Elysia } from 'elysia';
 import type { Guard } from '../../auth/guard.ts';
 import { errorsOf, keyHeaders } from '../../protocol/http.ts';
+import { bodyOf, queryOf } from '../../protocol/http-input.ts';
 import * as contract from './contract.ts';
 import type { TopicsService } from './service.ts';
 
@@ -19,7 +20,7 @@ export function createTopicsRoutes(guard: Guard, topics: TopicsService) {
       {
         params: contract.TopicParams,
         headers: keyHeaders,
-        body: contract.Publish,
+        body: bodyOf(contract.Publish),
         response: {
           201: contract.Published,
           ...errorsOf('invalid', 'unauthorized', 'forbidden', 'unknown_topic', 'conflict', 'too_large'),
@@ -36,7 +37,7 @@ export function createTopicsRoutes(guard: Guard, topics: TopicsService) {
     )
     .get('/:topic/events', ({ actor, params, query }) => topics.listEvents(actor, params.topic, query), {
       params: contract.TopicParams,
-      query: contract.TopicEventsQuery,
+      query: queryOf(contract.TopicEventsQuery),
       response: {
         200: contract.TopicEventPage,
         ...errorsOf('invalid', 'unauthorized', 'forbidden', 'unknown_topic'),

@@ -179,6 +179,21 @@ onEachDatabase('topics', (open) => {
     expect(await client.next('a.b')).toMatchObject({ seq: 2 });
   });
 
+  test.each([
+    ['100 levels', `${'{"a":'.repeat(100)}1${'}'.repeat(100)}`],
+    ['names of objects’ own', '{"__proto__":{"x":1},"constructor":2,"toString":"3","valueOf":[]}'],
+  ])('[T1] data with %s arrives as it was, from either door', async (_, data) => {
+    const topic = newTopic();
+    const client = await connectTo(topic);
+    const payload = `{"event":"a.b","data":${data}}`;
+    client.sendRaw(`{"type":"publish","topic":"${topic}","payload":${payload}}`);
+    expect(JSON.stringify((await client.next('a.b')).payload)).toBe(data);
+    expect((await post(topic, payload)).status).toBe(201);
+    expect(JSON.stringify((await client.next('a.b')).payload)).toBe(data);
+    const unknown = await post(topic, `{"event":"a.b","data":1,"__proto__":{"durable":true}}`);
+    expect(unknown.body.error.details[0].path).toBe('/body/__proto__');
+  });
+
   test('[K1] a durable event is published once for its key, through either door', async () => {
     const topic = newTopic();
     const client = await connectTo(topic);
