@@ -31,8 +31,8 @@ export interface Users {
   /** Throws `not_found`. */
   readPublic(userId: string): Promise<PublicUser>;
   /**
-   * By `ids`: those that exist, on one page. By `search`: those whose names contain the text, whatever its case, by name,
-   * without disabled users. Throws `invalid` unless it is exactly one of the two.
+   * By `ids`: those that exist, all on one page. By `search`: those whose names contain the text, whatever its case, by name,
+   * without disabled users. Throws `invalid` unless it is exactly one of the two, and where `ids` is to be paged.
    */
   find(query: UsersQuery): Promise<Page<PublicUser>>;
   listForAdmin(text: string | undefined, page: PageRequest): Promise<Page<AdminUser>>;
@@ -99,6 +99,9 @@ export function createUsers(deps: {
 
     async find({ ids, search, ...page }) {
       if (ids !== undefined && search === undefined) {
+        if (page.limit !== undefined || page.cursor !== undefined) {
+          throw new AppError('invalid', '"ids" are answered on one page: leave out "limit" and "cursor".');
+        }
         const rows = await db
           .select()
           .from(users)

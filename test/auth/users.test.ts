@@ -86,6 +86,9 @@ onEachDatabase('users', (open) => {
     expect((await get('?ids=')).status).toBe(400);
     expect((await get('')).body.error.code).toBe('invalid');
     expect((await get(`?ids=${bob.id}&search=b`)).status).toBe(400);
+    for (const paging of ['limit=1', 'limit=50', 'cursor=x']) {
+      expect((await get(`?ids=${bob.id}&${paging}`)).body.error.message).toContain('one page');
+    }
   });
 
   test('search finds a part of the name in any case, taking wildcards for what they are', async () => {
