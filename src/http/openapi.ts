@@ -1,7 +1,7 @@
 // Mends what the generator writes: one content type, one schema for errors, and the refusals that every route shares.
 
-import { type ErrorCode, errorCodes, errorTable } from '../protocol/errors.ts';
-import { ErrorBody } from '../protocol/http.ts';
+import { type ErrorCode, errorTable } from '../protocol/errors.ts';
+import { describeErrors, ErrorBody } from '../protocol/http.ts';
 
 export interface OpenApiDocument {
   openapi: string;
@@ -36,7 +36,7 @@ interface JsonSchema {
 }
 
 const errorSchema: JsonSchema = JSON.parse(JSON.stringify(ErrorBody));
-const errorReference = { $ref: '#/components/schemas/Error' };
+const errorContent: Content = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } };
 
 export function mendDocument(document: OpenApiDocument): OpenApiDocument {
   return {
@@ -52,16 +52,20 @@ function mendOperation({ parameters = [], requestBody, ...operation }: Operation
   if (parameters.length > 0 || requestBody) shared.push('invalid');
   if (requestBody) shared.push('too_large');
   if (operation.security) shared.push('unauthorized');
+  const refusals = shared.map((code) => [
+    errorTable[code].status,
+    { description: describeErrors([code]), content: errorContent },
+  ]);
   const mended: Operation = {
     ...operation,
     parameters: parameters.map(mendParameter),
-    responses: {
-      ...Object.fromEntries(shared.map((code) => [errorTable[code].status, {}])),
-      ...operation.responses,
-    },
+    responses: { ...Object.fromEntries(refusals), ...mapValues(operation.responses, mendAnswer) },
   };
-  mended.responses = mapValues(mended.responses, mendAnswer);
-  if (requestBody) mended.requestBody = { ...requestBody, content: onlyJson(requestBody.content) };
+  const content = onlyJson(requestBody?.content ?? {});
+  // A body without fields may as well not be there.
+  const fields = content['application/json']?.schema.properties;
+  const isEmpty = fields !== undefined && Object.keys(fields).length === 0;
+  if (requestBody && !isEmpty) mended.requestBody = { ...requestBody, content };
   return mended;
 }
 
@@ -71,17 +75,10 @@ function mendParameter({ examples, schema, ...parameter }: Parameter): Parameter
 }
 
 /** Everything else that stands in an answer belongs to its schema, where the generator repeats it. */
-function mendAnswer({ description, content }: Answer, status: string): Answer {
-  const codes = errorCodes.filter((code) => errorTable[code].status === Number(status));
-  const schema = content?.['application/json']?.schema;
-  const isError = schema === undefined || Bun.deepEquals(schema.properties, errorSchema.properties);
-  if (codes.length > 0 && isError) {
-    return {
-      description: `Error ${codes.map((code) => `\`${code}\``).join(', ')}`,
-      content: { 'application/json': { schema: errorReference } },
-    };
-  }
-  return { description: description ?? 'Done', content: onlyJson(content ?? {}) };
+function mendAnswer({ description = 'Done', content = {} }: Answer): Answer {
+  const schema = content['application/json']?.schema;
+  const isError = Bun.deepEquals(schema?.properties, errorSchema.properties);
+  return { description, content: isError ? errorContent : onlyJson(content) };
 }
 
 /** The generator offers forms and plain text as well; the parser refuses them. */

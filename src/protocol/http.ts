@@ -1,6 +1,6 @@
 // Refusals over HTTP, for the routes' response schemas. [X]
 
-import { type TObject, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
 import { type ErrorCode, errorCodes, errorTable } from './errors.ts';
 
 export const ErrorBody = Type.Object(
@@ -19,10 +19,19 @@ export const ErrorBody = Type.Object(
 export function errorsOf<Code extends ErrorCode>(
   ...codes: Code[]
 ): { [Status in (typeof errorTable)[Code]['status']]: typeof ErrorBody } {
-  const responses: Record<number, TObject> = {};
-  for (const code of codes) responses[errorTable[code].status] = ErrorBody;
+  const byStatus = Map.groupBy(codes, (code) => errorTable[code].status);
+  const responses = Object.fromEntries(
+    [...byStatus].map(([status, ofStatus]) => [
+      status,
+      { ...ErrorBody, description: describeErrors(ofStatus) },
+    ]),
+  );
   return responses as { [Status in (typeof errorTable)[Code]['status']]: typeof ErrorBody }; // filled just above
 }
+
+/** What the OpenAPI document says of an answer with these codes. */
+export const describeErrors = (codes: readonly ErrorCode[]): string =>
+  `Error ${codes.map((code) => `\`${code}\``).join(', ')}`;
 
 /** The header of routes that create something. [K1] */
 export const keyHeaders = Type.Object({

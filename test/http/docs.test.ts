@@ -85,6 +85,49 @@ onEachDatabase('the documentation', (open, { kind }) => {
     }
   });
 
+  test('[X] no route lists a code that only the socket answers', () => {
+    const refusals = routes.flatMap(({ path, method, operation }) =>
+      Object.values(operation.responses).map(({ description }) => `${method} ${path}: ${description}`),
+    );
+    const naming = (code: string) => refusals.filter((refusal) => refusal.includes(`\`${code}\``));
+    expect(naming('unknown_command')).toEqual([]);
+    expect(naming('too_many_subscriptions')).toEqual([]);
+    expect(naming('unknown_topic')).toEqual([
+      'post /v1/topics/{topic}/events: Error `unknown_topic`',
+      'get /v1/topics/{topic}/events: Error `unknown_topic`',
+    ]);
+    expect(naming('not_found')).toContain('delete /v1/auth/sessions/{id}: Error `not_found`');
+    expect(naming('rate_limited')).toContain('post /v1/auth/login: Error `rate_limited`');
+  });
+
+  test('[X] every route that may get a body refuses unknown fields in it, also where it takes none', async () => {
+    const { accessToken: token } = await server.register('Ann');
+    const writing = routes.filter(({ method, path }) => method !== 'get' && !path.includes('/admin/'));
+    for (const { path, method, operation } of writing) {
+      const where = `${method} ${path}`;
+      const filled = path.replace(/\{\w+\}/g, '01a1fc21-22db-7278-9e50-2e027a1cdfb6');
+      const body = { nobodyKnows: 1 };
+      const answer = await server.request(method.toUpperCase(), filled, { token, body });
+      const paths = answer.body.error?.details?.map((detail: { path: string }) => detail.path);
+      expect([where, answer.status, paths]).toEqual([
+        where,
+        400,
+        expect.arrayContaining([expect.stringMatching(/^\/body\//)]),
+      ]);
+      expect([where, Object.keys(operation.responses)]).toEqual([
+        where,
+        expect.arrayContaining(['400', '413']),
+      ]);
+    }
+    const bodiless = writing.filter(({ operation }) => operation.requestBody === undefined);
+    expect(bodiless.map(({ path, method }) => `${method} ${path}`)).toEqual([
+      'post /v1/auth/logout',
+      'delete /v1/auth/sessions/{id}',
+      'delete /v1/chats/{id}/members/{userId}',
+      'delete /v1/chats/{id}/messages/{messageId}',
+    ]);
+  });
+
   test('every route that shows a lock refuses to act without a token, and no other does', async () => {
     for (const { path, method, operation } of routes) {
       const filled = path.replace(/\{\w+\}/g, '01a1fc21-22db-7278-9e50-2e027a1cdfb6');
