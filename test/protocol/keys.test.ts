@@ -80,6 +80,22 @@ onEachDatabase('keys', (open, database) => {
     expect((await create(server, 'Another')).status).toBe(409);
   });
 
+  test('[K1] adds one member for one key', async () => {
+    const cid = await server.register('Cid');
+    const add = (through: TestServer, userId: string) =>
+      through.request('POST', `/v1/chats/${chat.id}/members`, {
+        token: ann.accessToken,
+        headers: { 'Idempotency-Key': 'one member' },
+        body: { userId },
+      });
+    const head = await headOf();
+    const answers = await Promise.all(range(1, 4).map((n) => add(n % 2 ? server : elsewhere, cid.id)));
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+    expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+    expect(await headOf()).toBe(head + 2); // what the system says of it, and the event
+    expect((await add(server, bob.id)).body.error.code).toBe('conflict');
+  });
+
   test('[K1] refuses the same key with another body as conflict, over both doors', async () => {
     const key = crypto.randomUUID();
     expect((await send('this', key)).type).toBe('ok');

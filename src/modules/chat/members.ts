@@ -5,7 +5,7 @@ import { asc, eq } from 'drizzle-orm';
 import type { Db } from '../../db/connect.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import type { Commit } from '../../realtime/commit.ts';
+import type { Commit, Emit } from '../../realtime/commit.ts';
 import { findActiveUsers, isParticipant, lockGroup, lockGroupAsAdmin } from './access.ts';
 import { type Departure, type Member, type MemberRole, maxMembers } from './contract.ts';
 import { toMember } from './rows.ts';
@@ -13,7 +13,7 @@ import { chatParticipants } from './schema.ts';
 import { emitToUsers, systemMessage, writeTo } from './writer.ts';
 
 export interface Members {
-  add(actor: Actor, chatId: string, userId: string): Promise<Member>;
+  add(actor: Actor, chatId: string, userId: string, key: string | undefined): Promise<Member>;
   changeRole(actor: Actor, chatId: string, userId: string, role: MemberRole): Promise<Member>;
   /** An admin removes someone, or a member leaves. The member hears nothing of the chat behind this. [S7] */
   remove(actor: Actor, chatId: string, userId: string): Promise<Departure>;
@@ -21,8 +21,8 @@ export interface Members {
 
 export function createMembers({ commit }: { commit: Commit }): Members {
   return {
-    async add(actor, chatId, userId) {
-      const { value } = await commit(actor, async (tx, emit) => {
+    async add(actor, chatId, userId, key) {
+      const work = async (tx: Db, emit: Emit): Promise<Member> => {
         const { name } = await lockGroupAsAdmin(tx, chatId, actor.userId);
         await requireRoomFor(tx, chatId, userId);
         const writer = writeTo(tx, emit, chatId);
@@ -42,7 +42,9 @@ export function createMembers({ commit }: { commit: Commit }): Members {
         writer.emit('member.joined', member);
         emitToUsers(emit, [userId], 'chat.added', { chatId, type: 'group', name });
         return member;
-      });
+      };
+      const idempotency = { operation: 'member.add', key, body: { chatId, userId } };
+      const { value } = await commit(actor, work, idempotency);
       return value;
     },
 

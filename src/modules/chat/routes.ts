@@ -65,10 +65,11 @@ function memberRoutes(guard: Guard, { members }: ChatService) {
     .use(guard)
     .post(
       '/:id/members',
-      async ({ actor, params, body, status }) =>
-        status(201, await members.add(actor, params.id, body.userId)),
+      async ({ actor, params, body, headers, status }) =>
+        status(201, await members.add(actor, params.id, body.userId, headers['idempotency-key'])),
       {
         params: contract.ChatParams,
+        headers: keyHeaders,
         body: bodyOf(contract.AddMember),
         response: { 201: contract.Member, ...refusals },
         detail: { summary: 'Add a member to a group, as its admin', tags, security },
