@@ -5,17 +5,22 @@
 import { AppError } from '../protocol/errors.ts';
 
 export interface BatcherOptions<Item, Result> {
-  /** One batch at a time. Must not throw. */
+  /** One batch at a time. What it throws is the outcome of every item in it. */
   readonly run: (items: readonly Item[]) => Promise<Ran<Result>>;
   readonly maxBatch: number;
   /** More than this may not wait: `unavailable`. */
   readonly maxWaiting: number;
+  /** Told what `finish` threw. Must not throw. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 export interface Ran<Result> {
   /** One an item, in the order of the items. */
   readonly outcomes: readonly Outcome<Result>[];
-  /** What is left to do before the items settle. One at a time too, in order, beside the next batch's run. Must not throw. */
+  /**
+   * What is left to do before the items settle. One at a time too, in order, beside the next batch's run. When it fails,
+   * the outcomes stand: what has run cannot be taken back.
+   */
   readonly finish?: () => Promise<void>;
 }
 
@@ -37,13 +42,34 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
   let finishing = Promise.resolve();
 
   const runAll = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      const batch = waiting.splice(0, options.maxBatch);
-      const ran = await options.run(batch.map(({ item }) => item));
-      await finishing; // where finishing is the slower stage, what has run must not pile up before it
-      finishing = settle(batch, ran);
+    try {
+      while (waiting.length > 0) {
+        const batch = waiting.splice(0, options.maxBatch);
+        const ran = await run(batch.map(({ item }) => item));
+        await finishing; // where finishing is the slower stage, what has run must not pile up before it
+        finishing = finish(batch, ran);
+      }
+    } finally {
+      isRunning = false;
     }
-    isRunning = false;
+  };
+
+  const run = async (items: readonly Item[]): Promise<Ran<Result>> => {
+    try {
+      return await options.run(items);
+    } catch (error) {
+      return { outcomes: items.map(() => ({ isDone: false, error })) };
+    }
+  };
+
+  const finish = async (batch: readonly Waiting<Item, Result>[], ran: Ran<Result>): Promise<void> => {
+    try {
+      await ran.finish?.();
+    } catch (error) {
+      options.onFailure(error);
+    } finally {
+      settle(batch, ran.outcomes);
+    }
   };
 
   return (item) => {
@@ -68,11 +94,10 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
   };
 }
 
-async function settle<Item, Result>(
+function settle<Item, Result>(
   batch: readonly Waiting<Item, Result>[],
-  { outcomes, finish }: Ran<Result>,
-): Promise<void> {
-  await finish?.();
+  outcomes: readonly Outcome<Result>[],
+): void {
   batch.forEach(({ settled }, index) => {
     const outcome = outcomes[index];
     if (outcome?.isDone) settled.resolve(outcome.result);

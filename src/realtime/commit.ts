@@ -37,6 +37,7 @@ export type Commit = <Value extends object>(
   idempotency?: Idempotency,
 ) => Promise<Committed<Value>>;
 
+/** Delivers what is committed. Never throws: the change stands, whatever becomes of its delivery. */
 export type Publish = (events: readonly LoggedEvent[]) => void;
 
 const maxAttempts = 5;

@@ -57,10 +57,11 @@ export async function createCore({ db, bridge, createPresence, retention, logger
   const observers = new Map<string, (event: LoggedEvent) => void>();
   const connections = new Connections();
 
+  const reportBug = (error: unknown, what: string): void => logger.error({ err: error }, `${what} failed`);
   const toRefusal: Core['toRefusal'] = (error, what) => {
     const refusal = asRefusal(error);
     if (refusal !== undefined) return refusal;
-    logger.error({ err: error }, `${what} failed`);
+    reportBug(error, what);
     return new AppError('internal', 'Something went wrong on the server. Try again later.', { cause: error });
   };
   const onFailure = (error: unknown, what: string): void =>
@@ -93,11 +94,19 @@ export async function createCore({ db, bridge, createPresence, retention, logger
   await bridge.start((frame) => hub.receive(frame), healing.healNow);
   const stopRetention = startRetention(db, retention, onFailure);
 
-  const publish: Publish = (events) => hub.publish(events);
+  const publish: Publish = (events) => {
+    for (const event of events) {
+      try {
+        hub.publish([event]);
+      } catch (error) {
+        reportBug(error, `publishing event ${event.seq} of ${event.topic}`);
+      }
+    }
+  };
   return {
     db,
     commit: createCommit(db, publish),
-    createGroup: createGroupCommit(db, publish),
+    createGroup: createGroupCommit(db, publish, reportBug),
     announce,
     hub,
     presence,

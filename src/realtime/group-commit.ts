@@ -5,7 +5,7 @@ import type { Db } from '../db/connect.ts';
 import { isDatabaseAway } from '../db/errors.ts';
 import { AppError } from '../protocol/errors.ts';
 import { type Actor, metaOf } from './actor.ts';
-import { type Add, createBatcher, type Outcome, type Ran } from './batcher.ts';
+import { type Add, createBatcher, type Outcome } from './batcher.ts';
 import { type Committed, type Publish, positionsOf, retryTransient } from './commit.ts';
 import {
   countBy,
@@ -38,7 +38,7 @@ export interface GroupWork<Input, Value extends object> {
   toEvent(item: GroupItem<Input>, value: Value): Omit<NewEvent, 'topic'>;
   /** Writes the rows that go with the events. */
   write?(tx: Db, values: readonly Value[]): Promise<void>;
-  /** Called after COMMIT, with what was written now. Must not throw. */
+  /** Called after COMMIT, with what was written now. What it throws is reported, and changes no answer. */
   onCommitted?(written: readonly { readonly item: GroupItem<Input>; readonly value: Value }[]): void;
 }
 
@@ -64,11 +64,19 @@ interface Written<Value> {
 const repeated = Symbol('repeated');
 type Decision<Value> = Written<Value> | AppError | typeof repeated;
 
-export function createGroupCommit(db: Db, publish: Publish): CreateGroup {
+export function createGroupCommit(
+  db: Db,
+  publish: Publish,
+  onFailure: (error: unknown, what: string) => void,
+): CreateGroup {
   return <Input, Value extends object>(work: GroupWork<Input, Value>) => {
     type Item = GroupItem<Input>;
+    type Ended = {
+      readonly outcomes: readonly Outcome<Committed<Value>>[];
+      readonly written: readonly (Written<Value> & { readonly item: Item })[];
+    };
 
-    const runTogether = async (items: readonly Item[]): Promise<Ran<Committed<Value>>> => {
+    const commitTogether = async (items: readonly Item[]): Promise<Ended> => {
       const decisions = await retryTransient(() => db.transaction((tx) => writeBatch(tx, items, work)));
       const written = decisions.flatMap((decision, index) => {
         const item = items[index];
@@ -82,14 +90,7 @@ export function createGroupCommit(db: Db, publish: Publish): CreateGroup {
           return { isDone: true, result: { value, events: positionsOf([event]), isRepeat: false } };
         }),
       );
-      const finish = async () => {
-        await publishInTurns(
-          written.map(({ event }) => event),
-          publish,
-        );
-        work.onCommitted?.(written);
-      };
-      return { outcomes, finish };
+      return { outcomes, written };
     };
 
     const answerRepeat = async (request: KeyedRequest | undefined): Promise<Outcome<Committed<Value>>> => {
@@ -104,25 +105,40 @@ export function createGroupCommit(db: Db, publish: Publish): CreateGroup {
       }
     };
 
-    const run = async (items: readonly Item[]): Promise<Ran<Committed<Value>>> => {
+    const commitAll = async (items: readonly Item[]): Promise<Ended> => {
       try {
-        return await runTogether(items);
+        return await commitTogether(items);
       } catch (error) {
         if (items.length === 1 || isDatabaseAway(error))
-          return { outcomes: items.map(() => ({ isDone: false, error })) };
+          return { outcomes: items.map(() => ({ isDone: false, error })), written: [] };
         // One of them is at fault, and nothing was written: one at a time, still in order, shows which.
-        const single: Ran<Committed<Value>>[] = [];
-        for (const item of items) single.push(await run([item]));
+        const single: Ended[] = [];
+        for (const item of items) single.push(await commitAll([item]));
         return {
           outcomes: single.flatMap(({ outcomes }) => outcomes),
-          async finish() {
-            for (const one of single) await one.finish?.();
-          },
+          written: single.flatMap(({ written }) => written),
         };
       }
     };
 
-    return createBatcher({ run, maxBatch, maxWaiting });
+    return createBatcher<Item, Committed<Value>>({
+      async run(items) {
+        const { outcomes, written } = await commitAll(items);
+        return {
+          outcomes,
+          async finish() {
+            await publishInTurns(
+              written.map(({ event }) => event),
+              publish,
+            );
+            work.onCommitted?.(written);
+          },
+        };
+      },
+      maxBatch,
+      maxWaiting,
+      onFailure: (error) => onFailure(error, 'what follows a commit'),
+    });
   };
 }
 

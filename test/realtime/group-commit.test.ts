@@ -17,6 +17,10 @@ import { onEachDatabase, quietEnv } from '../support/server.ts';
 const range = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => first + index);
 
+const failNever = (error: unknown) => {
+  throw error;
+};
+
 describe('batcher', () => {
   /** Runs batches when told to, and notes them. */
   function createGated(maxBatch = 100, maxWaiting = 1_000) {
@@ -25,6 +29,7 @@ describe('batcher', () => {
     const add = createBatcher<number, number>({
       maxBatch,
       maxWaiting,
+      onFailure: failNever,
       async run(items) {
         batches.push([...items]);
         const { promise, resolve } = Promise.withResolvers<void>();
@@ -67,6 +72,7 @@ describe('batcher', () => {
     const add = createBatcher<number, number>({
       maxBatch: 1,
       maxWaiting: 10,
+      onFailure: failNever,
       async run([item = 0]) {
         steps.push(`run ${item}`);
         return {
@@ -108,6 +114,43 @@ describe('batcher', () => {
     expect(batches).toEqual([[1, -2], [3]]);
   });
 
+  test('keeps the outcomes of a batch whose finish fails, says so, and goes on', async () => {
+    const failures: unknown[] = [];
+    const add = createBatcher<number, number>({
+      maxBatch: 1,
+      maxWaiting: 10,
+      onFailure: (error) => failures.push(error),
+      run: async ([item = 0]) => ({
+        outcomes: [{ isDone: true, result: item }],
+        async finish() {
+          if (item === 1) throw new Error('no finish');
+        },
+      }),
+    });
+    expect(await Promise.all([add(1), add(2)])).toEqual([1, 2]);
+    expect(await add(3)).toBe(3);
+    expect(failures).toEqual([new Error('no finish')]);
+  });
+
+  test('fails all of a batch whose run fails, and no other', async () => {
+    const add = createBatcher<number, number>({
+      maxBatch: 2,
+      maxWaiting: 10,
+      onFailure: failNever,
+      async run(items) {
+        if (items.includes(1)) throw new Error('no run');
+        return { outcomes: items.map((item) => ({ isDone: true, result: item })) };
+      },
+    });
+    const all = await Promise.allSettled([add(1), add(2), add(3)]);
+    expect(all).toEqual([
+      { status: 'rejected', reason: new Error('no run') },
+      { status: 'rejected', reason: new Error('no run') },
+      { status: 'fulfilled', value: 3 },
+    ]);
+    expect(await add(4)).toBe(4);
+  });
+
   test('refuses with unavailable when too much waits, and goes on afterwards', async () => {
     const { add, release } = createGated(2, 3);
     const accepted = [add(1), add(2), add(3)];
@@ -146,6 +189,7 @@ onEachDatabase('group commit', (_open, database) => {
     add = createGroupCommit(
       own.db,
       (events) => void published.push(...events),
+      failNever,
     )<Thing, Thing & { seq: number }>({
       async refuse(_tx, items) {
         batchSizes.push(items.length);
@@ -218,7 +262,11 @@ onEachDatabase('group commit', (_open, database) => {
   test('reads rights behind the lock of the topic, however it reads them', async () => {
     const topic = newTopic();
     const seen: unknown[] = [];
-    const addReading = createGroupCommit(own.db, () => {})<Thing, Thing>({
+    const addReading = createGroupCommit(
+      own.db,
+      () => {},
+      failNever,
+    )<Thing, Thing>({
       async refuse(tx, items) {
         const [raw, built, named] = await Promise.all([
           tx.execute(sql`SELECT head FROM topics WHERE name = ${topic}`),

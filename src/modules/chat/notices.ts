@@ -74,6 +74,7 @@ export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps
   const add = createBatcher<Sent, void>({
     maxBatch: 1_000,
     maxWaiting,
+    onFailure: (error) => onFailure(error, 'message.notified'),
     async run(sent) {
       await announceAll(sent).catch((error: unknown) => onFailure(error, 'message.notified'));
       return { outcomes: sent.map(() => ({ isDone: true, result: undefined })) };
