@@ -34,7 +34,7 @@ export interface Core {
   readonly toRefusal: (error: unknown, what: string) => AppError;
   /**
    * Called with every durable event of the type on a user's own topic, right behind its delivery here. Not on others: on
-   * `app:` topics anybody chooses the types.
+   * `app:` topics anybody chooses the types. One observer a type.
    */
   readonly observeUsers: (type: string, observer: (event: LoggedEvent) => void) => void;
   /** From now on frames leave through this. */
@@ -114,7 +114,10 @@ export async function createCore({ db, bridge, createPresence, retention, logger
     epoch: log.epoch,
     readEvents: readPage,
     toRefusal,
-    observeUsers: (type, observer) => void observers.set(type, observer),
+    observeUsers(type, observer) {
+      if (observers.has(type)) throw new Error(`Events of the type ${type} have an observer already.`);
+      observers.set(type, observer);
+    },
     attach: (next) => {
       server = next;
     },

@@ -85,4 +85,10 @@ onEachDatabase('core', (_open, database) => {
     ]);
     expect((await make(sound, 3)).value.n).toBe(3);
   });
+
+  test('takes one observer a type', () => {
+    core.observeUsers('thing.happened', () => {});
+    expect(() => core.observeUsers('thing.happened', () => {})).toThrow('have an observer already');
+    core.observeUsers('thing.moved', () => {});
+  });
 });
