@@ -1,9 +1,11 @@
 // When users were last connected: noted here, and written down together once a second.
 
+import { startRounds } from '../realtime/rounds.ts';
+
 export interface LastSeen {
   /** The user is here now. Never waits, never fails. */
   note(userId: string): void;
-  /** Writes what is left. */
+  /** Writes what is left, unless the last writing failed: a database that is away is waited for once. */
   stop(): Promise<void>;
 }
 
@@ -14,6 +16,7 @@ export function startLastSeen(
   onFailure: (error: unknown) => void,
 ): LastSeen {
   const seen = new Set<string>();
+  let hasFailed = false;
 
   async function flush(): Promise<void> {
     if (seen.size === 0) return;
@@ -21,18 +24,20 @@ export function startLastSeen(
     seen.clear();
     try {
       await write(userIds, new Date());
+      hasFailed = false;
     } catch (error) {
+      hasFailed = true;
       for (const userId of userIds) seen.add(userId); // for the next time
       onFailure(error);
     }
   }
 
-  const timer = setInterval(() => void flush(), flushMs);
+  const stopRounds = startRounds(flushMs, flush);
   return {
     note: (userId) => void seen.add(userId),
     async stop() {
-      clearInterval(timer);
-      await flush();
+      await stopRounds();
+      if (!hasFailed) await flush();
     },
   };
 }
