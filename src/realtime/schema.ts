@@ -44,7 +44,7 @@ export const events = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.topic, table.seq] }),
-    // For retention by age. BRIN: rows arrive in time order, and a B-tree would cost every insert.
+    // For whoever looks into the log by time. BRIN: rows arrive in time order, and a B-tree would cost every insert.
     index('events_at').using('brin', table.at),
   ],
 );

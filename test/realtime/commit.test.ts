@@ -7,8 +7,7 @@ import { connectDatabase, type Database, queryRows } from '../../src/db/connect.
 import { AppError } from '../../src/protocol/errors.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { type Commit, createCommit } from '../../src/realtime/commit.ts';
-import { type LoggedEvent, readEvents, readPosition, reserveSeq } from '../../src/realtime/event-log.ts';
-import { prune } from '../../src/realtime/retention.ts';
+import { type LoggedEvent, readEvents, reserveSeq } from '../../src/realtime/event-log.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 
@@ -207,21 +206,5 @@ onEachDatabase('commit', (_open, database) => {
       sql`UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key = 'k2'`,
     );
     expect((await commit(actor, async () => ({ n: 3 }), key)).value).toEqual({ n: 3 });
-  });
-
-  test('prunes by count and by age, and always from the old end', async () => {
-    const [counted, aged] = [newTopic(), newTopic()];
-    for (const n of range(1, 12)) await emitThing(counted, n);
-    for (const n of range(1, 6)) await emitThing(aged, n);
-    // Clocks differ: the third event says that it is older than the second.
-    await own.db.execute(
-      sql`UPDATE events SET at = now() - interval '30 hours' WHERE topic = ${aged} AND seq IN (1, 3)`,
-    );
-    await prune(own.db, { hours: 24, perTopic: 5 });
-    expect(await seqsOf(counted)).toEqual(range(8, 12));
-    expect(await seqsOf(aged)).toEqual([4, 5, 6]);
-    expect(await readPosition(own.db, counted)).toMatchObject({ head: 12, reach: 7 });
-    await prune(own.db, { hours: 0, perTopic: 0 });
-    expect(await seqsOf(counted)).toEqual(range(8, 12));
   });
 });
