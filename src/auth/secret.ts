@@ -1,20 +1,36 @@
 // The key that signs access tokens: from the configuration, or generated once and kept beside the embedded database.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 
-/** At least 32 characters. Generates none in production: the configuration insists on one there. */
+/** As JWT_SECRET must have. */
+const minLength = 32;
+
+/** Generates none in production: the configuration insists on one there. Throws where the file holds too short a one. */
 export function readJwtSecret(config: Pick<Config, 'jwtSecret' | 'dataDir'>): string {
   if (config.jwtSecret !== undefined) return config.jwtSecret;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const path = join(config.dataDir, 'jwt-secret');
-  const generated = Buffer.from(crypto.getRandomValues(new Uint8Array(48))).toString('base64url');
+  if (!existsSync(path)) createSecret(path);
+  const secret = readFileSync(path, 'utf8');
+  if (secret.length >= minLength) return secret;
+  throw new Error(
+    `${path} must hold at least ${minLength} characters, but holds ${secret.length}. Restore it, or delete it: then a new ` +
+      'one is generated, and everybody logs in again.',
+  );
+}
+
+/** Whole or not at all, whenever this process ends; of two that do it at once, the first one's counts for both. */
+function createSecret(path: string): void {
+  const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(48))).toString('base64url');
+  const beside = `${path}-${crypto.randomUUID()}`;
   try {
-    writeFileSync(path, generated, { flag: 'wx', mode: 0o600 });
-    return generated;
+    writeFileSync(beside, secret, { flag: 'wx', mode: 0o600, flush: true });
+    linkSync(beside, path); // a rename would replace the other one's
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    return readFileSync(path, 'utf8');
+  } finally {
+    rmSync(beside, { force: true });
   }
 }
