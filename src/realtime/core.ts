@@ -81,7 +81,7 @@ export async function createCore({ db, bridge, createPresence, retention, logger
       if (observer !== undefined && parseTopic(event.topic)?.kind === 'user') observer(event);
     },
     onFailure,
-    onBug: toRefusal,
+    onBug: reportBug,
   });
   const announce: Announce = (event) => hub.announce(event);
   const presence = await createPresence((type, topic, userId) =>
