@@ -83,8 +83,9 @@ export async function releaseKeys(tx: Db, requests: readonly KeyedRequest[]): Pr
 }
 
 /**
- * What the first request with this key was answered; undefined when its transaction was rolled back. Throws `conflict`
- * when the first one had another body. Call it in a transaction that began after `takeKeys` was refused the key.
+ * What the first request with this key was answered; undefined when there is none within the lifetime of keys, or none
+ * that is committed: behind a refusal of `takeKeys` call it in a transaction that began later. Throws `conflict` when the
+ * first one had another body.
  */
 export async function readFirstResult<Value>(
   db: Db,
@@ -93,7 +94,8 @@ export async function readFirstResult<Value>(
   const rows = await queryRows<{ body_hash: string; result: string | null }>(
     db,
     sql`SELECT body_hash, result::text AS result FROM idempotency_keys
-        WHERE user_id = ${userId} AND operation = ${operation} AND key = ${key}`,
+        WHERE user_id = ${userId} AND operation = ${operation} AND key = ${key}
+          AND created_at >= now() - make_interval(hours => ${keyLifetimeHours})`,
   );
   const first = rows[0];
   if (first?.result == null) return undefined;

@@ -7,8 +7,9 @@ import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize, type Page } from '../../protocol/paging.ts';
 import { chatTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import type { Commit, Committed } from '../../realtime/commit.ts';
+import { type Commit, type Committed, keyedBy } from '../../realtime/commit.ts';
 import { readHeads } from '../../realtime/event-log.ts';
+import { readFirstResult } from '../../realtime/keys.ts';
 import { isParticipant, requireMember } from './access.ts';
 import {
   type DeleteMessage,
@@ -54,9 +55,17 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
   return {
     async send(actor, input, key, entered) {
       const { metadata } = input;
-      await limits.takeMessage(actor.userId);
+      const request = keyedBy(actor, { operation: 'message.send', key, body: input });
+      try {
+        await limits.takeMessage(actor.userId);
+      } catch (refusal) {
+        // Looked at only now: asked before every message, it would cost each one a query. [K1]
+        const first = request && (await readFirstResult<Message>(db, request));
+        if (first === undefined) throw refusal;
+        return { ...first, isRepeat: true };
+      }
       if (metadata !== undefined) checkMetadata(metadata);
-      const sent = sending.add(actor, input, key);
+      const sent = sending.add(actor, input, request);
       entered?.();
       return await sent;
     },

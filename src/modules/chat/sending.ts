@@ -7,15 +7,16 @@ import { type Db, queryRows } from '../../db/connect.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { chatTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import { type Committed, keyedBy } from '../../realtime/commit.ts';
+import type { Committed } from '../../realtime/commit.ts';
 import type { CreateGroup, GroupItem } from '../../realtime/group-commit.ts';
+import type { KeyedRequest } from '../../realtime/keys.ts';
 import { noSuchChat } from './access.ts';
 import type { Message, SendMessage } from './contract.ts';
 import type { Notices } from './notices.ts';
 
 export interface Sending {
   /** The order of calls is the order of messages. Throws `not_found` for everyone but members. */
-  add(actor: Actor, input: SendMessage, key: string | undefined): Promise<Committed<Message>>;
+  add(actor: Actor, input: SendMessage, request: KeyedRequest | undefined): Promise<Committed<Message>>;
 }
 
 export interface SendingDeps {
@@ -46,7 +47,7 @@ export function createSending({ createGroup, audit, notices }: SendingDeps): Sen
   });
 
   return {
-    add: (actor, input, key) =>
+    add: (actor, input, request) =>
       add({
         actor,
         topic: chatTopic(input.chatId),
@@ -62,7 +63,7 @@ export function createSending({ createGroup, audit, notices }: SendingDeps): Sen
           editedAt: null,
           deletedAt: null,
         },
-        request: keyedBy(actor, { operation: 'message.send', key, body: input }),
+        request,
       }),
   };
 }

@@ -222,6 +222,38 @@ onEachDatabase('chat messages', (open) => {
     await send(limited, eve, chat.id, 'not me');
   });
 
+  test('[K1] over the limit a repeated request is answered with its first result, and nothing is sent', async () => {
+    const limited = await open({ RATE_MESSAGES_PER_MINUTE: '2' });
+    const dan = await limited.register('Dan');
+    const chat = await createGroup(limited, dan);
+    const client = await limited.connect(dan);
+    const say = (content: string, key: string) =>
+      client.request('message.send', { chatId: chat.id, content }, { key });
+    const first = await say('once', 'one');
+    await say('twice', 'two');
+    expect((await say('thrice', 'three')).error.code).toBe('rate_limited');
+    const head = (await eventsOf(limited, chatTopic(chat.id))).length;
+    for (let count = 0; count < 3; count += 1) {
+      expect((await say('once', 'one')).payload).toEqual(first.payload);
+    }
+    expect((await say('another', 'one')).error.code).toBe('conflict');
+    const overHttp = await attempt(
+      limited,
+      dan,
+      'POST',
+      `/chats/${chat.id}/messages`,
+      { content: 'once' },
+      { 'Idempotency-Key': 'one' },
+    );
+    expect(overHttp).toMatchObject({ status: 201, body: { id: first.payload.id } });
+    await limited.db.execute(
+      sql`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second' WHERE key = 'one'`,
+    );
+    expect((await say('once', 'one')).error.code).toBe('rate_limited');
+    expect(await eventsOf(limited, chatTopic(chat.id))).toHaveLength(head);
+    client.close();
+  });
+
   test('the sender edits, and everyone learns of it', async () => {
     const sent = await send(server, bob, chatId, 'frist');
     const client = await server.connect(bob);
