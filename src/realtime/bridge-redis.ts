@@ -201,11 +201,11 @@ function findBeatChannel(map: ChannelMap, server: string): string {
   }
 }
 
-/** `origin seq type user,user` or `origin - exceptUserId exceptFollowersOf`, a newline, the frame. None has spaces. */
+/** `origin seq type user,user` or `origin - exceptUserId topic seq`, a newline, the frame. None has spaces. */
 function encodeMessage(origin: string, frame: BridgeFrame): string {
   const fields =
     frame.seq === undefined
-      ? `- ${frame.exceptUserId ?? ''} ${frame.exceptFollowersOf ?? ''}`
+      ? `- ${frame.exceptUserId ?? ''} ${frame.exceptHearersOf?.topic ?? ''} ${frame.exceptHearersOf?.seq ?? ''}`
       : `${frame.seq} ${frame.type} ${frame.shutsOut?.join() ?? ''}`;
   return `${origin} ${fields}\n${frame.frame}`;
 }
@@ -214,10 +214,13 @@ function encodeMessage(origin: string, frame: BridgeFrame): string {
 function decodeMessage(topic: string, message: Buffer): BridgeFrame | undefined {
   const headerEnd = message.indexOf(newline);
   if (headerEnd === -1) return undefined;
-  const [, seq = '', second = '', third = ''] = message.toString('latin1', 0, headerEnd).split(' ');
+  const [, seq = '', second = '', third = '', fourth = ''] = message
+    .toString('latin1', 0, headerEnd)
+    .split(' ');
   const frame = message.toString('utf8', headerEnd + 1);
   if (seq === '-') {
-    return { topic, frame, exceptUserId: second || undefined, exceptFollowersOf: third || undefined };
+    const exceptHearersOf = third === '' ? undefined : { topic: third, seq: Number(fourth) };
+    return { topic, frame, exceptUserId: second || undefined, exceptHearersOf };
   }
   if (!(Number(seq) > 0)) return undefined;
   const shutsOut = third === '' ? undefined : third.split(',');

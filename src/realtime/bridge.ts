@@ -1,6 +1,7 @@
 // Carries frames between instances. Only a hint: what it loses, delays, repeats or reorders is mended from the log.
 // Every variant passes the suite in test/realtime/bridge.test.ts.
 
+import type { EventPosition } from '../protocol/envelope.ts';
 import type { LoggedEvent } from './event-log.ts';
 
 /** An event without a seq, in its wire form. */
@@ -9,7 +10,7 @@ export interface EphemeralFrame {
   readonly seq?: undefined;
   readonly frame: string;
   readonly exceptUserId: string | undefined;
-  readonly exceptFollowersOf: string | undefined;
+  readonly exceptHearersOf: EventPosition | undefined;
 }
 
 export type BridgeFrame = LoggedEvent | EphemeralFrame;

@@ -2,7 +2,7 @@
 // leave in that order, however long one of them takes. [E6]
 
 import type { ServerWebSocket } from 'bun';
-import { closeCodes } from '../protocol/envelope.ts';
+import { closeCodes, type EventPosition } from '../protocol/envelope.ts';
 import type { Actor } from './actor.ts';
 import type { Follower } from './hub.ts';
 import type { Stream } from './stream.ts';
@@ -45,6 +45,9 @@ interface WaitingFrame {
 /** Own frames wait while more than this is unsent: a reader that is merely slow is not cut off by its own replies. */
 const highWaterBytes = 262_144;
 
+/** So many topics that were left are remembered: word of their events may still be on its way. */
+const maxLeft = 20;
+
 const nonsenseLimit = 10;
 const nonsenseWindowMs = 60_000;
 
@@ -56,6 +59,8 @@ export class Connection implements Follower {
   upgradeToken: string | undefined;
   /** Of the user's own topic, which every live connection follows inside the server: revocation comes that way. [H5] */
   userStream: Stream | undefined;
+  /** Topics that were left, the last one last, with the seq up to which each was heard. Few connections ever leave one. */
+  #left: Map<string, number> | undefined;
   #socket: Socket | undefined;
   readonly #limits: ConnectionLimits;
   readonly #handleFrame: HandleFrame;
@@ -212,6 +217,7 @@ export class Connection implements Follower {
     if (subscription.phase === 'live') this.#socket?.unsubscribe(topic);
     subscription.phase = 'ended';
     this.subscriptions.delete(topic);
+    if (!this.isClosed) this.#rememberLeft(subscription);
     this.#onEnded(this, subscription);
   }
 
@@ -230,6 +236,10 @@ export class Connection implements Follower {
     return this.subscriptions.has(topic);
   }
 
+  hears({ topic, seq }: EventPosition): boolean {
+    return this.follows(topic) || (this.#left?.get(topic) ?? 0) >= seq;
+  }
+
   setMuted(topic: string, isMuted: boolean): void {
     if (this.subscriptions.get(topic)?.phase !== 'live') return;
     if (isMuted) this.#socket?.unsubscribe(topic);
@@ -238,6 +248,15 @@ export class Connection implements Follower {
 
   restart(topic: string): void {
     this.close(closeCodes.restart, `The events of ${topic} have moved on: subscribe again.`);
+  }
+
+  /** What was heard stays heard, so nothing here goes stale: it is bounded only to be small. */
+  #rememberLeft({ topic, stream }: Subscription): void {
+    this.#left ??= new Map();
+    this.#left.delete(topic);
+    this.#left.set(topic, stream.position);
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > maxLeft && oldest !== undefined) this.#left.delete(oldest);
   }
 
   /** Nothing that waits takes effect any more. */

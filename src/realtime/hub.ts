@@ -1,7 +1,7 @@
 // The topics that this instance has followers for, and the only caller of the native publish. Durable events leave
 // through ordered streams: consecutive, once. Who is shut out by an event hears nothing behind it. [O1] [S7]
 
-import type { EventFrame } from '../protocol/envelope.ts';
+import type { EventFrame, EventPosition } from '../protocol/envelope.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import { metaOf } from './actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from './bridge.ts';
@@ -15,6 +15,8 @@ export interface Follower {
   follows(topic: string): boolean;
   /** Of the user's own topic, which it hears inside the server without following it. */
   readonly userStream: Stream | undefined;
+  /** Whether the event reaches it as a follower of its topic, or has reached it as one that left since. */
+  hears(event: EventPosition): boolean;
   /** Takes it off the native topic, or puts it back, between two publishes. */
   setMuted(topic: string, isMuted: boolean): void;
   /** Ends its subscription: its right is gone. [S7] */
@@ -109,7 +111,7 @@ export class Hub {
       topic: event.topic,
       frame: JSON.stringify(frame),
       exceptUserId: event.exceptUserId,
-      exceptFollowersOf: event.exceptFollowersOf,
+      exceptHearersOf: event.exceptHearersOf,
     };
     this.#deliverEphemeral(encoded);
     this.#deps.bridge.publish(encoded);
@@ -241,12 +243,12 @@ export class Hub {
   }
 
   /** The few connections of one user that the event is not for: found by the user, so no other follower is looked at. */
-  #leftOut({ topic, exceptUserId, exceptFollowersOf }: EphemeralFrame): Follower[] {
+  #leftOut({ topic, exceptUserId, exceptHearersOf }: EphemeralFrame): Follower[] {
     if (exceptUserId !== undefined) return [...this.#deps.followersOf(exceptUserId)];
-    if (exceptFollowersOf === undefined) return [];
+    if (exceptHearersOf === undefined) return [];
     const parsed = parseTopic(topic);
-    if (parsed?.kind !== 'user') throw new Error(`exceptFollowersOf is for user topics, not for ${topic}.`);
-    return [...this.#deps.followersOf(parsed.id)].filter((follower) => follower.follows(exceptFollowersOf));
+    if (parsed?.kind !== 'user') throw new Error(`exceptHearersOf is for user topics, not for ${topic}.`);
+    return [...this.#deps.followersOf(parsed.id)].filter((follower) => follower.hears(exceptHearersOf));
   }
 
   #healSoon(topic: string, served: Served): void {

@@ -3,6 +3,7 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { AnyElysia } from 'elysia';
 import type { Db } from '../db/connect.ts';
+import type { EventPosition } from '../protocol/envelope.ts';
 import type { TopicKindName } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
 
@@ -78,8 +79,8 @@ export interface EphemeralEvent {
   readonly actor: Actor | undefined;
   /** Not delivered to this user's connections. */
   readonly exceptUserId?: string;
-  /** Not delivered to connections that follow this topic: they hear of the matter there. */
-  readonly exceptFollowersOf?: string;
+  /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
+  readonly exceptHearersOf?: EventPosition;
 }
 
 /** Sends an ephemeral event to whoever follows its topic now, on every instance. Never waits, never fails. */

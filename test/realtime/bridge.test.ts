@@ -59,7 +59,7 @@ const ephemeral = (topic: string, more: Partial<EphemeralFrame> = {}): Ephemeral
   topic,
   frame: JSON.stringify({ type: 'typing', topic }),
   exceptUserId: undefined,
-  exceptFollowersOf: undefined,
+  exceptHearersOf: undefined,
   ...more,
 });
 
@@ -143,7 +143,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       durable(topic, 4, { frame: '', shutsOut: ['ann'] }),
       ephemeral(topic),
       ephemeral(topic, { frame: '\n🔔\n', exceptUserId: 'ann' }),
-      ephemeral(topic, { exceptFollowersOf: newTopic() }),
+      ephemeral(topic, { exceptHearersOf: { topic: newTopic(), seq: 7 } }),
       durable(topic, 5, { frame: JSON.stringify({ text: '🔔'.repeat(50_000) }) }),
     ];
     for (const frame of frames) sender.bridge.publish(frame);

@@ -65,7 +65,7 @@ export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps
           type: 'message.notified',
           payload,
           actor,
-          exceptFollowersOf: chatTopic(message.chatId),
+          exceptHearersOf: { topic: chatTopic(message.chatId), seq: message.seq },
         });
       }
     }
