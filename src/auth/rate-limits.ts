@@ -14,12 +14,14 @@ import type { RedisClient } from '../realtime/redis-client.ts';
 import type { Audit, AuditEntry } from './audit.ts';
 import type { Device } from './device.ts';
 
-/** Each throws `rate_limited` with `retryAfterMs` when it was too often. Call them outside of transactions. */
+/** What was too often throws `rate_limited` with `retryAfterMs`. Call them outside of transactions. */
 export interface RateLimits {
   takeMessage(userId: string): Promise<void>;
   /** By address, and by account so that many addresses cannot guess one password together. */
   takeLogin(device: Device, email: string): Promise<void>;
   takeRegistration(device: Device): Promise<void>;
+  /** Never throws for being too often: answers after how many ms to ask again, 0 where this is the one of its second. */
+  takeTyping(userId: string, chatId: string): Promise<number>;
 }
 
 /** A counter of `points` in `duration` seconds a key. */
@@ -61,7 +63,7 @@ export function createRateLimits(
         await audit.record(db, { ...entry, event: 'rate_limited', details });
       }
       throw new AppError('rate_limited', `At most ${points} in ${duration} seconds. Try again later.`, {
-        retryAfterMs: Math.max(1, Math.ceil(refusal.msBeforeNext)),
+        retryAfterMs: waitMs(refusal),
       });
     };
   };
@@ -70,6 +72,7 @@ export function createRateLimits(
   const loginsByAddress = limit('logins by address', config.loginsPerMinute, 60);
   const loginsByAccount = limit('logins by account', config.loginsPerMinute, 60);
   const registrations = limit('registrations', config.registrationsPerHour, 3_600);
+  const typing = createLimiter({ keyPrefix: 'typing', points: 1, duration: 1 });
 
   return {
     takeMessage: (userId) => messages(userId, { userId }),
@@ -78,6 +81,10 @@ export function createRateLimits(
       await loginsByAccount(email.toLowerCase(), { device, details: { email } });
     },
     takeRegistration: (device) => registrations(networkOf(device.ip), { device }),
+    async takeTyping(userId, chatId) {
+      const refusal = await consume(typing, `${userId} ${chatId}`);
+      return refusal === undefined ? 0 : waitMs(refusal);
+    },
   };
 }
 
@@ -90,6 +97,8 @@ async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateL
     throw refusal;
   }
 }
+
+const waitMs = ({ msBeforeNext }: RateLimiterRes): number => Math.max(1, Math.ceil(msBeforeNext));
 
 /** One subscriber of IPv6 has a /64 of addresses to choose from, so they count as one. */
 function networkOf(address: string | undefined): string {

@@ -1,6 +1,7 @@
-// Who is typing. At most once a second for each user and chat is passed on; of what comes in between, the last word is,
-// when the second is over: a stop is never lost.
+// Who is typing. At most once a second for each user and chat is passed on, whichever instances the user is connected to;
+// of what comes in between, the last word is, when the second is over: a stop is never lost.
 
+import type { RateLimits } from '../../auth/rate-limits.ts';
 import type { Db } from '../../db/connect.ts';
 import { chatTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
@@ -15,6 +16,7 @@ export interface TypingNews {
 
 export interface TypingDeps {
   readonly db: Db;
+  readonly limits: Pick<RateLimits, 'takeTyping'>;
   readonly announce: Announce;
   readonly onFailure: (error: unknown, what: string) => void;
 }
@@ -23,42 +25,45 @@ const quietMs = 1_000;
 
 /** A second in which nothing more is passed on. Gone when it is over: memory follows what is typed just now. */
 interface Quiet {
-  readonly said: Typing;
+  /** What it began with; undefined where another instance had the second. */
+  said: Typing | undefined;
   latest: { readonly actor: Actor; readonly typing: Typing };
 }
 
-export function createTyping({ db, announce, onFailure }: TypingDeps): TypingNews {
+export function createTyping({ db, limits, announce, onFailure }: TypingDeps): TypingNews {
   const quiets = new Map<string, Quiet>();
 
+  /** Membership is asked each time: of someone who was removed within the second nothing more is said. */
   async function tell(actor: Actor, typing: Typing): Promise<void> {
-    const key = `${actor.userId} ${typing.chatId}`;
-    const quiet = quiets.get(key);
-    if (quiet !== undefined) {
-      quiet.latest = { actor, typing };
+    const { userId } = actor;
+    const { chatId, active } = typing;
+    if (!(await isMember(db, chatId, userId))) throw noSuchChat();
+    const key = `${userId} ${chatId}`;
+    const begun = quiets.get(key);
+    if (begun !== undefined) {
+      begun.latest = { actor, typing };
       return;
     }
-    quiets.set(key, { said: typing, latest: { actor, typing } });
+    const quiet: Quiet = { said: undefined, latest: { actor, typing } };
+    quiets.set(key, quiet);
     try {
-      await pass(actor, typing);
+      const waitMs = await limits.takeTyping(userId, chatId);
+      if (waitMs === 0) {
+        quiet.said = typing;
+        const payload: LiveEvents['typing'] = { chatId, userId, active };
+        announce({ topic: chatTopic(chatId), type: 'typing', payload, actor, exceptUserId: userId });
+      }
+      setTimeout(() => end(key), waitMs || quietMs).unref();
     } catch (error) {
       quiets.delete(key);
       throw error;
     }
-    setTimeout(() => end(key), quietMs).unref();
-  }
-
-  /** Membership is asked each time: of someone who was removed within the second nothing more is said. */
-  async function pass(actor: Actor, { chatId, active }: Typing): Promise<void> {
-    const { userId } = actor;
-    if (!(await isMember(db, chatId, userId))) throw noSuchChat();
-    const payload: LiveEvents['typing'] = { chatId, userId, active };
-    announce({ topic: chatTopic(chatId), type: 'typing', payload, actor, exceptUserId: userId });
   }
 
   function end(key: string): void {
     const quiet = quiets.get(key);
     quiets.delete(key);
-    if (quiet === undefined || quiet.latest.typing.active === quiet.said.active) return;
+    if (quiet === undefined || quiet.latest.typing.active === quiet.said?.active) return;
     tell(quiet.latest.actor, quiet.latest.typing).catch((error) => onFailure(error, 'typing'));
   }
 

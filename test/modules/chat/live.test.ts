@@ -137,6 +137,16 @@ onEachDatabase('chat live', (open) => {
     other.close();
   });
 
+  test('who was removed a moment ago types in no chat of theirs', async () => {
+    const chat = await createGroup(server, ann, bob);
+    const typist = await server.connect(bob);
+    const type = () => typist.request('typing', { chatId: chat.id, active: true });
+    expect((await type()).type).toBe('ok');
+    await must(server, ann, 'DELETE', `/chats/${chat.id}/members/${bob.id}`);
+    expect((await type()).error.code).toBe('not_found');
+    typist.close();
+  });
+
   test('what was typed before a removal is not passed on behind it', async () => {
     const chat = await createGroup(server, ann, bob, cid);
     const [typist, other] = await Promise.all([server.connect(bob), server.connect(cid)]);
