@@ -1,28 +1,51 @@
-// Refused subscriptions in the audit log: a few a minute for each user, since whoever probes for topics asks for thousands.
+// What the socket refused, in the audit log: so few rows a minute for each user that a flood is none of rows.
 
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Db } from '../db/connect.ts';
 import type { Actor } from '../realtime/actor.ts';
-import type { Audit } from './audit.ts';
+import type { Audit, AuditEntry } from './audit.ts';
 
-const recordedPerMinute = 10;
+/** Whoever probes for topics asks for thousands. */
+const subscriptionsPerMinute = 10;
 
-/** Never waits, never fails. */
+/** Limits that are not counted by `createRateLimits`, as they are kept for each connection or instance. */
+export type SocketLimit = 'commands a second' | 'connections';
+
+/** Refused subscriptions. Never waits, never fails. */
 export function createRefusals(
   db: Db,
   audit: Audit,
   onFailure: (error: unknown) => void,
 ): (actor: Actor, topic: string) => void {
-  const limiter = new RateLimiterMemory({ points: recordedPerMinute, duration: 60 });
+  const record = recordAtMost(subscriptionsPerMinute, db, audit, onFailure);
+  return ({ userId }, topic) => record(userId, { event: 'subscription_refused', userId, details: { topic } });
+}
 
-  async function record({ userId }: Actor, topic: string): Promise<void> {
-    await limiter.consume(userId);
-    await audit.record(db, { event: 'subscription_refused', userId, details: { topic } });
-  }
+/** Limits that were hit, each once a minute. Never waits, never fails. */
+export function createLimitHits(
+  db: Db,
+  audit: Audit,
+  onFailure: (error: unknown) => void,
+): (actor: Actor, limit: SocketLimit) => void {
+  const record = recordAtMost(1, db, audit, onFailure);
+  return ({ userId }, limit) =>
+    record(`${limit} ${userId}`, { event: 'rate_limited', userId, details: { limit } });
+}
 
-  return (actor, topic) => {
-    record(actor, topic).catch((error) => {
-      if (!(error instanceof RateLimiterRes)) onFailure(error);
-    });
+function recordAtMost(
+  perMinute: number,
+  db: Db,
+  audit: Audit,
+  onFailure: (error: unknown) => void,
+): (key: string, entry: AuditEntry) => void {
+  const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 });
+
+  return (key, entry) => {
+    limiter
+      .consume(key)
+      .then(() => audit.record(db, entry))
+      .catch((error: unknown) => {
+        if (!(error instanceof RateLimiterRes)) onFailure(error);
+      });
   };
 }

@@ -4,9 +4,11 @@ import { expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { createAudit } from '../../src/auth/audit.ts';
 import { countInMemory, createRateLimits, type RateLimits } from '../../src/auth/rate-limits.ts';
+import { createLimitHits } from '../../src/auth/refusals.ts';
 import { type Db, queryRows } from '../../src/db/connect.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { onEachDatabase } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 onEachDatabase('rate limits', (open) => {
   test('logins are limited by account, also from many addresses', async () => {
@@ -89,6 +91,29 @@ onEachDatabase('rate limits', (open) => {
     expect(await readHits(db)).toEqual([{ user_id: ann, ip: null, details: { limit: 'messages' } }]);
     const none = limits(0);
     for (let count = 0; count < 100; count += 1) await none.takeMessage(ann);
+  });
+
+  test('a limit of the socket that is hit is in the audit log once, by user and limit', async () => {
+    const { db } = await open();
+    const failures: unknown[] = [];
+    const hit = createLimitHits(db, createAudit(db), (error) => failures.push(error));
+    const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
+    const actorOf = (userId: string) => ({ userId, sessionId: userId, role: 'user', source: 'ws' }) as const;
+    for (const userId of [ann, ann, bob, ann]) {
+      hit(actorOf(userId), 'commands a second');
+      hit(actorOf(userId), 'connections');
+    }
+    await until(async () => (await readHits(db)).length >= 4, 'each in the audit log');
+    const rowsOf = (userId: string) =>
+      ['commands a second', 'connections'].map((limit) => ({
+        user_id: userId,
+        ip: null,
+        details: { limit },
+      }));
+    const hits = await readHits(db);
+    expect(hits).toHaveLength(4);
+    expect(hits).toEqual(expect.arrayContaining([...rowsOf(ann), ...rowsOf(bob)]));
+    expect(failures).toEqual([]);
   });
 
   test('one network of IPv6 counts as one address', async () => {
