@@ -18,8 +18,8 @@ import {
   type MessageType,
   previewLength,
 } from './contract.ts';
-import { unreadCount } from './rows.ts';
 import { chatParticipants, chats } from './schema.ts';
+import { unreadCount } from './unread.ts';
 import { emitToUsers, systemMessage, writeTo } from './writer.ts';
 
 export interface Chats {

@@ -10,7 +10,7 @@ import type { Actor } from '../../realtime/actor.ts';
 import { createBatcher } from '../../realtime/batcher.ts';
 import type { Announce } from '../../realtime/module.ts';
 import { type LiveEvents, type Message, maxNotifiedMembers, previewLength } from './contract.ts';
-import { unreadCount } from './rows.ts';
+import { countUnread, type Membership } from './unread.ts';
 
 export interface Sent {
   readonly actor: Actor;
@@ -30,11 +30,6 @@ export interface NoticesDeps {
   readonly onFailure: (error: unknown, what: string) => void;
 }
 
-interface Member {
-  readonly chatId: string;
-  readonly userId: string;
-}
-
 /** More than this may not wait: what a flood drops, the unread counts of the next notice tell. */
 const maxWaiting = 10_000;
 
@@ -42,14 +37,15 @@ export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps
   async function announceAll(sent: readonly Sent[]): Promise<void> {
     const chatIds = [...new Set(sent.map(({ message }) => message.chatId))];
     const members = Map.groupBy(await readMembers(db, chatIds), ({ chatId }) => chatId);
-    const reachable: Member[] = [];
+    const reachable: Membership[] = [];
     for (const [chatId, inChat] of members) {
       const userIds = inChat.map(({ userId }) => userId);
       for (const userId of await findAway(chatTopic(chatId), userIds)) reachable.push({ chatId, userId });
     }
     if (reachable.length === 0) return;
     const names = await readNames(db, [...new Set(sent.map(({ actor }) => actor.userId))]);
-    const unreadByChat = await countUnread(db, reachable);
+    // Who left in between is not among these.
+    const unreadByChat = Map.groupBy(await countUnread(db, reachable), ({ chatId }) => chatId);
     for (const { actor, message } of sent) {
       for (const { userId, unread } of unreadByChat.get(message.chatId) ?? []) {
         if (userId === actor.userId) continue;
@@ -88,8 +84,8 @@ export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps
 }
 
 /** Of chats that are not too large to notify everyone. */
-async function readMembers(db: Db, chatIds: readonly string[]): Promise<Member[]> {
-  return await queryRows<Member>(
+async function readMembers(db: Db, chatIds: readonly string[]): Promise<Membership[]> {
+  return await queryRows<Membership>(
     db,
     sql`
       SELECT chat_id AS "chatId", user_id AS "userId" FROM (
@@ -107,24 +103,4 @@ async function readNames(db: Db, userIds: readonly string[]): Promise<Map<string
     .from(users)
     .where(inArray(users.id, [...userIds]));
   return new Map(rows.map(({ id, name }) => [id, name]));
-}
-
-/** By chat. Who left in between is not among the answers. */
-async function countUnread(
-  db: Db,
-  members: readonly Member[],
-): Promise<Map<string, (Member & { unread: number })[]>> {
-  const unread = unreadCount({
-    chatId: sql`p.chat_id`,
-    userId: sql`p.user_id`,
-    lastReadSeq: sql`p.last_read_seq`,
-  });
-  const rows = await queryRows<Member & { unread: number }>(
-    db,
-    sql`
-      SELECT p.chat_id AS "chatId", p.user_id AS "userId", ${unread} AS unread
-      FROM json_to_recordset(${JSON.stringify(members)}::json) AS m("chatId" uuid, "userId" uuid)
-      JOIN chat_participants AS p ON p.chat_id = m."chatId" AND p.user_id = m."userId"`,
-  );
-  return Map.groupBy(rows, ({ chatId }) => chatId);
 }

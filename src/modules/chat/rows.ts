@@ -1,6 +1,5 @@
 // From rows to what goes over the wire.
 
-import { type SQL, sql } from 'drizzle-orm';
 import type { ChatFace, Member, Message } from './contract.ts';
 import type { chatParticipants, chats, messages } from './schema.ts';
 
@@ -31,13 +30,4 @@ export function toMessage(row: typeof messages.$inferSelect): Message {
     editedAt: row.editedAt?.toISOString() ?? null,
     deletedAt: row.deletedAt?.toISOString() ?? null,
   };
-}
-
-/** How many messages of others the member has not read: what is deleted or said by the system does not count. */
-export function unreadCount(member: { chatId: SQL; userId: SQL; lastReadSeq: SQL }): SQL {
-  return sql`(
-    SELECT count(*)::int FROM messages
-    WHERE messages.chat_id = ${member.chatId} AND messages.seq > ${member.lastReadSeq}
-      AND messages.sender_id <> ${member.userId} AND messages.deleted_at IS NULL
-      AND messages.message_type <> 'system')`;
 }

@@ -1,11 +1,12 @@
 // What is live only: who is typing, and word of a message for those who look elsewhere.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { countUnread } from '../../../src/modules/chat/unread.ts';
 import { chatTopic, userTopic } from '../../../src/protocol/topics.ts';
 import type { TestUser } from '../../support/api.ts';
-import type { TestClient } from '../../support/client.ts';
+import type { Frame, TestClient } from '../../support/client.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
-import { addCrowd, attempt, createGroup, eventsOf, must, registerAll, send } from './setup.ts';
+import { addCrowd, attempt, createGroup, eventsOf, listed, must, registerAll, send } from './setup.ts';
 
 onEachDatabase('chat live', (open) => {
   let server: TestServer;
@@ -50,6 +51,34 @@ onEachDatabase('chat live', (open) => {
     await send(server, ann, chat.id, 'three');
     expect((await client.next('message.notified')).payload.unreadCount).toBe(1);
     client.close();
+  });
+
+  test('the number is right for each member, however far they have read and whatever they said themselves', async () => {
+    const chat = await createGroup(server, ann, bob, cid);
+    const clients = await Promise.all([connect(bob), connect(cid)]);
+    const byBob = await send(server, bob, chat.id, 'of bob');
+    const byCid = await send(server, cid, chat.id, 'of cid');
+    await must(server, bob, 'POST', `/chats/${chat.id}/read`, { seq: byCid.seq });
+    const gone = await send(server, ann, chat.id, 'gone');
+    for (const sender of [cid, bob, ann, cid]) await send(server, sender, chat.id, 'more');
+    await must(server, ann, 'DELETE', `/chats/${chat.id}/messages/${gone.id}`);
+    await must(server, ann, 'PATCH', `/chats/${chat.id}`, { name: 'Renamed' }); // the system says so
+    await send(server, ann, chat.id, 'last');
+    const numbers = await Promise.all(
+      clients.map(async (client) => {
+        const isLast = ({ type, payload }: Frame) =>
+          type === 'message.notified' && payload.preview === 'last';
+        return (await client.next(isLast)).payload.unreadCount;
+      }),
+    );
+    expect(numbers).toEqual([4, 4]);
+    const unreadOf = async (user: TestUser) => (await listed(server, user, chat.id)).unreadCount;
+    expect([await unreadOf(bob), await unreadOf(cid)]).toEqual(numbers);
+    await must(server, cid, 'POST', `/chats/${chat.id}/read`, { seq: byBob.seq });
+    expect(await countUnread(server.db, [{ chatId: chat.id, userId: cid.id }])).toMatchObject([
+      { unread: 3 },
+    ]);
+    for (const client of clients) client.close();
   });
 
   test('nobody gets a message and a notice of it on one connection', async () => {
