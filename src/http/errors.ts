@@ -33,7 +33,7 @@ export function answer(refusal: AppError): Response {
     headers.set('Retry-After', String(Math.ceil(refusal.retryAfterMs / 1_000)));
   }
   if (refusal.code === 'unauthorized') headers.set('WWW-Authenticate', 'Bearer');
-  return Response.json({ error: toWireError(refusal) }, { status: refusal.status, headers });
+  return Response.json({ error: toWireError(refusal, '/body') }, { status: refusal.status, headers });
 }
 
 /** The request does not fit its schema; undefined: it was our own answer that did not. */

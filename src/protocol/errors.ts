@@ -38,17 +38,25 @@ export interface FieldError {
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly details: unknown;
+  readonly fields: readonly FieldError[] | undefined;
   readonly retryAfterMs: number | undefined;
 
+  /** `fields`: what in a service's input is wrong, by its path within that. Each door makes `details` of them. */
   constructor(
     code: ErrorCode,
     message: string,
-    options: { details?: unknown; retryAfterMs?: number; cause?: unknown } = {},
+    options: {
+      details?: unknown;
+      fields?: readonly FieldError[];
+      retryAfterMs?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'AppError';
     this.code = code;
     this.details = options.details;
+    this.fields = options.fields;
     this.retryAfterMs = options.retryAfterMs;
   }
 
@@ -57,13 +65,15 @@ export class AppError extends Error {
   }
 }
 
-/** The wire form of anything thrown. A bug discloses nothing. */
-export function toWireError(error: unknown): WireError {
+/** The wire form of anything thrown. A bug discloses nothing. `inputRoot`: where a service's input is in the request. */
+export function toWireError(error: unknown, inputRoot = ''): WireError {
   if (!(error instanceof AppError)) {
     return { code: 'internal', message: 'Something went wrong on the server. Try again later.' };
   }
   const wire: WireError = { code: error.code, message: error.message };
-  if (error.details !== undefined) wire.details = error.details;
+  const details =
+    error.details ?? error.fields?.map(({ path, message }) => ({ path: inputRoot + path, message }));
+  if (details !== undefined) wire.details = details;
   if (error.retryAfterMs !== undefined) wire.retryAfterMs = error.retryAfterMs;
   return wire;
 }

@@ -135,7 +135,7 @@ export function sendError(connection: Connection, id: string | undefined, error:
 }
 
 const errorFrame = (id: string | undefined, error: AppError): string =>
-  JSON.stringify({ type: 'error', id, error: toWireError(error) });
+  JSON.stringify({ type: 'error', id, error: toWireError(error, '/payload') });
 
 /** The topic that a command is about; throws `invalid` where the envelope names none. [S5] */
 export function requireTopic(topic: string | undefined): string {

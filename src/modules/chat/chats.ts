@@ -166,8 +166,8 @@ async function requireUsers(tx: Db, userIds: readonly string[]): Promise<void> {
   if (problems.length > 0) throw invalidUsers(problems);
 }
 
-const invalidUsers = (details: FieldError[]) =>
-  new AppError('invalid', 'Every participant must be another user of this server.', { details });
+const invalidUsers = (fields: FieldError[]) =>
+  new AppError('invalid', 'Every participant must be another user of this server.', { fields });
 
 /** When the chat was last active, in ms up to the year 9999, and its id. */
 const ListPosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);

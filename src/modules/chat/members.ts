@@ -96,7 +96,7 @@ async function requireRoomFor(tx: Db, chatId: string, userId: string): Promise<v
   const active = await findActiveUsers(tx, [userId]);
   if (!active.has(userId)) {
     throw new AppError('invalid', 'A member must be a user of this server.', {
-      details: [{ path: '/userId', message: 'There is no such user' }],
+      fields: [{ path: '/userId', message: 'There is no such user' }],
     });
   }
   const members = await readMembers(tx, chatId);

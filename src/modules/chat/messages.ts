@@ -106,8 +106,8 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         const topic = chatTopic(chatId);
         const head = (await readHeads(tx, [topic])).get(topic) ?? 0;
         if (seq > head) {
-          const details = [{ path: '/seq', message: `Expected at most ${head}` }];
-          throw new AppError('invalid', `The newest event of this chat has seq ${head}.`, { details });
+          const fields = [{ path: '/seq', message: `Expected at most ${head}` }];
+          throw new AppError('invalid', `The newest event of this chat has seq ${head}.`, { fields });
         }
         await tx.update(chatParticipants).set({ lastReadSeq: seq }).where(isParticipant(chatId, userId));
         writeTo(tx, emit, chatId).emit('message.read', { userId, seq });
@@ -156,7 +156,7 @@ const isText = (value: string): boolean => !value.includes('\0') && value.isWell
 
 const invalidMetadata = (message: string) =>
   new AppError('invalid', `The metadata cannot be kept. ${message}.`, {
-    details: [{ path: '/metadata', message }],
+    fields: [{ path: '/metadata', message }],
   });
 
 /** Keeps the actor a member and the message as it is until COMMIT. Throws `not_found` where the actor sees none. */

@@ -120,5 +120,5 @@ async function insertMessages(tx: Db, messages: readonly Message[]): Promise<voi
 
 const noSuchOriginal = () =>
   new AppError('invalid', 'A reply must name a message of the same chat.', {
-    details: [{ path: '/replyTo', message: 'There is no such message in this chat' }],
+    fields: [{ path: '/replyTo', message: 'There is no such message in this chat' }],
   });

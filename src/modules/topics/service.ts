@@ -93,7 +93,7 @@ function checkName(event: string): void {
   const word = event.slice(0, event.indexOf('.'));
   if (!reserved.has(word)) return;
   throw new AppError('invalid', `Events that begin with "${word}." are the protocol's own. Choose another.`, {
-    details: [{ path: '/event', message: `Expected another first word than ${word}` }],
+    fields: [{ path: '/event', message: `Expected another first word than ${word}` }],
   });
 }
 
@@ -111,5 +111,5 @@ function isDeeper(value: unknown, levels: number): boolean {
 
 const invalidData = (message: string) =>
   new AppError('invalid', `The data cannot be published. ${message}.`, {
-    details: [{ path: '/data', message }],
+    fields: [{ path: '/data', message }],
   });

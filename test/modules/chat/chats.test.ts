@@ -154,8 +154,8 @@ onEachDatabase('chats', (open) => {
     const { status, body: answer } = await attempt(server, ann, 'POST', '/chats', body);
     expect(status).toBe(400);
     expect(answer.error.details.map(({ path }: { path: string }) => path)).toEqual([
-      '/participantIds/1',
-      '/participantIds/2',
+      '/body/participantIds/1',
+      '/body/participantIds/2',
     ]);
   });
 

@@ -75,7 +75,7 @@ onEachDatabase('chat members', (open) => {
     expect((await attempt(server, ann, 'POST', path, { userId: bob.id })).status).toBe(409);
     const unknown = await attempt(server, ann, 'POST', path, { userId: unknownId });
     expect(unknown.status).toBe(400);
-    expect(unknown.body.error.details[0].path).toBe('/userId');
+    expect(unknown.body.error.details[0].path).toBe('/body/userId');
     expect(await eventsOf(server, chatTopic(chat.id), 1)).toEqual([]);
   });
 

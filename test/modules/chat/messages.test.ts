@@ -161,7 +161,7 @@ onEachDatabase('chat messages', (open) => {
       replyTo: first.id,
     });
     expect(foreign.status).toBe(400);
-    expect(foreign.body.error.details[0].path).toBe('/replyTo');
+    expect(foreign.body.error.details[0].path).toBe('/body/replyTo');
   });
 
   test('[K1] one key is one message, whichever door and however often at once', async () => {
@@ -186,6 +186,19 @@ onEachDatabase('chat messages', (open) => {
     const other = await post(ann, { content: 'twice' }, 'one');
     expect(other).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } });
     expect((await post(bob, { content: 'my own key' }, 'one')).body.senderId).toBe(bob.id);
+  });
+
+  test('[E5] what the service refuses is named like what a schema refuses: from the root, over both doors', async () => {
+    const client = await server.connect(ann);
+    const metadata = { a: '\0' };
+    const { error } = await client.request('message.send', { chatId, content: 'x', metadata });
+    client.close();
+    expect(error.details).toEqual([{ path: '/payload/metadata', message: expect.any(String) }]);
+    const { body } = await post(ann, { content: 'x', metadata });
+    expect(body.error.details).toEqual([{ path: '/body/metadata', message: expect.any(String) }]);
+    const group = { type: 'group', name: 'Ghosts', participantIds: [bob.id, unknownId] };
+    const created = await attempt(server, ann, 'POST', '/chats', group);
+    expect(created.body.error.details).toMatchObject([{ path: '/body/participantIds/1' }]);
   });
 
   test('30 sends at once by two senders have consecutive seqs, each the one of its event', async () => {
@@ -341,7 +354,7 @@ onEachDatabase('chat messages', (open) => {
       expect((await read(seq)).payload).toEqual({ ...own, lastReadSeq: sent.seq, events: [] });
     }
     const beyond = await read(sent.seq + 3);
-    expect(beyond.error).toMatchObject({ code: 'invalid', details: [{ path: '/seq' }] });
+    expect(beyond.error).toMatchObject({ code: 'invalid', details: [{ path: '/payload/seq' }] });
     const answer = await must(server, bob, 'POST', `/chats/${chat.id}/read`, { seq: sent.seq + 1 });
     expect(answer).toEqual({ ...own, lastReadSeq: sent.seq + 1 });
     expect((await listed(server, bob, chat.id)).unreadCount).toBe(0);
