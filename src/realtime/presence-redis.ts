@@ -122,8 +122,11 @@ class RedisPresence implements Presence {
   async renew(): Promise<void> {
     if (this.#isRenewing) return;
     this.#isRenewing = true;
-    await Promise.all(Array.from({ length: bucketCount }, (_, bucket) => this.#renewLease(bucket)));
-    this.#isRenewing = false;
+    try {
+      await Promise.all(Array.from({ length: bucketCount }, (_, bucket) => this.#renewLease(bucket)));
+    } finally {
+      this.#isRenewing = false;
+    }
     if (this.#leased.size < bucketCount) return;
     this.#steadyRounds += 1;
     if (!this.#isAway) return;
@@ -293,7 +296,13 @@ class RedisPresence implements Presence {
   }
 
   #announce(type: Parameters<AnnouncePresence>[0], place: string, userId: string): void {
-    if (!this.#isStopped && !place.startsWith(onlinePrefix)) this.#deps.announce(type, place, userId);
+    if (this.#isStopped || place.startsWith(onlinePrefix)) return;
+    try {
+      this.#deps.announce(type, place, userId);
+    } catch (error) {
+      // Counts and leases must go on, and the others be announced.
+      this.#deps.logger.error({ err: error }, `announcing ${type} on ${place} failed`);
+    }
   }
 }
 

@@ -300,6 +300,40 @@ function testSharedPresence(start: () => Promise<Backend>): void {
     await one.said.exactly(topic, 'left ben', 'left cem');
   });
 
+  test('an announcement that fails stops neither the others nor the renewals', async () => {
+    const [killed, killedToo] = await Promise.all([open(), open()]);
+    const left: string[] = [];
+    const redis = connectRedis(url);
+    const one = await createRedisPresence(
+      {
+        redis,
+        instanceId: crypto.randomUUID(),
+        announce(type, _, userId) {
+          if (type !== 'presence.left') return;
+          left.push(userId);
+          throw new Error('not announced');
+        },
+        logger,
+      },
+      times,
+    );
+    const topic = newTopic();
+    for (const userId of ['ann', 'ben']) killed.presence.join(topic, userId);
+    killedToo.presence.join(topic, 'cem');
+    await until(async () => (await one.list(topic)).size === 3, 'all are counted');
+    killedToo.vanish();
+    killed.vanish();
+    await until(() => left.length === 3, 'all have left');
+    expect(left.sort()).toEqual(['ann', 'ben', 'cem']);
+    const last = await open();
+    last.presence.join(topic, 'dan');
+    await until(async () => (await one.list(topic)).size === 1, 'who came is counted');
+    last.vanish();
+    await until(() => left.includes('dan'), 'leases are still looked at');
+    await one.stop();
+    redis.disconnect();
+  });
+
   describe('that is killed or frozen', () => {
     let one: Member;
     let other: Member;
