@@ -51,9 +51,7 @@ export async function prune(db: Db, policy: RetentionPolicy, signal?: AbortSigna
 
 /** Whoever is at it already waits: another instance that has come in between two slices goes on, too. */
 async function takeLock(tx: Db, isFirst: boolean): Promise<boolean> {
-  // Compiling a slice took 150 ms, running it 2. And other joins read the whole log, where the statistics are old.
-  for (const setting of ['jit', 'enable_hashjoin', 'enable_mergejoin'])
-    await tx.execute(sql`SET LOCAL ${sql.raw(setting)} = off`);
+  await tx.execute(sql`SET LOCAL jit = off`); // compiling a slice took 150 ms, running it 2
   if (isFirst) {
     const lock = sql`SELECT pg_try_advisory_xact_lock(${advisoryLock}) AS taken`;
     return (await queryRows<{ taken: boolean }>(tx, lock))[0]?.taken ?? false;
@@ -75,25 +73,27 @@ function pruneEvents(policy: RetentionPolicy, after: string): Slice {
   const isOld = hours > 0 ? sql`at < now() - make_interval(hours => ${hours})` : sql`false`;
   const isOver = perTopic > 0 ? sql`seq <= head - ${perTopic}` : sql`false`;
   return async (tx) => {
+    // By their places in the table: joined by key, with old statistics, a slice took five times as long. Were the table
+    // partitioned, a place would not name one row.
     const [slice] = await queryRows<{ last: string | null; pruned: number }>(
       tx,
       sql`
         WITH looked AS MATERIALIZED (
           SELECT name, head FROM topics WHERE name > ${after} ORDER BY name LIMIT ${sliceTopics}
         ), due AS MATERIALIZED (
-          SELECT name, head FROM looked
+          SELECT name, head, seq AS first FROM looked
           CROSS JOIN LATERAL (SELECT seq, at FROM events WHERE topic = name ORDER BY seq LIMIT 1) AS oldest
           WHERE ${isOld} OR ${isOver}
         ), pruned AS (
-          DELETE FROM events AS e USING due CROSS JOIN LATERAL (
-            SELECT max(seq) AS seq FROM (
-              SELECT seq, bool_and(${isOld} OR ${isOver}) OVER (ORDER BY seq) AS may_go FROM (
-                SELECT seq, at FROM events WHERE topic = name ORDER BY seq
+          DELETE FROM events WHERE ctid = ANY (ARRAY(
+            SELECT place FROM due CROSS JOIN LATERAL (
+              SELECT place, bool_and(${isOld} OR ${isOver}) OVER (ORDER BY seq) AS may_go FROM (
+                SELECT ctid AS place, seq, at FROM events WHERE topic = name AND seq >= first ORDER BY seq
                 LIMIT greatest(1, ${sliceRows} / (SELECT count(*) FROM due))
               ) AS oldest
-            ) AS judged WHERE may_go
-          ) AS newest
-          WHERE e.topic = due.name AND e.seq <= newest.seq RETURNING 1
+            ) AS judged
+            WHERE may_go
+          )) RETURNING 1
         )
         SELECT (SELECT max(name) FROM looked) AS last, (SELECT count(*) FROM pruned)::integer AS pruned`,
     );

@@ -1,6 +1,6 @@
 // Pruning: what may go goes, however much it is, and nothing else; what is left of a topic has no gap.
 
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../src/config.ts';
 import { connectDatabase, type Database, type Db, queryRows } from '../../src/db/connect.ts';
@@ -17,6 +17,9 @@ onEachDatabase('retention', (_open, database) => {
   beforeAll(async () => {
     const config = readConfig({ ...quietEnv, ...(await database.create()) });
     own = await connectDatabase(config, createLogger(config));
+  });
+  beforeEach(async () => {
+    await own.db.execute(sql`TRUNCATE events, topics, idempotency_keys`);
   });
   afterAll(() => own.close());
 
@@ -94,7 +97,6 @@ onEachDatabase('retention', (_open, database) => {
   });
 
   test('a round that is no longer wanted ends behind its slice', async () => {
-    await own.db.execute(sql`TRUNCATE events, topics`); // so that the topic is in the first slice
     const [topic = ''] = await log(1, 25_000, () => 1);
     const stopping = new AbortController();
     const transaction: Db['transaction'] = (work) => {

@@ -1,4 +1,4 @@
-// Unread messages, counted for many members at once: the same numbers as one by one, and hardly more work than for one.
+// Unread messages, counted for many members at once: the same numbers as one by one.
 
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
