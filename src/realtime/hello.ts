@@ -17,6 +17,7 @@ import type { Connections } from './connections.ts';
 import { type Reply, sendError } from './dispatch.ts';
 import type { Hub } from './hub.ts';
 import type { Presence } from './presence.ts';
+import type { Stream } from './stream.ts';
 
 /** What a valid access token says. */
 export interface Credentials {
@@ -89,16 +90,27 @@ export function chooseProtocol(request: Request): string | undefined {
 }
 
 export function createHello(deps: HelloDeps): Hello {
+  /**
+   * Read again while the user's stream moves: what it brought, a revocation or another role, came too late for the
+   * reading and too early to find this connection among the live ones. [H5]
+   */
+  const confirmAt = async (stream: Stream, actor: Actor): Promise<Actor> => {
+    for (;;) {
+      const { position } = stream;
+      const confirmed = await deps.confirm(actor);
+      if (stream.position === position) return confirmed;
+    }
+  };
+
   const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
     const { actor, expiresAtMs } = await deps.verify(token);
     const { maxConnectionsPerUser } = deps;
     const isFull = () =>
       maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).length >= maxConnectionsPerUser;
     if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
-    // Following first, the session second: a revocation in between arrives over the stream.
     const stream = await deps.hub.follow(userTopic(actor.userId));
     try {
-      const confirmed = await deps.confirm(actor);
+      const confirmed = await confirmAt(stream, actor);
       if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
       connection.userStream = stream;

@@ -5,6 +5,7 @@ import { AppError } from '../../src/protocol/errors.ts';
 import { Connection, type Socket } from '../../src/realtime/connection.ts';
 import { Connections } from '../../src/realtime/connections.ts';
 import { createHello, greetingMs, type HelloDeps } from '../../src/realtime/hello.ts';
+import { Stream } from '../../src/realtime/stream.ts';
 import type { TestUser } from '../support/api.ts';
 import { type Frame, openClient, type TestClient } from '../support/client.ts';
 import { openRawSocket } from '../support/raw-socket.ts';
@@ -305,6 +306,29 @@ test('[H4] warns once, 60 s before the end of a long token, and closes at the en
   expect(closes).toEqual([4401]);
 });
 
+test('[H5] believes no reading of the session that its end, or another role, has overtaken', async () => {
+  const change = { topic: 'user:u', seq: 1, type: 'session.revoked', frame: '{}', shutsOut: undefined };
+  for (const isRevoked of [true, false]) {
+    const stream = new Stream('user:u', () => {});
+    stream.open(0);
+    const { connection, sent, closes, deps } = createGreeting(Date.now() + 10_000, Date.now() + 900_000);
+    const hello = createHello({
+      ...deps,
+      hub: { follow: async () => stream, unfollow() {} } as unknown as HelloDeps['hub'],
+      async confirm(actor) {
+        const hasChanged = stream.position > 0;
+        stream.accept(change); // behind what is read, and before the answer is here
+        if (hasChanged && isRevoked) throw new AppError('unauthorized', 'This session has ended.');
+        return { ...actor, role: hasChanged ? 'admin' : 'user' };
+      },
+    });
+    await hello.greet(connection, 'good');
+    expect(sent.map(({ type }) => type)).toEqual([isRevoked ? 'error' : 'welcome']);
+    expect(closes).toEqual(isRevoked ? [4401] : []);
+    if (!isRevoked) expect(connection.actor.role).toBe('admin');
+  }
+});
+
 /** A connection on a fake socket, and a hello that finds every token good. */
 function createGreeting(deadlineMs: number, expiresAtMs = 0) {
   const sent: Frame[] = [];
@@ -326,12 +350,13 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0) {
   const actor = { userId: 'u', sessionId: 's', role: 'user', source: 'ws' } as const;
   const deps = {
     connections,
-    hub: { follow: async () => ({}), unfollow() {} },
+    hub: { follow: async () => ({ position: 0 }), unfollow() {} },
     presence: { connect() {}, disconnect() {} },
     verify: async () => ({ actor, expiresAtMs }),
     confirm: async () => actor,
     onSeen() {},
-    toRefusal: (error: unknown) => new AppError('internal', String(error)),
+    toRefusal: (error: unknown) =>
+      error instanceof AppError ? error : new AppError('internal', String(error)),
     instanceId: 'test',
     limits: { frameBytes: 1, subscriptions: 1, commandsPerSecond: 1 },
     maxConnectionsPerUser: 0,
