@@ -67,6 +67,9 @@ const idleSeconds = 120;
 
 const waitingFrames = 256;
 
+/** How long behind the last slot of a drain the rest may take to be answered. */
+const finishMs = 3_000;
+
 /** Stands for "no limit": still bounded, as a frame is held in memory whole. */
 const maxPayloadBytes = 16_777_216;
 
@@ -249,15 +252,18 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     async drain(drainMs) {
       isDraining = true;
       const leaving = [...connections.all];
-      await Promise.all(
-        leaving.map(async (connection, index) => {
-          const slotMs = Math.round((drainMs * (index + 1)) / leaving.length);
-          connection.send(JSON.stringify({ type: 'draining', payload: { reconnectInMs: slotMs } }));
-          await Bun.sleep(slotMs);
-          await connection.finish();
-          connection.close(closeCodes.restart, 'This instance is going away: reconnect and resume.');
-        }),
-      );
+      const left = leaving.map(async (connection, index) => {
+        const slotMs = Math.round((drainMs * (index + 1)) / leaving.length);
+        connection.send(JSON.stringify({ type: 'draining', payload: { reconnectInMs: slotMs } }));
+        await Bun.sleep(slotMs);
+        await connection.finish();
+        connection.close(closeCodes.restart, 'This instance is going away: reconnect and resume.');
+      });
+      // Not for ever: what is asked for may wait for a reader that never reads.
+      const patience = Promise.withResolvers<void>();
+      const timer = setTimeout(patience.resolve, drainMs + finishMs);
+      await Promise.race([Promise.all(left), patience.promise]);
+      clearTimeout(timer);
     },
 
     stop() {

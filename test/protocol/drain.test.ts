@@ -3,6 +3,7 @@
 import { expect, test } from 'bun:test';
 import { openClient, type TestClient } from '../support/client.ts';
 import { spawnServer } from '../support/process.ts';
+import { openRawSocket } from '../support/raw-socket.ts';
 import { onEachDatabase } from '../support/server.ts';
 import { createGroup, range } from './chat.ts';
 
@@ -60,6 +61,39 @@ onEachDatabase('drain', (open, database) => {
     const { body } = await next.request('GET', path, { token: ann.accessToken });
     expect(body.items.map(({ id }: { id: string }) => id)).toEqual(replies.map(({ payload }) => payload.id));
   });
+
+  test('[C1] does not wait for who asks for much and never reads it', async () => {
+    const server = await spawnServer({ ...(await database.create()), DRAIN_SECONDS: '0' });
+    const ann = await server.register('Ann');
+    const client = await server.connect(ann);
+    const [big, small] = ['app:public.big', 'app:public.small'];
+    const publish = { event: 'page.turned', data: 'x'.repeat(60_000), durable: true };
+    for (const _ of range(1, 20)) {
+      await Promise.all(range(1, 15).map(() => client.request('publish', publish, { topic: big })));
+    }
+    await client.subscribe(small);
+    const stuck = await openRawSocket(server.port, { token: ann.accessToken });
+    await stuck.next(({ type }) => type === 'welcome');
+    stuck.stopReading();
+    stuck.send(JSON.stringify({ type: 'subscribe', topic: big, payload: { since: 0 } }));
+    // Until what it asks for no longer takes effect: it waits for the reader, then.
+    const isServed = async () => {
+      stuck.send(
+        JSON.stringify({ type: 'publish', topic: small, payload: { event: 'page.asked', data: 1 } }),
+      );
+      return await client.next('page.asked', 1_000).then(
+        () => true,
+        () => false,
+      );
+    };
+    while (await isServed());
+    const signalledAt = performance.now();
+    server.kill('SIGTERM');
+    expect((await client.closed).code).toBe(1012);
+    expect(await server.exited).toBe(0);
+    expect(performance.now() - signalledAt).toBeLessThan(10_000);
+    stuck.destroy();
+  }, 60_000);
 
   test('[C1] a second SIGTERM ends it at once', async () => {
     const server = await spawnServer({ ...(await database.create()), DRAIN_SECONDS: '60' });
