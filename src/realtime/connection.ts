@@ -59,6 +59,8 @@ export class Connection implements Follower {
   upgradeToken: string | undefined;
   /** Of the user's own topic, which every live connection follows inside the server: revocation comes that way. [H5] */
   userStream: Stream | undefined;
+  /** When anything last came from the other end, a pong too; in ms of the monotonic clock. */
+  heardAtMs = performance.now();
   /** Topics that were left, the last one last, with the seq up to which each was heard. Few connections ever leave one. */
   #left: Map<string, number> | undefined;
   #socket: Socket | undefined;
@@ -141,7 +143,16 @@ export class Connection implements Follower {
   /** Sends one frame. A socket whose buffer is over its limit is closed: it resumes when it reads again. */
   send(frame: string): void {
     if (this.isClosed || this.#socket === undefined) return;
-    if (this.#socket.send(frame) === 0) this.#socket.terminate();
+    if (this.#socket.send(frame) === 0) this.cutOff();
+  }
+
+  ping(): void {
+    this.#socket?.ping();
+  }
+
+  /** Without a goodbye, which would wait for a peer that does not read. */
+  cutOff(): void {
+    this.#socket?.terminate();
   }
 
   /** The next command is of this lane, or of none: unless it has company there, all replies before it leave first. [E6] */

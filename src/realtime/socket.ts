@@ -11,6 +11,7 @@ import { Connection, type Subscription } from './connection.ts';
 import type { Core } from './core.ts';
 import { type CoreCommand, createDispatch, requireTopic } from './dispatch.ts';
 import type { LoggedEvent } from './event-log.ts';
+import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
 import {
   type AuthPayload,
   AuthPayload as AuthSchema,
@@ -46,6 +47,8 @@ export interface SocketDeps {
   readonly limits: SocketLimits;
   /** Exact origins; empty: any. [H6] */
   readonly allowedOrigins: readonly string[];
+  /** Shortened by tests. */
+  readonly heartbeat?: HeartbeatTimes;
 }
 
 export interface SocketDoor {
@@ -63,6 +66,7 @@ const sweepMs = 250;
 /** Unsent bytes at which a reader is cut off. Bun drops frames silently beyond it unless told to close. */
 const backpressureBytes = 1_048_576;
 
+/** For sockets that are closed here and never answer it; live ones have the heartbeat. */
 const idleSeconds = 120;
 
 const waitingFrames = 256;
@@ -110,6 +114,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     if (kind?.hasPresence) presence.leave(topic, userId);
   };
   const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
+  const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
 
   function listCoreCommands(): CoreCommand[] {
@@ -203,7 +208,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
       backpressureLimit: backpressureBytes,
       closeOnBackpressureLimit: true,
       idleTimeout: idleSeconds,
-      sendPings: true,
+      sendPings: false,
       perMessageDeflate: false,
       open(socket) {
         const connection = socket.data;
@@ -213,7 +218,14 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         connection.open(socket, upgradeToken ? () => hello.greet(connection, upgradeToken) : undefined);
       },
       message(socket, frame) {
+        socket.data.heardAtMs = performance.now();
         socket.data.receive(frame);
+      },
+      ping(socket) {
+        socket.data.heardAtMs = performance.now();
+      },
+      pong(socket) {
+        socket.data.heardAtMs = performance.now();
       },
       drain(socket) {
         socket.data.onDrain();
@@ -268,6 +280,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
 
     stop() {
       clearInterval(sweeper);
+      stopHeartbeat();
       for (const connection of connections.all)
         connection.close(closeCodes.restart, 'This instance has stopped.');
     },
