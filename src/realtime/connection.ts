@@ -28,9 +28,11 @@ export interface ConnectionLimits {
   readonly commandsPerSecond: number;
   /** Waiting frames; over it they are refused in their turn, over four times of it the connection is closed. */
   readonly waitingFrames: number;
+  /** Of the waiting frames together, but for the last one; over it the next are refused in their turn. */
+  readonly waitingBytes: number;
 }
 
-/** Handles one frame; must not throw. `isOverLimit`: refuse it, without looking further. */
+/** Handles one frame; must not throw. `isOverLimit`: refuse it; no more than its `id` and `type` are there. */
 export type HandleFrame = (
   connection: Connection,
   frame: string | Buffer,
@@ -69,6 +71,7 @@ export class Connection implements Follower {
   readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
   /** Only while frames wait: most connections are idle. */
   #waiting: WaitingFrame[] | undefined;
+  #waitingBytes = 0;
   #turn: Promise<void> | undefined;
   /** The lane of the commands whose replies are due. */
   #lane: string | undefined;
@@ -135,8 +138,11 @@ export class Connection implements Follower {
       this.close(closeCodes.overloaded, 'Too many frames are waiting.');
       return;
     }
-    const isOverLimit = !this.#takeAllowance() || this.#waiting.length >= bound;
-    this.#waiting.push({ frame, isOverLimit });
+    const isFull = this.#waiting.length >= bound || this.#waitingBytes >= this.#limits.waitingBytes;
+    const isOverLimit = !this.#takeAllowance() || isFull;
+    const kept = isOverLimit ? abridge(frame) : frame;
+    this.#waitingBytes += kept.length;
+    this.#waiting.push({ frame: kept, isOverLimit });
     this.#turn ??= this.#takeTurns();
   }
 
@@ -290,6 +296,7 @@ export class Connection implements Follower {
   async #takeTurns(first?: () => Promise<void>): Promise<void> {
     await first?.();
     for (let next = this.#waiting?.shift(); next !== undefined; next = this.#waiting?.shift()) {
+      this.#waitingBytes -= next.frame.length;
       if (this.isBackedUp) await this.waitUntilDrained();
       await this.#handleFrame(this, next.frame, next.isOverLimit);
     }
@@ -310,5 +317,17 @@ export class Connection implements Follower {
     if (this.#allowance < 1) return false;
     this.#allowance -= 1;
     return true;
+  }
+}
+
+/** Enough of a frame for refusing it in its turn: what is nonsense stays so, and the whole need not wait. */
+function abridge(frame: string | Buffer): string {
+  if (typeof frame !== 'string') return '';
+  const cut = (value: unknown) => (typeof value === 'string' ? value.slice(0, 65) : undefined);
+  try {
+    const { id, type }: { id?: unknown; type?: unknown } = JSON.parse(frame);
+    return JSON.stringify({ id: cut(id), type: cut(type) });
+  } catch {
+    return '';
   }
 }

@@ -70,6 +70,7 @@ const backpressureBytes = 1_048_576;
 const idleSeconds = 120;
 
 const waitingFrames = 256;
+const waitingBytes = 1_048_576;
 
 /** How long behind the last slot of a drain the rest may take to be answered. */
 const finishMs = 3_000;
@@ -107,7 +108,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
 
   core.observeUsers('session.revoked', (event) => closeSession(core, event));
   core.observeUsers('role.changed', (event) => void changeRole(event));
-  const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames };
+  const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames, waitingBytes };
   const onEnded = ({ userId }: Connection, { topic, stream }: Subscription): void => {
     hub.unfollow(stream);
     const kind = topicKinds.get(parseTopic(topic)?.kind ?? '');

@@ -74,6 +74,36 @@ onEachDatabase('floods of commands', (open) => {
     other.close();
   }, 30_000);
 
+  test('[E6] keeps 1 MiB of frames waiting behind a slow command, and refuses the rest in order', async () => {
+    const chat = await createGroup(server, ann);
+    const raw = await openRawSocket(server.port, { token: ann.accessToken });
+    await raw.next(({ type }) => type === 'welcome');
+    const release = await holdChat(server.db, chat);
+    raw.send(
+      JSON.stringify({ id: '0', type: 'message.send', payload: { chatId: chat.id, content: 'slow' } }),
+    );
+    const payload = { event: 'page.turned', data: 'x'.repeat(60_000) };
+    const ids = range(1, 40).map(String);
+    for (const id of ids)
+      raw.send(JSON.stringify({ id, type: 'publish', topic: 'app:public.pages', payload }));
+    raw.send('nonsense');
+    await raw.ping();
+    expect(raw.frames).toEqual([]);
+    await release();
+    expect(await raw.next(() => true)).toMatchObject({ type: 'ok', id: '0' });
+    const replies: Frame[] = [];
+    for (const _ of ids) replies.push(await raw.next(() => true));
+    expect(replies.map(({ id }) => id)).toEqual(ids);
+    // 17 of them are less than 1 MiB, and 18 more; the one behind the slow command no longer waits.
+    const isRefused = replies.map(({ error }) => error?.code === 'rate_limited');
+    const kept = isRefused.indexOf(true);
+    expect([18, 19]).toContain(kept);
+    expect(isRefused.slice(kept)).not.toContain(false);
+    // It is nonsense all the same.
+    expect((await raw.next(() => true)).error.code).toBe('invalid');
+    raw.destroy();
+  });
+
   test('[E6] closes with 1013 what goes on sending while 1,024 frames wait', async () => {
     const chat = await createGroup(server, ann);
     const other = await server.connect(ann);

@@ -336,7 +336,7 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0) {
   const connection = new Connection({
     upgradeToken: undefined,
     greetingDeadlineMs: deadlineMs,
-    limits: { commandsPerSecond: 0, waitingFrames: 256 },
+    limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_048_576 },
     handleFrame: async () => {},
     onEnded() {},
   });
