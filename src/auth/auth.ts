@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import type { Actor } from '../realtime/actor.ts';
 import type { Commit } from '../realtime/commit.ts';
+import type { Credentials } from '../realtime/hello.ts';
 import type { TopicKind } from '../realtime/module.ts';
 import { createAccounts } from './accounts.ts';
 import { type Audit, createAudit } from './audit.ts';
@@ -38,7 +39,7 @@ export interface Auth {
   readonly users: Users;
   readonly sessions: Sessions;
   /** Whose access token it is, by the token alone. Throws `unauthorized`. */
-  verify(token: string): Promise<{ actor: Actor; expiresAtMs: number }>;
+  verify(token: string): Promise<Credentials>;
   /** The actor with the role that the user has now. Throws `unauthorized` where the session has ended. */
   confirm(actor: Actor): Promise<Actor>;
   /** Makes admins of those whom ADMIN_EMAILS names. */
@@ -66,8 +67,8 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
     users,
     sessions,
     async verify(token) {
-      const { expiresAtMs, ...claims } = await tokens.verifyAccess(token);
-      return { actor: { ...claims, source: 'ws' }, expiresAtMs };
+      const { issuedAtMs, expiresAtMs, ...claims } = await tokens.verifyAccess(token);
+      return { actor: { ...claims, source: 'ws' }, issuedAtMs, expiresAtMs };
     },
     async confirm(actor) {
       // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.

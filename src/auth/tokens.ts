@@ -14,6 +14,7 @@ export interface AccessClaims {
 }
 
 export interface VerifiedClaims extends AccessClaims {
+  readonly issuedAtMs: number;
   readonly expiresAtMs: number;
   readonly topicGrants: TopicGrants | undefined;
 }
@@ -67,14 +68,15 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
   const verified = new Map<string, VerifiedClaims>();
   const readAccess = async (token: string): Promise<VerifiedClaims> => {
     const payload = await verifyJwt(token, accessKey);
-    const { sub, sid, role, exp, topics } = payload;
+    const { sub, sid, role, iat, exp, topics } = payload;
     const knownRole = roles.find((known) => known === role);
     if (sub === undefined || !uuid.test(sub) || typeof sid !== 'string' || !uuid.test(sid)) throw badToken();
-    if (knownRole === undefined || exp === undefined) throw badToken();
+    if (knownRole === undefined || typeof iat !== 'number' || exp === undefined) throw badToken();
     return {
       userId: sub,
       sessionId: sid,
       role: knownRole,
+      issuedAtMs: iat * 1000,
       expiresAtMs: exp * 1000,
       topicGrants: readTopicGrants(topics),
     };

@@ -22,6 +22,7 @@ import type { Stream } from './stream.ts';
 /** What a valid access token says. */
 export interface Credentials {
   readonly actor: Actor;
+  readonly issuedAtMs: number;
   readonly expiresAtMs: number;
 }
 
@@ -66,7 +67,7 @@ export type AuthPayload = Static<typeof AuthPayload>;
 /** How long a connection may stay without credentials. [H1] */
 export const greetingMs = 10_000;
 
-/** `auth.expiring` comes this long before expiry, or at half of a shorter token's life. [H4] */
+/** `auth.expiring` comes this long before expiry, or at half of a shorter token's life; at once where that is past. [H4] */
 const warningMs = 60_000;
 
 /** How often a client may ping, so that every proxy on the way keeps the connection. */
@@ -103,7 +104,8 @@ export function createHello(deps: HelloDeps): Hello {
   };
 
   const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
-    const { actor, expiresAtMs } = await deps.verify(token);
+    const credentials = await deps.verify(token);
+    const { actor } = credentials;
     const { maxConnectionsPerUser } = deps;
     const isFull = () =>
       maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).length >= maxConnectionsPerUser;
@@ -114,7 +116,7 @@ export function createHello(deps: HelloDeps): Hello {
       if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
       connection.userStream = stream;
-      connection.phase = live(confirmed, expiresAtMs);
+      connection.phase = live(confirmed, credentials);
     } catch (error) {
       deps.hub.unfollow(stream);
       throw error;
@@ -123,7 +125,7 @@ export function createHello(deps: HelloDeps): Hello {
     deps.presence.connect(connection.userId);
     deps.onSeen(connection.userId);
     if (replyId !== undefined) connection.send(JSON.stringify({ type: 'ok', id: replyId }));
-    connection.send(JSON.stringify({ type: 'welcome', payload: welcome(deps, connection, expiresAtMs) }));
+    connection.send(JSON.stringify({ type: 'welcome', payload: welcome(deps, connection, credentials) }));
   };
 
   const greet: Hello['greet'] = async (connection, token, replyId) => {
@@ -157,7 +159,7 @@ export function createHello(deps: HelloDeps): Hello {
       // The token that ends last counts, whole: the grants of an older one do not outlive it on this connection.
       if (next.expiresAtMs < phase.expiresAtMs)
         return { payload: { expiresAt: toInstant(phase.expiresAtMs) } };
-      connection.phase = live({ ...actor, topicGrants: next.actor.topicGrants }, next.expiresAtMs);
+      connection.phase = live({ ...actor, topicGrants: next.actor.topicGrants }, next);
       return { payload: { expiresAt: toInstant(next.expiresAtMs) } };
     },
     sweep(nowMs) {
@@ -174,8 +176,8 @@ export function createHello(deps: HelloDeps): Hello {
   };
 }
 
-function live(actor: Actor, expiresAtMs: number): Connection['phase'] {
-  const lifeMs = expiresAtMs - Date.now();
+function live(actor: Actor, { issuedAtMs, expiresAtMs }: Credentials): Connection['phase'] {
+  const lifeMs = expiresAtMs - issuedAtMs;
   return { name: 'live', actor, expiresAtMs, warnAtMs: expiresAtMs - Math.min(warningMs, lifeMs / 2) };
 }
 
@@ -202,7 +204,7 @@ function sweepOne(connection: Connection, nowMs: number): void {
   }
 }
 
-function welcome(deps: HelloDeps, connection: Connection, expiresAtMs: number): WelcomePayload {
+function welcome(deps: HelloDeps, connection: Connection, { expiresAtMs }: Credentials): WelcomePayload {
   return {
     connectionId: connection.id,
     userId: connection.userId,

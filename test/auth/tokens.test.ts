@@ -39,6 +39,7 @@ onEachDatabase('access tokens', (open) => {
       { exp: 'tomorrow' },
       { nbf: now + 60 },
       { iat: undefined },
+      { iat: 'yesterday' },
       { iss: 'somebody' },
       { iss: undefined },
       { aud: 'somebody' },

@@ -306,6 +306,26 @@ test('[H4] warns once, 60 s before the end of a long token, and closes at the en
   expect(closes).toEqual([4401]);
 });
 
+test('[H4] warns by the life of the token, however late it connects; at once where the time is past', async () => {
+  const now = Date.now();
+  const tokens = [
+    { lifeMs: 900_000, leftMs: 80_000, warnsInMs: 20_000 },
+    { lifeMs: 900_000, leftMs: 30_000, warnsInMs: 0 },
+    { lifeMs: 40_000, leftMs: 30_000, warnsInMs: 10_000 },
+    { lifeMs: 40_000, leftMs: 10_000, warnsInMs: 0 },
+  ];
+  for (const { lifeMs, leftMs, warnsInMs } of tokens) {
+    const expiresAtMs = now + leftMs;
+    const { connection, sent, deps } = createGreeting(now + 10_000, expiresAtMs, expiresAtMs - lifeMs);
+    const hello = createHello(deps);
+    await hello.greet(connection, 'good');
+    if (warnsInMs > 0) hello.sweep(now + warnsInMs - 1);
+    expect(sent.map(({ type }) => type)).toEqual(['welcome']);
+    hello.sweep(now + warnsInMs);
+    expect(sent.map(({ type }) => type)).toEqual(['welcome', 'auth.expiring']);
+  }
+});
+
 test('[H5] believes no reading of the session that its end, or another role, has overtaken', async () => {
   const change = { topic: 'user:u', seq: 1, type: 'session.revoked', frame: '{}', shutsOut: undefined };
   for (const isRevoked of [true, false]) {
@@ -330,7 +350,7 @@ test('[H5] believes no reading of the session that its end, or another role, has
 });
 
 /** A connection on a fake socket, and a hello that finds every token good. */
-function createGreeting(deadlineMs: number, expiresAtMs = 0) {
+function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.now()) {
   const sent: Frame[] = [];
   const closes: number[] = [];
   const connection = new Connection({
@@ -352,7 +372,7 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0) {
     connections,
     hub: { follow: async () => ({ position: 0 }), unfollow() {} },
     presence: { connect() {}, disconnect() {} },
-    verify: async () => ({ actor, expiresAtMs }),
+    verify: async () => ({ actor, issuedAtMs, expiresAtMs }),
     confirm: async () => actor,
     onSeen() {},
     toRefusal: (error: unknown) =>

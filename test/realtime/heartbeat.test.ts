@@ -42,7 +42,7 @@ beforeAll(async () => {
     core,
     commands: [],
     topicKinds: [{ kind: 'app', hasPresence: false, mayFollow: async () => true }],
-    verify: async () => ({ actor, expiresAtMs: Date.now() + 900_000 }),
+    verify: async () => ({ actor, issuedAtMs: Date.now(), expiresAtMs: Date.now() + 900_000 }),
     confirm: async () => actor,
     onRefused() {},
     onSeen() {},
