@@ -256,8 +256,8 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         handleFrame: dispatch,
         onEnded,
       });
-      const protocol = chooseProtocol(request);
-      const headers = protocol === undefined ? undefined : { 'Sec-WebSocket-Protocol': protocol };
+      // Empty, it is left out. Without it Bun answers with the first one offered, which may be a token. [H1]
+      const headers = { 'Sec-WebSocket-Protocol': chooseProtocol(request) ?? '' };
       if (server.upgrade(request, { data: connection, headers })) return undefined;
       return refuseUpgrade(new AppError('invalid', 'Expected a WebSocket upgrade (RFC 6455) on this path.'));
     },

@@ -56,6 +56,18 @@ onEachDatabase('hello', (open, database) => {
     await welcomed(await openClient(url, { protocols }), bob);
   });
 
+  test('[H1] answers with no subprotocol but its own, whatever is offered', async () => {
+    const bearer = `bearer.${ann.accessToken}`;
+    for (const offered of [bearer, 'foo, bar', 'carillon.v2', `carillon.v2, ${bearer}`, undefined]) {
+      const headers = offered === undefined ? {} : { 'Sec-WebSocket-Protocol': offered };
+      const raw = await openRawSocket(server.port, { token: ann.accessToken, headers });
+      expect(raw.status).toBe(101);
+      expect(raw.head.toLowerCase()).not.toContain('sec-websocket-protocol');
+      await raw.next(({ type }) => type === 'welcome');
+      raw.destroy();
+    }
+  });
+
   test('[H1] takes the token from the query', async () => {
     await welcomed(await openClient(`${url}?token=${ann.accessToken}`), ann);
   });
