@@ -10,7 +10,7 @@ import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
 import { connectDatabase, type Database } from './db/connect.ts';
 import { createApp } from './http/app.ts';
-import { answer } from './http/errors.ts';
+import { answer as answerRefusal } from './http/errors.ts';
 import { listModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge-memory.ts';
@@ -69,6 +69,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     confirm: auth.confirm,
     onRefused: createRefusals(db, auth.audit, warn('auditing a refusal')),
     onSeen: lastSeen.note,
+    answerRefusal,
     instanceId: config.instanceId,
     limits: {
       frameBytes: config.maxFrameBytes,
@@ -106,11 +107,13 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     fetch(request, self) {
       const url = URL.parse(request.url);
       if (url === null) {
-        return answer(new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'));
+        return answerRefusal(
+          new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'),
+        );
       }
       return url.pathname === '/ws' ? door.upgrade(request, self) : route(request);
     },
-    error: (error) => answer(core.toRefusal(error, 'a request')),
+    error: (error) => answerRefusal(core.toRefusal(error, 'a request')),
   });
   server = listening;
   core.attach(listening);

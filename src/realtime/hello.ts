@@ -220,7 +220,9 @@ function welcome(deps: HelloDeps, connection: Connection, { expiresAtMs }: Crede
 const toInstant = (ms: number): string => new Date(ms).toISOString();
 
 function tooManyConnections(limit: number): AppError {
-  return new AppError('rate_limited', `A user may have ${limit} connections. Close another one first.`);
+  return new AppError('rate_limited', `A user may have ${limit} connections. Close another one first.`, {
+    retryAfterMs: 1_000,
+  });
 }
 
 function closeCodeOf(refusal: AppError): number {

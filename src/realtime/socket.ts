@@ -43,6 +43,8 @@ export interface SocketDeps {
   readonly onRefused: (actor: Actor, topic: string) => void;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;
+  /** The HTTP answer to an upgrade that is refused. [X] */
+  readonly answerRefusal: (refusal: AppError) => Response;
   readonly instanceId: string;
   readonly limits: SocketLimits;
   /** Exact origins; empty: any. [H6] */
@@ -242,10 +244,10 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     upgrade(request, server) {
       const origin = request.headers.get('origin');
       if (origin !== null && deps.allowedOrigins.length > 0 && !deps.allowedOrigins.includes(origin)) {
-        return refuseUpgrade(new AppError('forbidden', 'This origin may not connect.')); // [H6]
+        return deps.answerRefusal(new AppError('forbidden', 'This origin may not connect.')); // [H6]
       }
       if (isDraining) {
-        return refuseUpgrade(
+        return deps.answerRefusal(
           new AppError('unavailable', 'This instance is going away.', { retryAfterMs: 1_000 }),
         );
       }
@@ -259,7 +261,9 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
       // Empty, it is left out. Without it Bun answers with the first one offered, which may be a token. [H1]
       const headers = { 'Sec-WebSocket-Protocol': chooseProtocol(request) ?? '' };
       if (server.upgrade(request, { data: connection, headers })) return undefined;
-      return refuseUpgrade(new AppError('invalid', 'Expected a WebSocket upgrade (RFC 6455) on this path.'));
+      return deps.answerRefusal(
+        new AppError('invalid', 'Expected a WebSocket upgrade (RFC 6455) on this path.'),
+      );
     },
 
     async drain(drainMs) {
@@ -305,11 +309,4 @@ function closeSession({ connections }: Core, event: LoggedEvent): void {
 
 function parseEvent(event: LoggedEvent): { topic: string; payload: unknown } {
   return JSON.parse(event.frame);
-}
-
-function refuseUpgrade(error: AppError): Response {
-  return Response.json(
-    { error: { code: error.code, message: error.message, retryAfterMs: error.retryAfterMs } },
-    { status: error.status },
-  );
 }

@@ -59,7 +59,7 @@ onEachDatabase('hello', (open, database) => {
   test('[H1] answers with no subprotocol but its own, whatever is offered', async () => {
     const bearer = `bearer.${ann.accessToken}`;
     for (const offered of [bearer, 'foo, bar', 'carillon.v2', `carillon.v2, ${bearer}`, undefined]) {
-      const headers = offered === undefined ? {} : { 'Sec-WebSocket-Protocol': offered };
+      const headers: Record<string, string> = offered ? { 'Sec-WebSocket-Protocol': offered } : {};
       const raw = await openRawSocket(server.port, { token: ann.accessToken, headers });
       expect(raw.status).toBe(101);
       expect(raw.head.toLowerCase()).not.toContain('sec-websocket-protocol');
@@ -157,7 +157,7 @@ onEachDatabase('hello', (open, database) => {
     const user = await small.register('Cy');
     const [first, second] = [await small.connect(user), await small.connect(user)];
     const third = await openClient(`${small.url.replace('http', 'ws')}/ws?token=${user.accessToken}`);
-    expect((await third.next('error')).error.code).toBe('rate_limited');
+    expect((await third.next('error')).error).toMatchObject({ code: 'rate_limited', retryAfterMs: 1_000 });
     expect((await third.closed).code).toBe(1013);
     // Another user has places of its own, and those who are in stay.
     (await small.connect(await small.register('Di'))).close();

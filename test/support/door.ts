@@ -1,0 +1,70 @@
+// The socket's door alone, on a core without modules: every token is good, and anybody may follow `app:` topics.
+
+import pino from 'pino';
+import { connectDatabase } from '../../src/db/connect.ts';
+import { answer as answerRefusal } from '../../src/http/errors.ts';
+import { createMemoryBridge } from '../../src/realtime/bridge-memory.ts';
+import type { Connection } from '../../src/realtime/connection.ts';
+import { type Core, createCore } from '../../src/realtime/core.ts';
+import type { HeartbeatTimes } from '../../src/realtime/heartbeat.ts';
+import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
+import { createSocketDoor, type SocketDoor } from '../../src/realtime/socket.ts';
+import { createDataFolder } from './embedded.ts';
+import { removeFolder } from './janitor.ts';
+
+export interface OpenDoor {
+  readonly core: Core;
+  readonly door: SocketDoor;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
+  const logger = pino({ level: 'silent' });
+  const folder = await createDataFolder();
+  const database = await connectDatabase(
+    { databaseUrl: undefined, databasePool: 1, dataDir: folder },
+    logger,
+  );
+  const core = await createCore({
+    db: database.db,
+    bridge: createMemoryBridge(true),
+    createPresence: async (announce) => createMemoryPresence(announce),
+    retention: { hours: 0, perTopic: 0 },
+    logger,
+  });
+  const actor = { userId: crypto.randomUUID(), sessionId: 'session', role: 'user', source: 'ws' } as const;
+  const door = createSocketDoor({
+    core,
+    commands: [],
+    topicKinds: [{ kind: 'app', hasPresence: false, mayFollow: async () => true }],
+    verify: async () => ({ actor, issuedAtMs: Date.now(), expiresAtMs: Date.now() + 900_000 }),
+    confirm: async () => actor,
+    onRefused() {},
+    onSeen() {},
+    answerRefusal,
+    instanceId: 'test',
+    limits: { frameBytes: 65_536, subscriptions: 0, commandsPerSecond: 0, connectionsPerUser: 0 },
+    allowedOrigins: [],
+    heartbeat,
+  });
+  const server = Bun.serve<Connection>({
+    port: 0,
+    hostname: '127.0.0.1',
+    websocket: door.handlers,
+    fetch: (request, self) => door.upgrade(request, self),
+  });
+  core.attach(server);
+  return {
+    core,
+    door,
+    port: server.port ?? 0,
+    async stop() {
+      door.stop();
+      await server.stop(true);
+      await core.stop();
+      await database.close();
+      await removeFolder(folder);
+    },
+  };
+}
