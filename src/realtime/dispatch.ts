@@ -28,8 +28,15 @@ export interface Reply {
 export interface DispatchDeps {
   readonly coreCommands: readonly CoreCommand[];
   readonly commands: readonly Command[];
-  /** The first frame of a connection that brought no credentials with its upgrade; undefined: it is no envelope. [H1] */
-  readonly greet: (connection: Connection, frame: ClientFrame | undefined) => Promise<void>;
+  /**
+   * The first frame of a connection that brought no credentials with its upgrade; undefined: it is no envelope. [H1]
+   * `replyId`: the id of either, where it is valid. [E2]
+   */
+  readonly greet: (
+    connection: Connection,
+    frame: ClientFrame | undefined,
+    replyId: string | undefined,
+  ) => Promise<void>;
   readonly toRefusal: (error: unknown, what: string) => AppError;
 }
 
@@ -93,6 +100,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const lane = parsed.frame && !isOverLimit ? routes.get(parsed.frame.type)?.lane : undefined;
     if (lane !== undefined && parsed.frame !== undefined && connection.isLive) {
       await connection.enterLane(lane);
+      if (connection.isClosed) return; // while it waited
       const { promise, resolve } = Promise.withResolvers<void>();
       const settled = settle(connection, parsed.frame, resolve);
       connection.replyInTurn(settled.then(({ text }) => text));
@@ -101,8 +109,9 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       return;
     }
     await connection.enterLane(undefined);
+    if (connection.isClosed) return;
     if (!connection.isLive) {
-      await deps.greet(connection, parsed.frame);
+      await deps.greet(connection, parsed.frame, parsed.frame ? parsed.frame.id : parsed.id);
     } else if (parsed.frame === undefined) {
       sendError(connection, parsed.id, parsed.problem);
       if (parsed.isNonsense && connection.countNonsense()) {

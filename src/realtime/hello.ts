@@ -5,6 +5,7 @@ import { Value } from '@sinclair/typebox/value';
 import {
   type ClientFrame,
   closeCodes,
+  FrameId,
   protocolVersion,
   subprotocol,
   type WelcomePayload,
@@ -47,7 +48,11 @@ export interface Hello {
   /** Makes the connection live, or refuses and closes it. Never throws. */
   greet(connection: Connection, token: string, replyId?: string): Promise<void>;
   /** The first frame, where the upgrade brought no token. [H1] */
-  greetByFrame(connection: Connection, frame: ClientFrame | undefined): Promise<void>;
+  greetByFrame(
+    connection: Connection,
+    frame: ClientFrame | undefined,
+    replyId: string | undefined,
+  ): Promise<void>;
   /** `auth` on a live connection. [H4] */
   renew(connection: Connection, token: string): Promise<Reply>;
   /** Warns of expiry, and closes what has expired or never said who it is. Call it often. */
@@ -63,6 +68,12 @@ export const AuthPayload = Type.Object(
   },
 );
 export type AuthPayload = Static<typeof AuthPayload>;
+
+/** Like `auth` on a live connection it takes neither topic nor key. */
+const AuthFrame = Type.Object(
+  { id: Type.Optional(FrameId), type: Type.Literal('auth'), payload: AuthPayload },
+  { additionalProperties: false },
+);
 
 /** How long a connection may stay without credentials. [H1] */
 export const greetingMs = 10_000;
@@ -140,13 +151,13 @@ export function createHello(deps: HelloDeps): Hello {
 
   return {
     greet,
-    async greetByFrame(connection, frame) {
-      if (frame?.type === 'auth' && Value.Check(AuthPayload, frame.payload)) {
-        await greet(connection, frame.payload.token, frame.id);
+    async greetByFrame(connection, frame, replyId) {
+      if (frame !== undefined && Value.Check(AuthFrame, frame)) {
+        await greet(connection, frame.payload.token, replyId);
         return;
       }
       const message = 'The first frame must be { "type": "auth", "payload": { "token": "…" } }.';
-      sendError(connection, frame?.id, new AppError('unauthorized', message));
+      sendError(connection, replyId, new AppError('unauthorized', message));
       connection.close(closeCodes.unauthorized, 'The first frame must be auth.');
     },
     async renew(connection, token) {

@@ -132,13 +132,23 @@ onEachDatabase('hello', (open, database) => {
       { id: 'a', type: 'auth' },
       { id: 'a', type: 'auth', payload: { token: 7 } },
       { id: 'a', type: 'auth', payload: { token: ann.accessToken, extra: 1 } },
+      { id: 'a', type: 'auth', payload: { token: ann.accessToken }, extra: 1 },
+      { id: 'a', type: 'auth', payload: { token: ann.accessToken }, key: 'k' },
+      { id: 'a', type: 'auth', payload: { token: ann.accessToken }, topic: `user:${ann.id}` },
+      { id: 'a', type: 'AUTH' },
+      { id: 'a' },
     ];
     for (const frame of others) {
       const client = await openClient(url);
       client.send(frame);
       await refused(client, 'a');
     }
-    for (const bytes of ['nonsense', '[]', new TextEncoder().encode('{"type":"auth"}')]) {
+    for (const bytes of [
+      'nonsense',
+      '[]',
+      '{"id":7,"type":"auth"}',
+      new TextEncoder().encode('{"type":"auth"}'),
+    ]) {
       const client = await openClient(url);
       client.sendRaw(bytes);
       await refused(client);
