@@ -84,8 +84,9 @@ export async function createCore({ db, bridge, createPresence, retention, logger
     onBug: reportBug,
   });
   const announce: Announce = (event) => hub.announce(event);
+  // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
   const presence = await createPresence((type, topic, userId) =>
-    announce({ topic, type, payload: { userId }, actor: undefined }),
+    announce({ topic, type, payload: { userId }, actor: undefined, exceptUserId: userId }),
   );
 
   const [log] = await queryRows<{ epoch: string }>(db, sql`SELECT epoch FROM event_log`);

@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { TestUser } from '../support/api.ts';
 import type { Frame, TestClient } from '../support/client.ts';
+import { describeWith } from '../support/needs.ts';
+import { redisMissing, startRedis } from '../support/redis.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 import { createGroup, range, type TestChat } from './chat.ts';
 
@@ -94,6 +96,34 @@ onEachDatabase('presence', (open) => {
       ['presence.joined', bob.id],
     ]);
     for (const client of [first, second, cys]) client.close();
+  });
+
+  const expectOthersTold = async (on: TestServer) => {
+    const [first, second] = [await on.register('Dee'), await on.register('Eve')];
+    const chat = await createGroup(on, first, [second]);
+    const [firsts, seconds] = [await on.connect(first), await on.connect(second)];
+    await firsts.subscribe(chat.topic);
+    await seconds.subscribe(chat.topic);
+    await firsts.next(isAbout(second, chat, 'presence.joined'));
+    await seconds.request('ping');
+    expect(presenceOf(firsts, chat)).toEqual([['presence.joined', second.id]]);
+    expect(presenceOf(seconds, chat)).toEqual([]);
+    firsts.close();
+    seconds.close();
+  };
+
+  test('[P1] tells the others who came, and not those who did', async () => {
+    await expectOthersTold(server);
+  });
+
+  describeWith('counted in Redis', redisMissing, () => {
+    test('[O4] it tells the others who came, and not those who did', async () => {
+      const redis = await startRedis();
+      const counting = await open({ REDIS_URL: redis.url });
+      await expectOthersTold(counting);
+      await counting.stop();
+      await redis.stop();
+    });
   });
 
   test('[P1] announces the last device out after 5 s, and nothing about who came back before', async () => {
