@@ -37,7 +37,12 @@ try {
       },
       config.drainSeconds * 1_000 + stopPatienceMs,
     ).unref();
-    await instance.stop();
+    try {
+      await instance.stop();
+    } catch (error) {
+      logger.error({ err: error }, 'could not stop in order');
+      process.exit(1);
+    }
     logger.info('stopped');
     process.exit(0);
   };

@@ -64,7 +64,7 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
       await server.stop(true);
       await core.stop();
       await database.close();
-      await removeFolder(folder);
+      removeFolder(folder);
     },
   };
 }

@@ -11,10 +11,13 @@ export interface ServerProcess extends Api, Child {
   readonly port: number;
 }
 
-/** Runs `bun src/main.ts` on the database that `env` names, and waits for its ready line. */
-export async function spawnServer(env: Env): Promise<ServerProcess> {
+/**
+ * Runs `bun src/main.ts` on the database that `env` names, and waits for its ready line. `preload`: a file that Bun loads
+ * before it.
+ */
+export async function spawnServer(env: Env, preload?: string): Promise<ServerProcess> {
   const child = await startChild({
-    command: [process.execPath, 'src/main.ts'],
+    command: [process.execPath, ...(preload ? ['--preload', preload] : []), 'src/main.ts'],
     cwd: project,
     // Nothing of the tests' own environment but what a program needs to run at all.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...quietEnv, LOG_LEVEL: 'info', ...env },
