@@ -302,14 +302,15 @@ function testSharedPresence(start: () => Promise<Backend>): void {
 
   test('an announcement that fails stops neither the others nor the renewals', async () => {
     const [killed, killedToo] = await Promise.all([open(), open()]);
+    const topic = newTopic();
     const left: string[] = [];
     const redis = connectRedis(url);
     const one = await createRedisPresence(
       {
         redis,
         instanceId: crypto.randomUUID(),
-        announce(type, _, userId) {
-          if (type !== 'presence.left') return;
+        announce(type, name, userId) {
+          if (type !== 'presence.left' || name !== topic) return;
           left.push(userId);
           throw new Error('not announced');
         },
@@ -317,7 +318,6 @@ function testSharedPresence(start: () => Promise<Backend>): void {
       },
       times,
     );
-    const topic = newTopic();
     for (const userId of ['ann', 'ben']) killed.presence.join(topic, userId);
     killedToo.presence.join(topic, 'cem');
     await until(async () => (await one.list(topic)).size === 3, 'all are counted');
