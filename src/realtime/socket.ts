@@ -1,7 +1,5 @@
-// The WebSocket door: Bun's handlers, the upgrade, the commands of the core itself, revocation, and draining.
+// The WebSocket door: Bun's handlers, the upgrade, and draining. What a connection is made of comes together here.
 
-import { Type } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
 import type { Server, WebSocketHandler } from 'bun';
 import { closeCodes } from '../protocol/envelope.ts';
 import { AppError } from '../protocol/errors.ts';
@@ -9,20 +7,13 @@ import { parseTopic } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
 import { Connection, type Subscription } from './connection.ts';
 import type { Core } from './core.ts';
-import { type CoreCommand, createDispatch, requireTopic } from './dispatch.ts';
-import type { LoggedEvent } from './event-log.ts';
+import { listCoreCommands } from './core-commands.ts';
+import { createDispatch } from './dispatch.ts';
 import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
-import {
-  type AuthPayload,
-  AuthPayload as AuthSchema,
-  type Credentials,
-  chooseProtocol,
-  createHello,
-  findToken,
-  greetingMs,
-} from './hello.ts';
+import { type Credentials, chooseProtocol, createHello, findToken, greetingMs } from './hello.ts';
 import type { Command, TopicKind } from './module.ts';
-import { createSubscriber, SubscribePayload } from './subscribe.ts';
+import { watchRights } from './rights.ts';
+import { createSubscriber } from './subscribe.ts';
 
 export interface SocketLimits {
   /** 0: 16 MiB. */
@@ -101,15 +92,14 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     maxSubscriptions: limits.subscriptions,
     onRefused: deps.onRefused,
   });
+  const rights = watchRights(core, subscriber);
   const dispatch = createDispatch({
-    coreCommands: listCoreCommands(),
+    coreCommands: listCoreCommands({ hello, subscriber, rights, presence }),
     commands: deps.commands,
     greet: hello.greetByFrame,
     toRefusal: core.toRefusal,
   });
 
-  core.observeUsers('session.revoked', (event) => closeSession(core, event));
-  core.observeUsers('role.changed', (event) => void changeRole(event));
   const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames, waitingBytes };
   const onEnded = ({ userId }: Connection, { topic, stream }: Subscription): void => {
     hub.unfollow(stream);
@@ -119,91 +109,6 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
   const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
   const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
-
-  function listCoreCommands(): CoreCommand[] {
-    const empty = Type.Object({}, { additionalProperties: false });
-    return [
-      {
-        type: 'auth',
-        input: AuthSchema,
-        takesTopic: false,
-        async run(connection, { payload }) {
-          const reply = await hello.renew(connection, (payload as AuthPayload).token); // checked by dispatch
-          // Other kinds of topic do not depend on what the token grants.
-          const apps = [...connection.subscriptions.keys()].filter(
-            (name) => parseTopic(name)?.kind === 'app',
-          );
-          await checkAgain(connection, apps);
-          return reply;
-        },
-      },
-      {
-        type: 'ping',
-        input: empty,
-        takesTopic: false,
-        run: async () => ({ type: 'pong', payload: { at: new Date().toISOString() } }),
-      },
-      {
-        type: 'subscribe',
-        input: SubscribePayload,
-        takesTopic: true,
-        async run(connection, { topic, payload }) {
-          const request = payload as SubscribePayload; // checked by dispatch
-          if ('topics' in request) {
-            if (topic !== undefined)
-              throw new AppError('invalid', 'Give either topic or payload.topics, not both.');
-            return await subscriber.subscribeMany(connection, request.topics);
-          }
-          return await subscriber.subscribe(connection, { ...request, topic: requireTopic(topic) });
-        },
-      },
-      {
-        type: 'unsubscribe',
-        input: empty,
-        takesTopic: true,
-        async run(connection, { topic }) {
-          connection.endSubscription(requireTopic(topic));
-          return { payload: { topic } };
-        },
-      },
-      {
-        type: 'presence.list',
-        input: empty,
-        takesTopic: true,
-        async run(connection, frame) {
-          const topic = requireTopic(frame.topic);
-          const kind = await subscriber.authorize(connection.actor, topic);
-          if (!kind.hasPresence) {
-            throw new AppError('invalid', `Topics of the kind ${kind.kind} have no presence.`);
-          }
-          const users = [...(await presence.list(topic))].map(([userId, devices]) => ({ userId, devices }));
-          return { payload: { topic, users } };
-        },
-      },
-    ];
-  }
-
-  /** The new role counts at once; topics that it no longer opens are taken away. [S7] */
-  async function changeRole(event: LoggedEvent): Promise<void> {
-    const { topic, payload } = parseEvent(event);
-    if (!Value.Check(RoleChanged, payload)) return;
-    for (const connection of connections.ofUser(parseTopic(topic)?.id ?? '')) {
-      if (connection.phase.name !== 'live') continue;
-      connection.phase = { ...connection.phase, actor: { ...connection.actor, role: payload.role } };
-      await checkAgain(connection, [...connection.subscriptions.keys()]);
-    }
-  }
-
-  /** Ends the subscriptions that the actor no longer has a right to. */
-  async function checkAgain(connection: Connection, topics: readonly string[]): Promise<void> {
-    for (const name of topics) {
-      await subscriber.authorize(connection.actor, name).catch((error: unknown) => {
-        // What cannot be checked is taken away as well: the client asks again.
-        core.toRefusal(error, `checking ${name} again`);
-        connection.loseTopic(name);
-      });
-    }
-  }
 
   return {
     handlers: {
@@ -290,23 +195,4 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         connection.close(closeCodes.restart, 'This instance has stopped.');
     },
   };
-}
-
-const SessionRevoked = Type.Object({ sessionId: Type.String(), reason: Type.String() });
-const RoleChanged = Type.Object({
-  role: Type.Union([Type.Literal('user'), Type.Literal('worker'), Type.Literal('admin')]),
-});
-
-/** [H5] */
-function closeSession({ connections }: Core, event: LoggedEvent): void {
-  const { topic, payload } = parseEvent(event);
-  if (!Value.Check(SessionRevoked, payload)) return;
-  for (const connection of connections.ofUser(parseTopic(topic)?.id ?? '')) {
-    if (connection.actor.sessionId === payload.sessionId)
-      connection.close(closeCodes.revoked, payload.reason);
-  }
-}
-
-function parseEvent(event: LoggedEvent): { topic: string; payload: unknown } {
-  return JSON.parse(event.frame);
 }
