@@ -5,7 +5,7 @@ import { createAuth } from './auth/auth.ts';
 import { startLastSeen } from './auth/last-seen.ts';
 import { createPresenceRoutes } from './auth/presence-routes.ts';
 import { countInMemory, countInRedis } from './auth/rate-limits.ts';
-import { createRefusals } from './auth/refusals.ts';
+import { createLimitHits, createRefusals } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
 import { connectDatabase, type Database } from './db/connect.ts';
@@ -68,6 +68,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     verify: auth.verify,
     confirm: auth.confirm,
     onRefused: createRefusals(db, auth.audit, warn('auditing a refusal')),
+    onLimited: createLimitHits(db, auth.audit, warn('auditing a refusal')),
     onSeen: lastSeen.note,
     answerRefusal,
     instanceId: config.instanceId,

@@ -6,6 +6,7 @@ import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { ClientFrame, closeCodes, typePattern } from '../protocol/envelope.ts';
 import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
 import { listFieldErrors } from '../protocol/field-errors.ts';
+import type { Actor } from './actor.ts';
 import type { Connection } from './connection.ts';
 import type { Command } from './module.ts';
 
@@ -37,6 +38,8 @@ export interface DispatchDeps {
     frame: ClientFrame | undefined,
     replyId: string | undefined,
   ) => Promise<void>;
+  /** A connection sent more commands than it may. */
+  readonly onLimited: (actor: Actor, limit: 'commands a second') => void;
   readonly toRefusal: (error: unknown, what: string) => AppError;
 }
 
@@ -118,6 +121,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         connection.close(closeCodes.nonsense, 'Too many frames that are no envelopes.');
       }
     } else if (isOverLimit) {
+      deps.onLimited(connection.actor, 'commands a second');
       sendError(connection, parsed.frame.id, overLimit());
     } else {
       const { text, afterReply } = await settle(connection, parsed.frame, () => {});

@@ -37,6 +37,8 @@ export interface HelloDeps {
   readonly confirm: (actor: Actor) => Promise<Actor>;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;
+  /** A user has as many connections as there may be. */
+  readonly onLimited: (actor: Actor, limit: 'connections') => void;
   readonly toRefusal: (error: unknown, what: string) => AppError;
   readonly instanceId: string;
   readonly limits: WelcomePayload['limits'];
@@ -118,14 +120,21 @@ export function createHello(deps: HelloDeps): Hello {
     const credentials = await deps.verify(token);
     const { actor } = credentials;
     const { maxConnectionsPerUser } = deps;
-    const isFull = () =>
-      maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).length >= maxConnectionsPerUser;
-    if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
+    const requireRoom = () => {
+      const isFull =
+        maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).length >= maxConnectionsPerUser;
+      if (!isFull) return;
+      deps.onLimited(actor, 'connections');
+      throw tooManyConnections(maxConnectionsPerUser);
+    };
+    requireRoom();
     const stream = await deps.hub.follow(userTopic(actor.userId));
     try {
       const confirmed = await confirmAt(stream, actor);
-      if (isFull()) throw tooManyConnections(maxConnectionsPerUser);
+      requireRoom();
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
+      // Given up meanwhile, it would bring no revocation.
+      if (!deps.hub.serves(stream)) throw new AppError('unavailable', 'Try again.', { retryAfterMs: 1_000 });
       connection.userStream = stream;
       connection.phase = live(confirmed, credentials);
     } catch (error) {

@@ -32,6 +32,7 @@ export interface SocketDeps {
   /** Reads whether session and user are still good; throws `unauthorized`, answers the actor with its current role. */
   readonly confirm: (actor: Actor) => Promise<Actor>;
   readonly onRefused: (actor: Actor, topic: string) => void;
+  readonly onLimited: (actor: Actor, limit: 'commands a second' | 'connections') => void;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;
   /** The HTTP answer to an upgrade that is refused. [X] */
@@ -97,6 +98,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     coreCommands: listCoreCommands({ hello, subscriber, rights, presence }),
     commands: deps.commands,
     greet: hello.greetByFrame,
+    onLimited: deps.onLimited,
     toRefusal: core.toRefusal,
   });
 

@@ -87,7 +87,6 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
   const subscribe: Subscriber['subscribe'] = async (connection, request) => {
     const { topic } = request;
     const { kind, id } = kindOf(topic);
-    const { actor } = connection;
     if (request.snapshot && kind.readSnapshot === undefined) {
       throw new AppError('invalid', `Topics of the kind ${kind.kind} have no snapshot: leave it out.`);
     }
@@ -104,7 +103,12 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     }
     const stream = await deps.hub.follow(topic);
     try {
-      const entry = await readEntry(deps, { stream, kind, id, actor, request });
+      let actor: Actor;
+      let entry: Entry | undefined;
+      do {
+        actor = connection.actor;
+        entry = await readEntry(deps, { stream, kind, id, actor, request });
+      } while (actor !== connection.actor); // another role meanwhile, and other rights
       if (entry === undefined) return refuse(actor, topic);
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
       // It was given up meanwhile, and those who followed it were told to come back.

@@ -7,6 +7,7 @@ import { countInMemory, createRateLimits, type RateLimits } from '../../src/auth
 import { createLimitHits } from '../../src/auth/refusals.ts';
 import { type Db, queryRows } from '../../src/db/connect.ts';
 import { AppError } from '../../src/protocol/errors.ts';
+import { openClient } from '../support/client.ts';
 import { onEachDatabase } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -114,6 +115,20 @@ onEachDatabase('rate limits', (open) => {
     expect(hits).toHaveLength(4);
     expect(hits).toEqual(expect.arrayContaining([...rowsOf(ann), ...rowsOf(bob)]));
     expect(failures).toEqual([]);
+  });
+
+  test('too many commands and too many connections are in the audit log', async () => {
+    const server = await open({ MAX_COMMANDS_PER_SECOND: '2', MAX_CONNECTIONS_PER_USER: '1' });
+    const ann = await server.register('Ann');
+    const client = await server.connect(ann);
+    const replies = await Promise.all(Array.from({ length: 9 }, () => client.request('ping')));
+    expect(replies.at(-1)?.error.code).toBe('rate_limited');
+    const second = await openClient(`${server.url.replace('http', 'ws')}/ws?token=${ann.accessToken}`);
+    expect((await second.closed).code).toBe(1013);
+    const readLimits = async () => (await readHits(server.db)).map(({ details }) => details);
+    await until(async () => (await readLimits()).length >= 2, 'both in the audit log');
+    expect(await readLimits()).toEqual([{ limit: 'commands a second' }, { limit: 'connections' }]);
+    client.close();
   });
 
   test('one network of IPv6 counts as one address', async () => {

@@ -356,7 +356,7 @@ test('[H5] believes no reading of the session that its end, or another role, has
     const { connection, sent, closes, deps } = createGreeting(Date.now() + 10_000, Date.now() + 900_000);
     const hello = createHello({
       ...deps,
-      hub: { follow: async () => stream, unfollow() {} } as unknown as HelloDeps['hub'],
+      hub: { follow: async () => stream, unfollow() {}, serves: () => true } as unknown as HelloDeps['hub'],
       async confirm(actor) {
         const hasChanged = stream.position > 0;
         stream.accept(change); // behind what is read, and before the answer is here
@@ -392,11 +392,12 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.n
   const actor = { userId: 'u', sessionId: 's', role: 'user', source: 'ws' } as const;
   const deps = {
     connections,
-    hub: { follow: async () => ({ position: 0 }), unfollow() {} },
+    hub: { follow: async () => ({ position: 0 }), unfollow() {}, serves: () => true },
     presence: { connect() {}, disconnect() {} },
     verify: async () => ({ actor, issuedAtMs, expiresAtMs }),
     confirm: async () => actor,
     onSeen() {},
+    onLimited() {},
     toRefusal: (error: unknown) =>
       error instanceof AppError ? error : new AppError('internal', String(error)),
     instanceId: 'test',

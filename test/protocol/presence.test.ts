@@ -107,7 +107,8 @@ onEachDatabase('presence', (open) => {
     await firsts.next(isAbout(second, chat, 'presence.joined'));
     await seconds.request('ping');
     expect(presenceOf(firsts, chat)).toEqual([['presence.joined', second.id]]);
-    expect(presenceOf(seconds, chat)).toEqual([]);
+    // Of the first one it may hear: over Redis its coming is announced a moment later.
+    expect(presenceOf(seconds, chat)).not.toContainEqual(['presence.joined', second.id]);
     firsts.close();
     seconds.close();
   };

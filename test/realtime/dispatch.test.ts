@@ -24,6 +24,7 @@ test('[E6] a command that still waits for the replies before it is not run, nor 
       },
     })),
     greet: async () => void done.push('greet'),
+    onLimited() {},
     toRefusal: (error) => new AppError('internal', String(error)),
   });
   for (const second of ['{"type":"auth"}', '{"type":"note"}']) {

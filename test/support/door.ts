@@ -41,6 +41,7 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
     verify: async () => ({ actor, issuedAtMs: Date.now(), expiresAtMs: Date.now() + 900_000 }),
     confirm: async () => actor,
     onRefused() {},
+    onLimited() {},
     onSeen() {},
     answerRefusal,
     instanceId: 'test',
