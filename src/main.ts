@@ -18,13 +18,6 @@ process.on('unhandledRejection', (error) =>
 const startedAt = performance.now();
 try {
   const instance = await startServer(config, logger);
-  const { url, port } = instance;
-  const tookMs = Math.round(performance.now() - startedAt);
-  logger.info(
-    { url, port, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
-    'ready',
-  );
-
   let isStopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (isStopping) process.exit(1);
@@ -48,6 +41,14 @@ try {
   };
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
+
+  // Behind the handlers: whoever reads this may send a signal at once.
+  const { url, port } = instance;
+  const tookMs = Math.round(performance.now() - startedAt);
+  logger.info(
+    { url, port, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
+    'ready',
+  );
 } catch (error) {
   logger.fatal({ err: error }, error instanceof Error ? error.message : 'could not start');
   process.exit(1);
