@@ -15,11 +15,11 @@ export function listFieldErrors(errors: Iterable<ValueError>, root: string): Fie
   return [...found.values()];
 }
 
-/** The refusal of a request that does not fit; it names the first of them, and lists all. */
-export function misfit(details: FieldError[]): AppError {
+/** The refusal of a request, or a frame, that does not fit; it names the first of them, and lists all. */
+export function misfit(details: FieldError[], what: 'request' | 'frame' = 'request'): AppError {
   const [first] = details;
   const where = first === undefined ? '' : ` ${first.path}: ${first.message}`;
-  return new AppError('invalid', `The request does not fit.${where}`, { details });
+  return new AppError('invalid', `The ${what} does not fit.${where}`, { details });
 }
 
 type Complaint = Pick<ValueError, 'type' | 'path' | 'message'>;

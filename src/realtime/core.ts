@@ -95,15 +95,7 @@ export async function createCore({ db, bridge, createPresence, retention, logger
   await bridge.start((frame) => hub.receive(frame), healing.healNow);
   const stopRetention = startRetention(db, retention, onFailure);
 
-  const publish: Publish = (events) => {
-    for (const event of events) {
-      try {
-        hub.publish([event]);
-      } catch (error) {
-        reportBug(error, `publishing event ${event.seq} of ${event.topic}`);
-      }
-    }
-  };
+  const publish: Publish = (events) => hub.publish(events);
   return {
     db,
     commit: createCommit(db, publish),

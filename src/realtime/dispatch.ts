@@ -4,8 +4,8 @@
 import type { TSchema } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { ClientFrame, closeCodes, typePattern } from '../protocol/envelope.ts';
-import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
-import { listFieldErrors } from '../protocol/field-errors.ts';
+import { AppError, toWireError } from '../protocol/errors.ts';
+import { listFieldErrors, misfit } from '../protocol/field-errors.ts';
 import type { Actor } from './actor.ts';
 import type { Connection } from './connection.ts';
 import type { Command } from './module.ts';
@@ -69,13 +69,14 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       throw new AppError('unknown_command', `There is no command "${frame.type}".`);
     }
     if (frame.topic !== undefined && !route.takesTopic) {
-      throw invalid([{ path: '/topic', message: `The command ${frame.type} takes no topic.` }]);
+      throw misfit([{ path: '/topic', message: `The command ${frame.type} takes no topic.` }], 'frame');
     }
     if (frame.key !== undefined && !route.takesKey) {
-      throw invalid([{ path: '/key', message: `The command ${frame.type} takes no key.` }]);
+      throw misfit([{ path: '/key', message: `The command ${frame.type} takes no key.` }], 'frame');
     }
     const { payload = {} } = frame;
-    if (!route.check.Check(payload)) throw invalid(listFieldErrors(route.check.Errors(payload), '/payload'));
+    if (!route.check.Check(payload))
+      throw misfit(listFieldErrors(route.check.Errors(payload), '/payload'), 'frame');
     return await route.run(connection, { ...frame, payload }, entered);
   };
 
@@ -156,12 +157,6 @@ export function requireTopic(topic: string | undefined): string {
   throw new AppError('invalid', 'Say which topic.', {
     details: [{ path: '/topic', message: 'Expected a topic.' }],
   });
-}
-
-function invalid(details: FieldError[]): AppError {
-  const first = details[0];
-  const where = first ? ` ${first.path}: ${first.message}` : '';
-  return new AppError('invalid', `The frame does not fit what this command expects.${where}`, { details });
 }
 
 type Parsed =

@@ -89,11 +89,15 @@ export class Hub {
     if (served?.stream === stream) this.#leave(stream.topic, served);
   }
 
-  /** Events of a commit made here: delivered to followers here, and handed to the bridge. */
+  /** Events of a commit made here: delivered to followers here, and handed to the bridge. Never throws: the change stands. */
   publish(events: readonly LoggedEvent[]): void {
     for (const event of events) {
-      this.#accept(event);
-      this.#deps.bridge.publish(event);
+      try {
+        this.#accept(event);
+        this.#deps.bridge.publish(event);
+      } catch (error) {
+        this.#deps.onBug(error, `publishing event ${event.seq} of ${event.topic}`);
+      }
     }
   }
 

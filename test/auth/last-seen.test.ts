@@ -30,7 +30,7 @@ test('one write is under way at a time, however long it takes, and a stop waits 
   const stopping = lastSeen.stop().then(() => {
     isStopped = true;
   });
-  await Bun.sleep(0);
+  await Bun.sleep(0); // a stop that waits for nothing would be over by now
   expect(isStopped).toBe(false);
   writes[0]?.end.resolve();
   await until(() => writes.length === 2, 'the second write');

@@ -1,4 +1,5 @@
 // Hello: credentials, the welcome, renewal, expiry, origins. [H1] to [H4], [H6]
+// Over 400 lines: the stages of one greeting, told in their order, and what may go wrong at each.
 
 import { beforeAll, expect, test } from 'bun:test';
 import { AppError } from '../../src/protocol/errors.ts';

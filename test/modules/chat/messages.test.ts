@@ -1,4 +1,5 @@
 // Messages over both doors: what may be said, keys, limits, edits, deletions, read positions, pages.
+// Over 400 lines: what may be done with a message is one list, on one shared group.
 
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
