@@ -10,6 +10,7 @@ import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
 import { connectDatabase, type Database } from './db/connect.ts';
 import { createApp } from './http/app.ts';
+import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
 import { listModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
@@ -95,7 +96,9 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       isDraining: () => isDraining,
     },
     toRefusal: core.toRefusal,
+    otherRoutes: [{ method: 'GET', path: '/ws' }],
   });
+  const mark = createCors(config.allowedOrigins);
 
   const { fetch: route } = app.compile(); // asked for every time, it would be composed anew every time
   const listening: Server<Connection> = Bun.serve<Connection>({
@@ -105,14 +108,11 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false, // its error page shows the source
     websocket: door.handlers,
-    fetch(request, self) {
+    async fetch(request, self) {
       const url = URL.parse(request.url);
-      if (url === null) {
-        return answerRefusal(
-          new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'),
-        );
-      }
-      return url.pathname === '/ws' ? door.upgrade(request, self) : route(request);
+      const isUpgrade = url?.pathname === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
+      const answer = url === null ? noHost() : isUpgrade ? door.upgrade(request, self) : await route(request);
+      return answer && mark(request, answer);
     },
     error: (error) => answerRefusal(core.toRefusal(error, 'a request')),
   });
@@ -142,6 +142,9 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     },
   };
 }
+
+const noHost = () =>
+  answerRefusal(new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'));
 
 /** What instances share beside the database: everything over Redis, or nothing. */
 function connectInstances(config: Config, logger: Logger, isAlone: boolean) {

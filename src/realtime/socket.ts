@@ -3,6 +3,7 @@
 import type { Server, WebSocketHandler } from 'bun';
 import { closeCodes } from '../protocol/envelope.ts';
 import { AppError } from '../protocol/errors.ts';
+import { isAllowedOrigin } from '../protocol/origins.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
 import { Connection, type Subscription } from './connection.ts';
@@ -150,7 +151,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
 
     upgrade(request, server) {
       const origin = request.headers.get('origin');
-      if (origin !== null && deps.allowedOrigins.length > 0 && !deps.allowedOrigins.includes(origin)) {
+      if (origin !== null && !isAllowedOrigin(origin, deps.allowedOrigins)) {
         return deps.answerRefusal(new AppError('forbidden', 'This origin may not connect.')); // [H6]
       }
       if (isDraining) {
