@@ -235,6 +235,20 @@ export async function readPosition(db: Db, topic: string): Promise<TopicPosition
   return { head, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch: row.epoch };
 }
 
+/**
+ * Makes every position that a client has void, and answers the new epoch: for a log that was restored, and gives the same
+ * seqs to other events. [S4] An instance goes by the epoch that it read at its start.
+ */
+export async function renewEpoch(db: Db): Promise<string> {
+  const rows = await queryRows<{ epoch: string }>(
+    db,
+    sql`UPDATE event_log SET epoch = gen_random_uuid() RETURNING epoch`,
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
+  return row.epoch;
+}
+
 /** The heads of those of the topics on which something ever happened. */
 export async function readHeads(db: Db, names: readonly string[]): Promise<Map<string, number>> {
   const rows = await queryRows<{ name: string; head: string | number }>(
