@@ -3,6 +3,7 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { createDataFolder } from '../support/embedded.ts';
 import { makeFolder, removeFolder } from '../support/janitor.ts';
 import { describeWith } from '../support/needs.ts';
@@ -94,7 +95,12 @@ describeWith('renewing the epoch of PostgreSQL', postgresMissing, () => {
   test('says what is missing where the database holds no log, or nothing answers', async () => {
     const bare = await (await sharedPostgres()).createDatabase('bare');
     const empty = await renewEpoch({ DATABASE_URL: bare });
-    expect([empty.code, empty.complaints]).toEqual([1, expect.stringContaining('holds no log: restore')]);
+    expect([empty.code, empty.complaints]).toEqual([1, expect.stringContaining('holds no log. Restore')]);
+    const client = new pg.Client({ connectionString: bare });
+    await client.connect();
+    const { rows } = await client.query("SELECT 1 FROM pg_tables WHERE schemaname = 'public'");
+    await client.end();
+    expect(rows).toEqual([]);
     const away = await renewEpoch({ DATABASE_URL: 'postgres://carillon@127.0.0.1:1/carillon' });
     expect([away.code, away.complaints]).toEqual([1, expect.stringContaining('ECONNREFUSED')]);
     expect(away.complaints).not.toContain(' at ');
