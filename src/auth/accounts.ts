@@ -1,6 +1,6 @@
 // How a person becomes a user, comes back, and changes the password.
 
-import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
@@ -14,7 +14,7 @@ import type { Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { users } from './schema.ts';
 import type { Sessions } from './sessions.ts';
-import type { Standings } from './standings.ts';
+import { lockStanding, type Standings } from './standings.ts';
 import { foldName, toOwnUser, type UserRow } from './users.ts';
 
 export interface Accounts {
@@ -73,9 +73,10 @@ export function createAccounts(deps: {
         await audit.record(db, { event: 'login_failed', userId: user?.id, device, details: { email } });
         throw wrongLogin();
       }
-      const { value: session } = await commit(undefined, async (tx) => {
+      const { value } = await commit(undefined, async (tx) => {
         // A password change or a disabling since then has ended all sessions; it must not miss this one.
-        if (!(await isUnchanged(tx, user))) throw wrongLogin();
+        const current = await lockUnchanged(tx, user);
+        if (current === undefined) throw wrongLogin();
         const opened = await sessions.open(tx, user.id, device);
         await audit.record(tx, {
           event: 'login',
@@ -83,9 +84,9 @@ export function createAccounts(deps: {
           device,
           details: { sessionId: opened.id },
         });
-        return opened;
+        return { user: current, session: opened };
       });
-      return sessions.signIn(user, session);
+      return sessions.signIn(value.user, value.session);
     },
 
     async changePassword(actor, { oldPassword, newPassword }, device) {
@@ -104,6 +105,7 @@ export function createAccounts(deps: {
       }
       const passwordHash = await passwords.hash(newPassword);
       const { value } = await commit(actor, async (tx, emit) => {
+        await lockStanding(tx, actor);
         const [user] = await tx
           .update(users)
           .set({ passwordHash, updatedAt: new Date() })
@@ -122,12 +124,15 @@ export function createAccounts(deps: {
     async promoteAdmins() {
       if (config.adminEmails.length === 0) return;
       await commit(undefined, async (tx, emit) => {
+        const isNamed = inArray(sql`lower(${users.email})`, [...config.adminEmails]);
         const promoted = await tx
-          .update(users)
-          .set({ role: 'admin', updatedAt: new Date() })
-          .where(and(inArray(sql`lower(${users.email})`, [...config.adminEmails]), ne(users.role, 'admin')))
-          .returning({ userId: users.id });
+          .select({ userId: users.id })
+          .from(users)
+          .where(and(isNamed, ne(users.role, 'admin')))
+          .orderBy(asc(users.id)) // the order in which everyone locks users
+          .for('no key update');
         for (const { userId } of promoted) {
+          await tx.update(users).set({ role: 'admin', updatedAt: new Date() }).where(eq(users.id, userId));
           emit({ topic: userTopic(userId), type: 'role.changed', payload: { role: 'admin' } });
           await audit.record(tx, {
             event: 'role_changed',
@@ -143,14 +148,14 @@ export function createAccounts(deps: {
 
 const hasEmail = (email: string) => sql`lower(${users.email}) = lower(${email})`;
 
-/** Whether the user may still come in as it was read; the lock makes changes wait until the session is written. */
-async function isUnchanged(tx: Db, user: UserRow): Promise<boolean> {
-  const rows = await tx
-    .select({ id: users.id })
+/** The user, if it may still come in as it was read; the lock makes changes wait until the session is written. */
+async function lockUnchanged(tx: Db, user: UserRow): Promise<UserRow | undefined> {
+  const [current] = await tx
+    .select()
     .from(users)
     .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash), isNull(users.disabledAt)))
     .for('share');
-  return rows.length > 0;
+  return current;
 }
 
 const wrongLogin = () => new AppError('unauthorized', 'The e-mail or the password is wrong.');

@@ -15,7 +15,7 @@ import type { Audit } from './audit.ts';
 import type { RevokedSession, Session, SessionEnd, SignedIn } from './contract.ts';
 import type { Device } from './device.ts';
 import { userSessions, users } from './schema.ts';
-import type { Standings } from './standings.ts';
+import { lockStanding, type Standings } from './standings.ts';
 import type { Tokens } from './tokens.ts';
 import { toOwnUser, type UserRow } from './users.ts';
 
@@ -115,6 +115,7 @@ export function createSessions(deps: {
     [reason, event]: ['logout', 'logout'] | ['revoked', 'session_revoked'],
   ): Promise<RevokedSession> {
     const { value } = await commit(actor, async (tx, emit) => {
+      await lockStanding(tx, actor);
       const revokedAt = await endOne(tx, emit, actor.userId, sessionId, reason);
       if (revokedAt === undefined) throw new AppError('not_found', 'You have no such session.');
       await audit.record(tx, { event, userId: actor.userId, device, details: { sessionId } });

@@ -1,6 +1,6 @@
 // Whether a session is still good, and as whom: read from the database, since a token cannot know what became of them.
 
-import { and, eq } from 'drizzle-orm';
+import { and, asc, eq, inArray } from 'drizzle-orm';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor, Role } from '../realtime/actor.ts';
@@ -38,7 +38,27 @@ export function requireLive(standing: Standing): Role {
   throw new AppError('unauthorized', `This session has ended (${standing.reason}). Log in again.`);
 }
 
-/** Standings, each remembered for a second: a busy client costs one query a second and not one a request. */
+/**
+ * The actor as it stands now, with the role it has now, and so until COMMIT: whatever changes rights, sessions or passwords
+ * decides behind this. Locks the rows of its user and of `others` in one order, so that two who change each other take
+ * turns. Throws `unauthorized` where the session has ended.
+ */
+export async function lockStanding(tx: Db, actor: Actor, others: readonly string[] = []): Promise<Actor> {
+  const userIds = [...new Set([actor.userId, ...others])];
+  await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(inArray(users.id, userIds))
+    .orderBy(asc(users.id))
+    .for('no key update');
+  // Asked behind the lock: this sees what its last holder did.
+  return { ...actor, role: requireLive(await readStanding(tx, actor)) };
+}
+
+/**
+ * Standings, each remembered for a second: a busy client costs one query a second and not one a request. Good for letting
+ * a request in; whoever changes anything by them asks `lockStanding`.
+ */
 export interface Standings {
   read(owner: SessionOwner): Promise<Standing>;
   /** Forgets what is remembered of the user's sessions: on this instance a change counts at once. */
