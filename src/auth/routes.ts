@@ -67,7 +67,8 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       },
       detail: {
         summary: 'Exchange a refresh token for new tokens',
-        description: 'Each refresh token is good once; a second use ends the session.',
+        description:
+          'Each refresh token is good once. Within 10 s it is answered again, as an answer may be lost; a later use ends the session.',
         tags,
       },
     });

@@ -4,11 +4,12 @@ import { and, asc, eq, inArray } from 'drizzle-orm';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor, Role } from '../realtime/actor.ts';
+import type { SessionEnd } from './contract.ts';
 import { userSessions, users } from './schema.ts';
 
 export type Standing =
   | { readonly isLive: true; readonly role: Role }
-  | { readonly isLive: false; readonly reason: 'revoked' | 'expired' | 'user_disabled' };
+  | { readonly isLive: false; readonly reason: SessionEnd | 'expired' };
 
 export type SessionOwner = Pick<Actor, 'userId' | 'sessionId'>;
 
@@ -19,23 +20,37 @@ export async function readStanding(db: Db, { userId, sessionId }: SessionOwner):
       role: users.role,
       disabledAt: users.disabledAt,
       revokedAt: userSessions.revokedAt,
+      endReason: userSessions.endReason,
       expiresAt: userSessions.expiresAt,
     })
     .from(userSessions)
     .innerJoin(users, eq(users.id, userSessions.userId))
     .where(and(eq(userSessions.id, sessionId), eq(userSessions.userId, userId)));
   const row = rows[0];
-  if (row === undefined) return { isLive: false, reason: 'revoked' };
-  if (row.disabledAt !== null) return { isLive: false, reason: 'user_disabled' };
-  if (row.revokedAt !== null) return { isLive: false, reason: 'revoked' };
-  if (row.expiresAt <= new Date()) return { isLive: false, reason: 'expired' };
-  return { isLive: true, role: row.role };
+  return row === undefined ? { isLive: false, reason: 'revoked' } : standingOf(row);
+}
+
+type StandingRow = Pick<typeof users.$inferSelect, 'role' | 'disabledAt'> &
+  Pick<typeof userSessions.$inferSelect, 'revokedAt' | 'endReason' | 'expiresAt'>;
+
+export function standingOf({ role, disabledAt, revokedAt, endReason, expiresAt }: StandingRow): Standing {
+  if (disabledAt !== null) return { isLive: false, reason: 'user_disabled' };
+  if (revokedAt !== null) return { isLive: false, reason: endReason ?? 'revoked' };
+  if (expiresAt <= new Date()) return { isLive: false, reason: 'expired' };
+  return { isLive: true, role };
 }
 
 /** The user's role; throws `unauthorized` where the session has ended. */
 export function requireLive(standing: Standing): Role {
   if (standing.isLive) return standing.role;
-  throw new AppError('unauthorized', `This session has ended (${standing.reason}). Log in again.`);
+  throw sessionEnded(standing.reason);
+}
+
+/** With the reason that the close frame has, for programs too. [H5] */
+export function sessionEnded(reason: SessionEnd | 'expired'): AppError {
+  return new AppError('unauthorized', `This session has ended (${reason}). Log in again.`, {
+    details: { reason },
+  });
 }
 
 /**

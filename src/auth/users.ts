@@ -181,6 +181,8 @@ function listChanges(before: UserRow, after: UserRow, actor: Actor, device: Devi
   return entries;
 }
 
+export const hasEmail = (email: string) => sql`lower(${users.email}) = lower(${email})`;
+
 const nameContains = (text: string) =>
   like(users.foldedName, `%${foldName(text).replace(/[\\%_]/g, '\\$&')}%`);
 
