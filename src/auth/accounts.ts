@@ -15,7 +15,7 @@ import type { RateLimits } from './rate-limits.ts';
 import { users } from './schema.ts';
 import type { Sessions } from './sessions.ts';
 import { lockStanding, type Standings } from './standings.ts';
-import { foldName, toOwnUser, type UserRow } from './users.ts';
+import { foldName, hasEmail, toOwnUser, type UserRow } from './users.ts';
 
 export interface Accounts {
   /** User, session and audit row together. Throws `conflict` for a taken e-mail, also when two ask at once. */
@@ -66,7 +66,7 @@ export function createAccounts(deps: {
     },
 
     async login({ email, password }, device) {
-      await limits.takeLogin(device, email);
+      await limits.takeLogin(device, email, () => sessions.isKnown(email, device));
       const [user] = await db.select().from(users).where(hasEmail(email));
       const isRight = await passwords.verify(password, user?.passwordHash);
       if (user === undefined || !isRight || user.disabledAt !== null) {
@@ -93,7 +93,7 @@ export function createAccounts(deps: {
       const [before] = await db.select().from(users).where(eq(users.id, actor.userId));
       if (before === undefined) throw new AppError('not_found', 'There is no such user.');
       // A stolen access token must not become a way to guess the password.
-      await limits.takeLogin(device, before.email);
+      await limits.takePasswordChange(actor, device);
       if (!(await passwords.verify(oldPassword, before.passwordHash))) {
         await audit.record(db, {
           event: 'login_failed',
@@ -145,8 +145,6 @@ export function createAccounts(deps: {
     },
   };
 }
-
-const hasEmail = (email: string) => sql`lower(${users.email}) = lower(${email})`;
 
 /** The user, if it may still come in as it was read; the lock makes changes wait until the session is written. */
 async function lockUnchanged(tx: Db, user: UserRow): Promise<UserRow | undefined> {
