@@ -1,9 +1,10 @@
 // Refresh tokens, reuse, and the end of sessions.
 
-import { beforeAll, describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, setSystemTime, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { untilWaiting } from '../protocol/chat.ts';
 import type { TestUser } from '../support/api.ts';
+import { openClient } from '../support/client.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 import { backdateRefreshes, readAudit, readUserEvents } from './log.ts';
 
@@ -38,6 +39,11 @@ onEachDatabase('sessions', (open, database) => {
       expect(await refresh(first.body.refreshToken)).toMatchObject({ status: 401, body: { error: reason } });
       const me = await server.request('GET', '/v1/users/me', { token: first.body.accessToken });
       expect(me).toMatchObject({ status: 401, body: { error: reason } });
+      const socket = await openClient(
+        `${server.url.replace('http', 'ws')}/ws?token=${first.body.accessToken}`,
+      );
+      expect((await socket.closed).code).toBe(4401);
+      expect(socket.frames).toMatchObject([{ type: 'error', error: reason }]);
       // The thief's copy and the owner's are worth nothing now, and neither is the access token.
       expect((await refresh(first.body.refreshToken)).status).toBe(401);
       expect(await statusWith(first.body.accessToken)).toBe(401);
@@ -173,8 +179,26 @@ onEachDatabase('sessions', (open, database) => {
       }
     });
 
-    // The embedded database has one connection: there nothing comes between.
+    // The embedded database has the clock of its instance, and one connection: there nothing comes between.
     if (database.kind === 'postgres') {
+      test("the 10 s are those of the database, whatever an instance's clock says", async () => {
+        const ann = await server.register('Ann');
+        const hourMs = 3_600_000;
+        expect((await refresh(ann.refreshToken)).status).toBe(200);
+        try {
+          for (const skewMs of [hourMs, -hourMs]) {
+            setSystemTime(Date.now() + skewMs);
+            expect([skewMs, (await refresh(ann.refreshToken)).status]).toEqual([skewMs, 200]);
+            setSystemTime();
+          }
+          await backdateRefreshes(server.db, ann.sessionId, 10);
+          setSystemTime(Date.now() - hourMs);
+          expect((await refresh(ann.refreshToken)).status).toBe(401);
+        } finally {
+          setSystemTime();
+        }
+      });
+
       test('a session that ends while its token is exchanged gives out no tokens', async () => {
         const ann = await server.register('Ann');
         const { promise: held, resolve: release } = Promise.withResolvers<void>();
