@@ -56,11 +56,16 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
   const users = createUsers({ db, commit, audit, sessions, standings });
   const accounts = createAccounts({ config, db, commit, audit, limits, passwords, sessions, standings });
   const guard = createGuard(tokens, standings);
+  // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.
+  const confirm = async (actor: Actor): Promise<Actor> => ({
+    ...actor,
+    role: requireLive(await readStanding(db, actor)),
+  });
   const readDevice = createReadDevice(config.trustProxy, peerAddress);
 
   return {
     guard,
-    routes: createAuthRoutes({ guard, accounts, sessions, users, audit, readDevice }),
+    routes: createAuthRoutes({ guard, confirm, accounts, sessions, users, audit, readDevice }),
     topicKinds: [userTopicKind],
     limits,
     audit,
@@ -70,10 +75,7 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
       const { issuedAtMs, expiresAtMs, ...claims } = await tokens.verifyAccess(token);
       return { actor: { ...claims, source: 'ws' }, issuedAtMs, expiresAtMs };
     },
-    async confirm(actor) {
-      // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.
-      return { ...actor, role: requireLive(await readStanding(db, actor)) };
-    },
+    confirm,
     promoteAdmins: accounts.promoteAdmins,
   };
 }

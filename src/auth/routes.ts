@@ -5,6 +5,7 @@ import { Elysia } from 'elysia';
 import { errorsOf } from '../protocol/http.ts';
 import { bodyOf, noBody, queryOf } from '../protocol/http-input.ts';
 import { Id } from '../protocol/values.ts';
+import type { Actor } from '../realtime/actor.ts';
 import type { Accounts } from './accounts.ts';
 import type { Audit } from './audit.ts';
 import * as contract from './contract.ts';
@@ -15,6 +16,8 @@ import type { Users } from './users.ts';
 
 export interface AuthServices {
   guard: Guard;
+  /** The actor as it stands now. Throws `unauthorized`. */
+  confirm: (actor: Actor) => Promise<Actor>;
   accounts: Accounts;
   sessions: Sessions;
   users: Users;
@@ -64,7 +67,8 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       },
       detail: {
         summary: 'Exchange a refresh token for new tokens',
-        description: 'Each refresh token is good once; a second use ends the session.',
+        description:
+          'Each refresh token is good once. Within 10 s it is answered again, as an answer may be lost; a later use ends the session.',
         tags,
       },
     });
@@ -147,11 +151,11 @@ function userRoutes({ guard, users }: AuthServices) {
     });
 }
 
-function adminRoutes({ guard, users, audit, readDevice }: AuthServices) {
+function adminRoutes({ guard, confirm, users, audit, readDevice }: AuthServices) {
   const tags = ['Admin'];
   return new Elysia({ prefix: '/admin' })
     .use(guard)
-    .onTransform(({ actor }) => requireAdmin(actor))
+    .onTransform(async ({ actor }) => requireAdmin(await confirm(actor)))
     .get('/users', ({ query: { search, ...page } }) => users.listForAdmin(search, page), {
       query: queryOf(contract.AdminUsersQuery),
       response: { 200: contract.AdminUserPage, ...errorsOf('invalid', 'unauthorized', 'forbidden') },

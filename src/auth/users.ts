@@ -19,9 +19,10 @@ import type {
   UserUpdateInput,
 } from './contract.ts';
 import type { Device } from './device.ts';
+import { requireAdmin } from './guard.ts';
 import { users } from './schema.ts';
 import type { Sessions } from './sessions.ts';
-import type { Standings } from './standings.ts';
+import { lockStanding, type Standings } from './standings.ts';
 
 export type UserRow = typeof users.$inferSelect;
 
@@ -36,7 +37,10 @@ export interface Users {
    */
   find(query: UsersQuery): Promise<Page<PublicUser>>;
   listForAdmin(text: string | undefined, page: PageRequest): Promise<Page<AdminUser>>;
-  /** Throws `not_found`; `forbidden` where admins would lock themselves out. */
+  /**
+   * Throws `not_found`; `forbidden` where the actor is no admin any more, or would change its own standing. So an admin
+   * always remains.
+   */
   updateAsAdmin(actor: Actor, userId: string, changes: UserUpdateInput, device: Device): Promise<AdminUser>;
   /** Moves `lastSeenAt` forward, never back. */
   touchLastSeen(userIds: readonly string[], at: Date): Promise<void>;
@@ -79,6 +83,7 @@ export function createUsers(deps: {
         throw new AppError('invalid', 'avatarUrl must be an http or https URL.');
       }
       const { value } = await commit(actor, async (tx, emit) => {
+        await lockStanding(tx, actor);
         const user = found(
           await tx
             .update(users)
@@ -118,13 +123,14 @@ export function createUsers(deps: {
       listByName(text === undefined ? undefined : nameContains(text), page, toAdminUser),
 
     async updateAsAdmin(actor, userId, changes, device) {
-      const isOwn = userId === actor.userId;
-      if (isOwn && (changes.disabled === true || (changes.role !== undefined && changes.role !== 'admin'))) {
-        throw new AppError('forbidden', 'Another admin must do this: you would lock yourself out.');
-      }
       const { value } = await commit(actor, async (tx, emit) => {
-        const before = found(await tx.select().from(users).where(eq(users.id, userId)).for('no key update'));
+        requireAdmin(await lockStanding(tx, actor, [userId]));
+        const before = found(await tx.select().from(users).where(eq(users.id, userId)));
         const { role = before.role, disabled = before.disabledAt !== null } = changes;
+        // Whoever changes another one stays an admin until COMMIT: that keeps one, whatever admins do to each other.
+        if (userId === actor.userId && (role !== before.role || disabled)) {
+          throw new AppError('forbidden', 'Another admin must do this: nobody changes their own standing.');
+        }
         const disabledAt = disabled ? (before.disabledAt ?? new Date()) : null;
         const after = found(
           await tx
@@ -174,6 +180,8 @@ function listChanges(before: UserRow, after: UserRow, actor: Actor, device: Devi
   }
   return entries;
 }
+
+export const hasEmail = (email: string) => sql`lower(${users.email}) = lower(${email})`;
 
 const nameContains = (text: string) =>
   like(users.foldedName, `%${foldName(text).replace(/[\\%_]/g, '\\$&')}%`);
