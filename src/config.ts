@@ -25,6 +25,10 @@ export interface Config {
   readonly maxConnectionsPerUser: number;
   readonly maxCommandsPerSecond: number;
   readonly messagesPerMinute: number;
+  readonly chatsPerHour: number;
+  readonly publishesPerMinute: number;
+  readonly topicsPerHour: number;
+  readonly searchesPerMinute: number;
   readonly loginsPerMinute: number;
   readonly registrationsPerHour: number;
   readonly drainSeconds: number;
@@ -135,6 +139,10 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     maxConnectionsPerUser: integer('MAX_CONNECTIONS_PER_USER', 20, 0, 1_000_000),
     maxCommandsPerSecond: integer('MAX_COMMANDS_PER_SECOND', 100, 0, 1_000_000),
     messagesPerMinute: integer('RATE_MESSAGES_PER_MINUTE', 30, 0, 1_000_000_000),
+    chatsPerHour: integer('RATE_CHATS_PER_HOUR', 60, 0, 1_000_000_000),
+    publishesPerMinute: integer('RATE_PUBLISHES_PER_MINUTE', 600, 0, 1_000_000_000),
+    topicsPerHour: integer('RATE_TOPICS_PER_HOUR', 600, 0, 1_000_000_000),
+    searchesPerMinute: integer('RATE_SEARCHES_PER_MINUTE', 120, 0, 1_000_000_000),
     loginsPerMinute: integer('RATE_LOGINS_PER_MINUTE', 10, 0, 1_000_000_000),
     registrationsPerHour: integer('RATE_REGISTRATIONS_PER_HOUR', 20, 0, 1_000_000_000),
     drainSeconds: integer('DRAIN_SECONDS', 10, 0, 3_600),

@@ -53,7 +53,7 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
   const standings = createStandings(db);
   const passwords = createPasswords();
   const sessions = createSessions({ config, db, commit, audit, tokens, standings });
-  const users = createUsers({ db, commit, audit, sessions, standings });
+  const users = createUsers({ db, commit, audit, sessions, standings, limits });
   const accounts = createAccounts({ config, db, commit, audit, limits, passwords, sessions, standings });
   const guard = createGuard(tokens, standings);
   // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.

@@ -17,7 +17,15 @@ import type { Device } from './device.ts';
 
 /** What was too often throws `rate_limited` with `retryAfterMs`. Call them outside of transactions. */
 export interface RateLimits {
+  /** Whatever a chat keeps and its members are told of: a message, its edit or deletion, a new name, who is let in or put out. */
   takeMessage(userId: string): Promise<void>;
+  /** A new chat, whose members are not asked. */
+  takeChat(userId: string): Promise<void>;
+  /** A published event that the database keeps something of: itself, or its key. */
+  takePublish(userId: string): Promise<void>;
+  /** The first durable event on a topic. */
+  takeTopic(userId: string): Promise<void>;
+  takeSearch(userId: string): Promise<void>;
   /**
    * By address; and by account, so that many addresses cannot guess one password together. Those that logged in to the
    * account before (`isKnown`) do not count by account: whoever guesses from elsewhere does not lock the owner out.
@@ -29,6 +37,17 @@ export interface RateLimits {
   /** Never throws for being too often: answers after how many ms to ask again, 0 where this is the one of its second. */
   takeTyping(userId: string, chatId: string): Promise<number>;
 }
+
+export type LimitSettings = Pick<
+  Config,
+  | 'messagesPerMinute'
+  | 'chatsPerHour'
+  | 'publishesPerMinute'
+  | 'topicsPerHour'
+  | 'searchesPerMinute'
+  | 'loginsPerMinute'
+  | 'registrationsPerHour'
+>;
 
 /** A counter of `points` in `duration` seconds a key. */
 export type CreateLimiter = (options: {
@@ -52,7 +71,7 @@ export const countInRedis =
     });
 
 export function createRateLimits(
-  config: Pick<Config, 'messagesPerMinute' | 'loginsPerMinute' | 'registrationsPerHour'>,
+  config: LimitSettings,
   db: Db,
   audit: Audit,
   createLimiter: CreateLimiter,
@@ -74,7 +93,10 @@ export function createRateLimits(
     };
   };
 
-  const messages = limit('messages', config.messagesPerMinute, 60);
+  const byUser = (keyPrefix: string, points: number, duration: number) => {
+    const take = limit(keyPrefix, points, duration);
+    return (userId: string) => take(userId, { userId });
+  };
   const loginsByAddress = limit('logins by address', config.loginsPerMinute, 60);
   const loginsByAccount = limit('logins by account', config.loginsPerMinute, 60);
   const passwordChanges = limit('password changes', config.loginsPerMinute, 60);
@@ -82,7 +104,11 @@ export function createRateLimits(
   const typing = createLimiter({ keyPrefix: 'typing', points: 1, duration: 1 });
 
   return {
-    takeMessage: (userId) => messages(userId, { userId }),
+    takeMessage: byUser('messages', config.messagesPerMinute, 60),
+    takeChat: byUser('chats', config.chatsPerHour, 3_600),
+    takePublish: byUser('publishes', config.publishesPerMinute, 60),
+    takeTopic: byUser('topics', config.topicsPerHour, 3_600),
+    takeSearch: byUser('searches', config.searchesPerMinute, 60),
     async takeLogin(device, email, isKnown) {
       await loginsByAddress(placeOf(device), { device });
       if (!(await isKnown())) await loginsByAccount(email.toLowerCase(), { device, details: { email } });

@@ -144,10 +144,16 @@ function userRoutes({ guard, users }: AuthServices) {
       response: { 200: contract.PublicUser, ...errorsOf('invalid', 'unauthorized', 'not_found') },
       detail: { summary: 'A public profile', tags, security: bearer },
     })
-    .get('', ({ query }) => users.find(query), {
+    .get('', ({ actor, query }) => users.find(actor, query), {
       query: queryOf(contract.UsersQuery),
-      response: { 200: contract.PublicUserPage, ...errorsOf('invalid', 'unauthorized') },
-      detail: { summary: 'Public profiles, by ids or by a part of the name', tags, security: bearer },
+      response: { 200: contract.PublicUserPage, ...errorsOf('invalid', 'unauthorized', 'rate_limited') },
+      detail: {
+        summary: 'Public profiles, by ids or by a part of the name',
+        description:
+          'A page of a search may be short, even empty, and have a `nextCursor` all the same: `null` is the end.',
+        tags,
+        security: bearer,
+      },
     });
 }
 
@@ -156,9 +162,12 @@ function adminRoutes({ guard, confirm, users, audit, readDevice }: AuthServices)
   return new Elysia({ prefix: '/admin' })
     .use(guard)
     .onTransform(async ({ actor }) => requireAdmin(await confirm(actor)))
-    .get('/users', ({ query: { search, ...page } }) => users.listForAdmin(search, page), {
+    .get('/users', ({ actor, query: { search, ...page } }) => users.listForAdmin(actor, search, page), {
       query: queryOf(contract.AdminUsersQuery),
-      response: { 200: contract.AdminUserPage, ...errorsOf('invalid', 'unauthorized', 'forbidden') },
+      response: {
+        200: contract.AdminUserPage,
+        ...errorsOf('invalid', 'unauthorized', 'forbidden', 'rate_limited'),
+      },
       detail: { summary: 'All users, by name', tags, security: bearer },
     })
     .patch(

@@ -41,6 +41,9 @@ export const users = pgTable(
     uniqueIndex('users_email').on(sql`lower(${table.email})`),
     // The order in which lists and searches page.
     index('users_name').on(table.foldedName, table.id),
+    // Which names contain a text, by the parts of one to three characters that a name has. No list of what is yet to be
+    // written in: nobody empties it on the embedded database, and every search would read it.
+    index('users_name_parts').using('gin', sql`name_parts(${table.foldedName})`).with({ fastupdate: false }),
     check('users_role', sql`${table.role} IN ('user', 'worker', 'admin')`),
   ],
 );

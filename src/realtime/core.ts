@@ -10,7 +10,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge.ts';
 import { type Commit, createCommit, type Publish } from './commit.ts';
 import { Connections } from './connections.ts';
-import { type LoggedEvent, readEvents, readHeads, readNewestEvents } from './event-log.ts';
+import { type LoggedEvent, readEvents, readHead, readHeads, readNewestEvents } from './event-log.ts';
 import { type CreateGroup, createGroupCommit } from './group-commit.ts';
 import { startHealing } from './heal.ts';
 import { Hub } from './hub.ts';
@@ -73,7 +73,7 @@ export async function createCore({ db, bridge, createPresence, retention, logger
     publishFrame: (topic, frame) => void server?.publish(topic, frame),
     followersOf: (userId) => connections.ofUser(userId),
     allFollowers: () => connections.all,
-    readHead: async (topic) => (await readHeads(db, [topic])).get(topic) ?? 0,
+    readHead: (topic) => readHead(db, topic),
     readEvents: readPage,
     readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
     onDelivered: (event) => {
@@ -93,7 +93,7 @@ export async function createCore({ db, bridge, createPresence, retention, logger
   if (log === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
   const healing = startHealing({ hub, bridge, readHeads: (topics) => readHeads(db, topics), onFailure });
   await bridge.start((frame) => hub.receive(frame), healing.healNow);
-  const stopRetention = startRetention(db, retention, onFailure);
+  const stopRetention = startRetention(db, retention, () => hub.topics(), onFailure);
 
   const publish: Publish = (events) => hub.publish(events);
   return {

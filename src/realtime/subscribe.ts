@@ -205,8 +205,8 @@ async function readEntry(deps: SubscribeDeps, entry: EntryRequest): Promise<Entr
   if (!(await kind.mayFollow(deps.db, actor, id))) return undefined;
   const position = { ...(await locate(deps, stream, since, head)), head };
   if (since === undefined) return { subscribed: describe(request, position, head), authorizedAt: head };
-  if (isReachable(request, position))
-    return { subscribed: describe(request, position, since), authorizedAt: head };
+  const resumed = resumePoint(request, position);
+  if (resumed !== undefined) return { subscribed: describe(request, position, resumed), authorizedAt: head };
   if (kind.readSnapshot !== undefined) return await readEntryWithSnapshot(deps, entry, true);
   return { subscribed: { ...describe(request, position, head), reset: true }, authorizedAt: head };
 }
@@ -228,7 +228,7 @@ async function readEntryWithSnapshot(
   if (read === undefined) return undefined;
   const { position, snapshot } = read;
   await deps.hub.catchUp(stream.topic, position.head);
-  const mustReset = isReset || !isReachable(request, position);
+  const mustReset = isReset || (request.since !== undefined && resumePoint(request, position) === undefined);
   const subscribed: Subscribed = { ...describe(request, position, position.head), snapshot };
   if (mustReset) subscribed.reset = true;
   return { subscribed, authorizedAt: position.head };
@@ -242,8 +242,8 @@ async function locate(
   head: number,
 ): Promise<Omit<TopicPosition, 'head'>> {
   const { epoch } = deps;
-  if (since === undefined || since === head) return { reach: head, epoch };
-  if (since < head && (await remembers(deps, stream, since))) return { reach: since, epoch };
+  if (since === undefined || since === head) return { reach: head, base: 0, epoch };
+  if (since < head && (await remembers(deps, stream, since))) return { reach: since, base: 0, epoch };
   return await readPosition(deps.db, stream.topic);
 }
 
@@ -253,10 +253,13 @@ async function remembers({ hub }: SubscribeDeps, stream: Stream, since: number):
   return stream.since(since) !== undefined;
 }
 
-function isReachable({ since, epoch }: TopicRequest, position: TopicPosition): boolean {
-  if (since === undefined) return true;
-  if (epoch !== undefined && epoch !== position.epoch) return false;
-  return since >= position.reach && since <= position.head;
+/** Behind which seq the client can go on without a gap; undefined: it must start over. [S4] */
+function resumePoint({ since = 0, epoch }: TopicRequest, position: TopicPosition): number | undefined {
+  if (epoch !== undefined && epoch !== position.epoch) return undefined;
+  // Whoever has seen nothing goes on with the first event, whatever its number, unless that one was pruned. [T4]
+  const isWhole = position.reach === position.base;
+  const from = since === 0 && isWhole ? position.base : since;
+  return from >= position.reach && from <= position.head ? from : undefined;
 }
 
 function describe({ topic }: TopicRequest, { head, epoch }: TopicPosition, seq: number): Subscribed {

@@ -11,6 +11,16 @@ import { openClient } from '../support/client.ts';
 import { onEachDatabase } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
+const noLimits = {
+  messagesPerMinute: 0,
+  chatsPerHour: 0,
+  publishesPerMinute: 0,
+  topicsPerHour: 0,
+  searchesPerMinute: 0,
+  loginsPerMinute: 0,
+  registrationsPerHour: 0,
+};
+
 onEachDatabase('rate limits', (open) => {
   test('logins are limited by account, also from many addresses that are new to it', async () => {
     const server = await open({ RATE_LOGINS_PER_MINUTE: '3', TRUST_PROXY: '1' });
@@ -126,12 +136,7 @@ onEachDatabase('rate limits', (open) => {
   test('messages are limited by user, and 0 is no limit', async () => {
     const { db } = await open();
     const limits = (messagesPerMinute: number): RateLimits =>
-      createRateLimits(
-        { messagesPerMinute, loginsPerMinute: 0, registrationsPerHour: 0 },
-        db,
-        createAudit(db),
-        countInMemory,
-      );
+      createRateLimits({ ...noLimits, messagesPerMinute }, db, createAudit(db), countInMemory);
     const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
     const two = limits(2);
     await two.takeMessage(ann);
@@ -185,7 +190,7 @@ onEachDatabase('rate limits', (open) => {
   test('one network of IPv6 counts as one address', async () => {
     const { db } = await open();
     const limits = createRateLimits(
-      { messagesPerMinute: 0, loginsPerMinute: 0, registrationsPerHour: 2 },
+      { ...noLimits, registrationsPerHour: 2 },
       db,
       createAudit(db),
       countInMemory,

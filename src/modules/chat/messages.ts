@@ -9,7 +9,7 @@ import { chatTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
 import { type Commit, type Committed, keyedBy } from '../../realtime/commit.ts';
 import { readHeads } from '../../realtime/event-log.ts';
-import { readFirstResult } from '../../realtime/keys.ts';
+import { takeOrRepeat } from '../../realtime/keys.ts';
 import { isParticipant, requireMember } from './access.ts';
 import {
   type DeleteMessage,
@@ -56,22 +56,17 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
     async send(actor, input, key, entered) {
       const { metadata } = input;
       const request = keyedBy(actor, { operation: 'message.send', key, body: input });
-      try {
-        await limits.takeMessage(actor.userId);
-      } catch (refusal) {
-        // Looked at only now: asked before every message, it would cost each one a query. [K1]
-        const first = request && (await readFirstResult<Message>(db, request));
-        if (first === undefined) throw refusal;
-        return { ...first, isRepeat: true };
-      }
+      const first = await takeOrRepeat<Message>(db, request, () => limits.takeMessage(actor.userId));
+      if (first !== undefined) return { ...first, isRepeat: true };
       if (metadata !== undefined) checkMetadata(metadata);
       const sent = sending.add(actor, input, request);
       entered?.();
       return await sent;
     },
 
-    edit: (actor, { messageId, chatId, content }) =>
-      commit(actor, async (tx, emit) => {
+    async edit(actor, { messageId, chatId, content }) {
+      await limits.takeMessage(actor.userId);
+      return await commit(actor, async (tx, emit) => {
         const { message } = await lockMessage(tx, actor.userId, messageId, chatId);
         if (message.senderId !== actor.userId || message.messageType !== 'text') {
           throw new AppError('forbidden', 'Only what you wrote yourself can be edited.');
@@ -81,10 +76,12 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         }
         const writer = writeTo(tx, emit, message.chatId);
         return await change(tx, writer, 'message.edited', messageId, { content, editedAt: new Date() });
-      }),
+      });
+    },
 
-    remove: (actor, { messageId, chatId }) =>
-      commit(actor, async (tx, emit) => {
+    async remove(actor, { messageId, chatId }) {
+      await limits.takeMessage(actor.userId);
+      return await commit(actor, async (tx, emit) => {
         const { message, role } = await lockMessage(tx, actor.userId, messageId, chatId);
         if (message.messageType === 'system') {
           throw new AppError('forbidden', 'What the system said cannot be deleted.');
@@ -96,7 +93,8 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         const writer = writeTo(tx, emit, message.chatId);
         const nothing = { content: null, metadata: null, deletedAt: new Date() };
         return await change(tx, writer, 'message.deleted', messageId, nothing);
-      }),
+      });
+    },
 
     read: (actor, { chatId, seq }) =>
       commit(actor, async (tx, emit) => {
