@@ -99,6 +99,7 @@ export const quietEnv: Env = {
   RATE_LOGINS_PER_MINUTE: '0',
   RATE_REGISTRATIONS_PER_HOUR: '0',
   MAX_COMMANDS_PER_SECOND: '0',
+  MAX_CONNECTIONS_PER_ADDRESS: '0',
   DRAIN_SECONDS: '0',
   LOG_LEVEL: 'silent',
   LOG_FORMAT: 'json',
