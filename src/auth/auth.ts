@@ -8,7 +8,7 @@ import type { Credentials } from '../realtime/hello.ts';
 import type { TopicKind } from '../realtime/module.ts';
 import { createAccounts } from './accounts.ts';
 import { type Audit, createAudit } from './audit.ts';
-import { createReadDevice } from './device.ts';
+import { createReadDevice, type ReadDevice } from './device.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { createPasswords } from './passwords.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
@@ -38,6 +38,8 @@ export interface Auth {
   readonly audit: Audit;
   readonly users: Users;
   readonly sessions: Sessions;
+  /** Where a request comes from. */
+  readonly readDevice: ReadDevice;
   /** Whose access token it is, by the token alone. Throws `unauthorized`. */
   verify(token: string): Promise<Credentials>;
   /** The actor with the role that the user has now. Throws `unauthorized` where the session has ended. */
@@ -71,6 +73,7 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
     audit,
     users,
     sessions,
+    readDevice,
     async verify(token) {
       const { issuedAtMs, expiresAtMs, ...claims } = await tokens.verifyAccess(token);
       return { actor: { ...claims, source: 'ws' }, issuedAtMs, expiresAtMs };

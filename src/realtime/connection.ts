@@ -5,6 +5,7 @@ import type { ServerWebSocket } from 'bun';
 import { closeCodes, type EventPosition } from '../protocol/envelope.ts';
 import type { Actor } from './actor.ts';
 import type { Follower } from './hub.ts';
+import type { Place } from './places.ts';
 import type { Stream } from './stream.ts';
 
 export type Socket = ServerWebSocket<Connection>;
@@ -57,6 +58,8 @@ export class Connection implements Follower {
   readonly id = Bun.randomUUIDv7();
   readonly subscriptions = new Map<string, Subscription>();
   phase: Phase;
+  /** Given back when the connection ends. [H7] */
+  place: Place | undefined;
   /** The token found in the upgrade request; undefined: the first frame must bring it. [H1] */
   upgradeToken: string | undefined;
   /** Of the user's own topic, which every live connection follows inside the server: revocation comes that way. [H5] */
