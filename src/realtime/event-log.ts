@@ -223,16 +223,26 @@ export interface TopicPosition {
 
 /** Where a topic stands, in the snapshot of `db`. */
 export async function readPosition(db: Db, topic: string): Promise<TopicPosition> {
-  const rows = await queryRows<{ epoch: string; head: string | null; oldest: string | null }>(
+  const position = (await readPositions(db, [topic])).get(topic);
+  if (position === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
+  return position;
+}
+
+/** Where each of the topics stands. */
+export async function readPositions(db: Db, names: readonly string[]): Promise<Map<string, TopicPosition>> {
+  if (names.length === 0) return new Map();
+  const rows = await queryRows<{ name: string; epoch: string; head: string | null; oldest: string | null }>(
     db,
-    sql`SELECT epoch, (SELECT head FROM topics WHERE name = ${topic}) AS head,
-          (SELECT min(seq) FROM events WHERE topic = ${topic}) AS oldest
-        FROM event_log`,
+    sql`SELECT asked.name, epoch, (SELECT head FROM topics WHERE topics.name = asked.name) AS head,
+          (SELECT min(seq) FROM events WHERE topic = asked.name) AS oldest
+        FROM event_log, unnest(${sql.param([...names])}::text[]) AS asked(name)`,
   );
-  const row = rows[0];
-  if (row === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
-  const head = Number(row.head ?? 0);
-  return { head, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch: row.epoch };
+  return new Map(
+    rows.map(({ name, epoch, head: newest, oldest }) => {
+      const head = Number(newest ?? 0);
+      return [name, { head, reach: oldest === null ? head : Number(oldest) - 1, epoch }];
+    }),
+  );
 }
 
 /** The heads of those of the topics on which something ever happened. */
