@@ -3,7 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { errorsOf } from '../protocol/http.ts';
-import { bodyOf, noBody, queryOf } from '../protocol/http-input.ts';
+import { bodyOf, noBody, queryOf, smallBodyOf } from '../protocol/http-input.ts';
 import { Id } from '../protocol/values.ts';
 import type { Actor } from '../realtime/actor.ts';
 import type { Accounts } from './accounts.ts';
@@ -43,7 +43,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       '/register',
       async ({ body, request, status }) => status(201, await accounts.register(body, readDevice(request))),
       {
-        body: bodyOf(contract.RegisterInput),
+        body: smallBodyOf(contract.RegisterInput),
         response: {
           201: contract.SignedIn,
           ...errorsOf('invalid', 'conflict', 'too_large', 'rate_limited', 'unavailable'),
@@ -52,7 +52,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       },
     )
     .post('/login', ({ body, request }) => accounts.login(body, readDevice(request)), {
-      body: bodyOf(contract.LoginInput),
+      body: smallBodyOf(contract.LoginInput),
       response: {
         200: contract.SignedIn,
         ...errorsOf('invalid', 'unauthorized', 'too_large', 'rate_limited', 'unavailable'),
@@ -60,7 +60,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       detail: { summary: 'Open a session', tags },
     })
     .post('/refresh', ({ body, request }) => sessions.refresh(body.refreshToken, readDevice(request)), {
-      body: bodyOf(contract.RefreshInput),
+      body: smallBodyOf(contract.RefreshInput),
       response: {
         200: contract.SignedIn,
         ...errorsOf('invalid', 'unauthorized', 'too_large', 'unavailable'),
@@ -108,7 +108,7 @@ function sessionRoutes({ guard, accounts, sessions, readDevice }: AuthServices) 
       '/password',
       ({ actor, body, request }) => accounts.changePassword(actor, body, readDevice(request)),
       {
-        body: bodyOf(contract.PasswordInput),
+        body: smallBodyOf(contract.PasswordInput),
         response: {
           200: contract.OwnUser,
           ...errorsOf(

@@ -146,6 +146,7 @@ async function openEmbedded(dataDir: string): Promise<Database> {
     release();
     throw error;
   }
+  giveTurns(client);
   const db = drizzleEmbedded(client);
   return {
     db: db as unknown as Db, // the driver's result type is narrower than the shared one
@@ -159,6 +160,20 @@ async function openEmbedded(dataDir: string): Promise<Database> {
       release();
     },
   };
+}
+
+/**
+ * PGlite computes in this thread and answers in microtasks: a queue of statements would be worked off whole before the event
+ * loop looks at a socket again, and 50 subscribes of 100 topics a second kept everyone waiting for 20 s. So whoever comes
+ * out of its queue, a statement or a transaction, lets the loop go round once.
+ */
+function giveTurns(client: PGlite): void {
+  const takeTurn = client._runExclusiveTransaction.bind(client);
+  client._runExclusiveTransaction = (work) =>
+    takeTurn(async () => {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      return await work();
+    });
 }
 
 /**

@@ -228,16 +228,34 @@ export interface TopicPosition {
 
 /** Where a topic stands, in the snapshot of `db`. */
 export async function readPosition(db: Db, topic: string): Promise<TopicPosition> {
-  const rows = await queryRows<{ epoch: string; head: string; base: string; oldest: string | null }>(
+  const position = (await readPositions(db, [topic])).get(topic);
+  if (position === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
+  return position;
+}
+
+/** Where each of the topics stands. */
+export async function readPositions(db: Db, names: readonly string[]): Promise<Map<string, TopicPosition>> {
+  if (names.length === 0) return new Map();
+  const rows = await queryRows<{
+    name: string;
+    epoch: string;
+    head: string;
+    base: string;
+    oldest: string | null;
+  }>(
     db,
-    sql`SELECT epoch, coalesce(t.head, ${baseOf(topic)}) AS head, coalesce(t.base, ${baseOf(topic)}) AS base,
-          (SELECT min(seq) FROM events WHERE topic = ${topic}) AS oldest
-        FROM event_log LEFT JOIN topics AS t ON t.name = ${topic}`,
+    sql`SELECT asked.name, epoch, coalesce(t.head, ${baseOf(sql`asked.name`)}) AS head,
+          coalesce(t.base, ${baseOf(sql`asked.name`)}) AS base,
+          (SELECT min(seq) FROM events WHERE topic = asked.name) AS oldest
+        FROM event_log CROSS JOIN unnest(${sql.param([...names])}::text[]) AS asked(name)
+          LEFT JOIN topics AS t ON t.name = asked.name`,
   );
-  const row = rows[0];
-  if (row === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
-  const [head, base] = [Number(row.head), Number(row.base)];
-  return { head, base, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch: row.epoch };
+  return new Map(
+    rows.map(({ name, epoch, ...row }) => {
+      const [head, base] = [Number(row.head), Number(row.base)];
+      return [name, { head, base, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch }];
+    }),
+  );
 }
 
 /**
@@ -254,13 +272,14 @@ export async function renewEpoch(db: Db): Promise<string> {
   return row.epoch;
 }
 
-/** The newest seq of the topic, or the one behind which it begins. */
-export async function readHead(db: Db, topic: string): Promise<number> {
-  const rows = await queryRows<{ head: string | number }>(
+/** The newest seq of each topic; of one that is not in the log, the one behind which it begins. */
+export async function readStarts(db: Db, names: readonly string[]): Promise<Map<string, number>> {
+  const rows = await queryRows<{ name: string; head: string | number }>(
     db,
-    sql`SELECT coalesce((SELECT head FROM topics WHERE name = ${topic}), ${baseOf(topic)}) AS head`,
+    sql`SELECT asked.name, coalesce((SELECT head FROM topics WHERE topics.name = asked.name), ${baseOf(sql`asked.name`)}) AS head
+        FROM unnest(${sql.param([...names])}::text[]) AS asked(name)`,
   );
-  return Number(rows[0]?.head ?? 0);
+  return new Map(rows.map(({ name, head }) => [name, Number(head)]));
 }
 
 /** The heads of those of the topics that are in the log. */

@@ -14,10 +14,10 @@ const idleHours = keyLifetimeHours;
 /** Followed topics are noted anew when the note is this old: long before they could be forgotten, and seldom. */
 const noteHours = idleHours / 2;
 
-/** Behind which seq the topic begins, if it is not in the log. */
-export function baseOf(topic: string): SQL {
-  if (!isForgettable(topic)) return sql`0`;
-  return sql`coalesce((SELECT head FROM forgotten_topics WHERE bucket = ${bucketOf(sql`${topic}::text`)}), 0)`;
+/** Behind which seq the topic of this name begins, if it is not in the log. */
+export function baseOf(name: SQL): SQL {
+  const forgotten = sql`(SELECT head FROM forgotten_topics WHERE bucket = ${bucketOf(name)})`;
+  return sql`CASE WHEN ${name} LIKE ${`${forgettablePrefix}%`} THEN coalesce(${forgotten}, 0) ELSE 0 END`;
 }
 
 /**

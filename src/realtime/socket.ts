@@ -155,10 +155,10 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         socket.data.receive(frame);
       },
       ping(socket) {
-        socket.data.heardAtMs = performance.now();
+        socket.data.receiveControl();
       },
       pong(socket) {
-        socket.data.heardAtMs = performance.now();
+        socket.data.receiveControl();
       },
       drain(socket) {
         socket.data.onDrain();

@@ -13,6 +13,7 @@ import {
   leaveBody,
   leaveQuery,
   maxBodyBytes,
+  maxSmallBodyBytes,
   noBody,
   queryOf,
 } from '../../src/protocol/http-input.ts';
@@ -157,11 +158,17 @@ describe('refusals over HTTP', () => {
 
   test('[X] a body is looked at in no time, however deep it is and whatever is wrong with it', async () => {
     const startedAt = performance.now();
-    const deep = `${'['.repeat(4_000)}${']'.repeat(4_000)}`;
-    const answer = await request('POST', '/things', { body: `{"name":[${`${deep},`.repeat(100)}1]}` });
-    expect(answer.body.error.details).toEqual([{ path: '/body/name', message: 'Expected string' }]);
-    const deeper = await request('POST', '/things', { body: `${'['.repeat(5_000)}${']'.repeat(5_000)}` });
-    expect(deeper.body.error.message).toContain('nested deeper');
+    const fields = Array.from({ length: 100 }, (_, n) => `"f${n}":${'['.repeat(62)}${']'.repeat(62)}`);
+    const answer = await request('POST', '/things', { body: `{"name":[],${fields}}` });
+    expect(answer.body.error.details[0].path).toBe('/body/f0');
+    for (const deep of [
+      `${'['.repeat(65)}${']'.repeat(65)}`,
+      `{"name":"a","name":${'['.repeat(500_000)}${']'.repeat(500_000)},"name":"b"}`,
+      '['.repeat(1_000_000),
+    ]) {
+      const { body } = await request('POST', '/things', { body: deep });
+      expect(body.error.details).toEqual([{ path: '/body', message: 'Expected at most 64 levels' }]);
+    }
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
@@ -192,6 +199,21 @@ describe('refusals over HTTP', () => {
     });
     expect(chunked.status).toBe(413);
     expect(await chunked.json()).toMatchObject({ error: { code: 'too_large' } });
+  });
+
+  test('[X] where little is expected, a body over 16 KiB is too large, announced or not', async () => {
+    const body = JSON.stringify({ loud: 'x'.repeat(maxSmallBodyBytes) });
+    expect(await request('POST', '/bell', { body })).toMatchObject({
+      status: 413,
+      body: { error: { code: 'too_large', message: 'The body is larger than 16384 bytes.' } },
+    });
+    const chunked = await fetch(`http://127.0.0.1:${server.port}/bell`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: new Blob([body]).stream(),
+    });
+    expect(chunked.status).toBe(413);
+    expect((await request('POST', '/bell', { body: '{}'.padEnd(maxSmallBodyBytes) })).status).toBe(200);
   });
 
   test('a body in pieces, none of them a whole character, is read whole', async () => {

@@ -57,9 +57,9 @@ onEachDatabase('rights under a live connection', (_open, database) => {
         {
           kind: 'admin-jobs',
           hasPresence: false,
-          async mayFollow(_db, asking) {
+          async findFollowable(_db, asking, ids) {
             await onAsked(asking);
-            return asking.role === 'admin';
+            return new Set(asking.role === 'admin' ? ids : []);
           },
         },
       ],
@@ -70,7 +70,14 @@ onEachDatabase('rights under a live connection', (_open, database) => {
       onSeen() {},
       answerRefusal,
       instanceId: 'test',
-      limits: { frameBytes: 65_536, subscriptions: 0, commandsPerSecond: 0, connectionsPerUser: 0 },
+      limits: {
+        frameBytes: 65_536,
+        subscriptions: 0,
+        commandsPerSecond: 0,
+        connectionsPerUser: 0,
+        connections: 0,
+        connectionsPerAddress: 0,
+      },
       allowedOrigins: [],
     });
     server = Bun.serve<Connection>({

@@ -37,7 +37,9 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
   const door = createSocketDoor({
     core,
     commands: [],
-    topicKinds: [{ kind: 'app', hasPresence: false, mayFollow: async () => true }],
+    topicKinds: [
+      { kind: 'app', hasPresence: false, findFollowable: async (_db, _actor, ids) => new Set(ids) },
+    ],
     verify: async () => ({ actor, issuedAtMs: Date.now(), expiresAtMs: Date.now() + 900_000 }),
     confirm: async () => actor,
     onRefused() {},

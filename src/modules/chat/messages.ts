@@ -55,10 +55,11 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
   return {
     async send(actor, input, key, entered) {
       const { metadata } = input;
+      // First of all: behind a key it would be hashed for every request, also for those that the limit does not let pass.
+      if (metadata !== undefined) checkMetadata(metadata);
       const request = keyedBy(actor, { operation: 'message.send', key, body: input });
       const first = await takeOrRepeat<Message>(db, request, () => limits.takeMessage(actor.userId));
       if (first !== undefined) return { ...first, isRepeat: true };
-      if (metadata !== undefined) checkMetadata(metadata);
       const sent = sending.add(actor, input, request);
       entered?.();
       return await sent;
@@ -140,15 +141,15 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
 
 /** It is kept as jsonb, which takes neither NUL nor half a surrogate pair, in keys nor values. */
 function checkMetadata(metadata: Metadata): void {
+  if (Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes) {
+    throw invalidMetadata(`Expected at most ${maxMetadataBytes} bytes as JSON`);
+  }
   let isStorable = true;
-  const json = JSON.stringify(metadata, (key, value: unknown) => {
+  JSON.stringify(metadata, (key, value: unknown) => {
     isStorable &&= isText(key) && (typeof value !== 'string' || isText(value));
     return value;
   });
   if (!isStorable) throw invalidMetadata('Expected text without NUL and without halves of surrogate pairs');
-  if (Buffer.byteLength(json) > maxMetadataBytes) {
-    throw invalidMetadata(`Expected at most ${maxMetadataBytes} bytes as JSON`);
-  }
 }
 
 const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();

@@ -14,7 +14,6 @@ import { takeOrRepeat } from '../../realtime/keys.ts';
 import type { Announce } from '../../realtime/module.ts';
 import {
   maxDataBytes,
-  maxDataDepth,
   type Publish,
   type Published,
   reservedWords,
@@ -118,15 +117,9 @@ function checkName(event: string): void {
 }
 
 function checkData(data: unknown): void {
-  if (isDeeper(data, maxDataDepth)) throw invalidData(`Expected at most ${maxDataDepth} levels`);
   if (Buffer.byteLength(JSON.stringify(data)) > maxDataBytes) {
     throw invalidData(`Expected at most ${maxDataBytes} bytes as JSON`);
   }
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (value === null || typeof value !== 'object') return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 const invalidData = (message: string) =>

@@ -134,7 +134,7 @@ onEachDatabase('chat messages', (open, database) => {
     ['nested', '{"a":{"b":[1,-0.5,true,null,"\\\\u0000"]},"":"x"}'],
     ['of 4,096 bytes', JSON.stringify({ a: 'x'.repeat(4_088) })],
     ['with names of objects’ own', '{"__proto__":{"x":1},"constructor":2,"toString":"3"}'],
-    ['nested as deeply as it can be', `{"a":${'['.repeat(2_045)}${']'.repeat(2_045)}}`],
+    ['nested as deeply as it can be', `{"a":${'['.repeat(61)}${']'.repeat(61)}}`],
     ['with a huge number', '{"a":1e308,"b":5e-324}'],
   ])('metadata %s comes back as it was, over both doors', async (_, metadata) => {
     const client = await server.connect(ann);
