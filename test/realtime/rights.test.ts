@@ -68,6 +68,8 @@ onEachDatabase('rights under a live connection', (_open, database) => {
       onRefused() {},
       onLimited() {},
       onSeen() {},
+      onFull() {},
+      addressOf: () => undefined,
       answerRefusal,
       instanceId: 'test',
       limits: {
