@@ -19,6 +19,8 @@ import type { Device } from './device.ts';
 export interface RateLimits {
   /** Whatever a chat keeps and its members are told of: a message, its edit or deletion, a new name, who is let in or put out. */
   takeMessage(userId: string): Promise<void>;
+  /** A read position, ten times as often as a message: each is an event of its own. */
+  takeRead(userId: string): Promise<void>;
   /** A new chat, whose members are not asked. */
   takeChat(userId: string): Promise<void>;
   /** A published event that the database keeps something of: itself, or its key. */
@@ -105,6 +107,7 @@ export function createRateLimits(
 
   return {
     takeMessage: byUser('messages', config.messagesPerMinute, 60),
+    takeRead: byUser('read positions', 10 * config.messagesPerMinute, 60),
     takeChat: byUser('chats', config.chatsPerHour, 3_600),
     takePublish: byUser('publishes', config.publishesPerMinute, 60),
     takeTopic: byUser('topics', config.topicsPerHour, 3_600),

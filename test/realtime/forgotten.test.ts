@@ -156,6 +156,29 @@ onEachDatabase('forgotten topics', (open, database) => {
     client.close();
   });
 
+  test('[S4] where the numbers move on under a follower, it has to come back, and gets a reset', async () => {
+    const elsewhere = database.kind === 'postgres' ? await open(server.env) : server;
+    const [topic, unused] = [newTopic(), newTopic()];
+    await publishAndPrune(topic, 2);
+    const clients = [await elsewhere.connect(ann), await elsewhere.connect(ann)];
+    for (const [index, name] of [topic, unused].entries()) {
+      expect((await clients[index]?.request('subscribe', {}, { topic: name }))?.type).toBe('ok');
+    }
+    await forget(topic);
+    // As if others with their bucket had been forgotten at 9.
+    const bucketOf = (name: string) =>
+      sql`get_byte(sha256(convert_to(${name}, 'UTF8')), 0) * 256 + get_byte(sha256(convert_to(${name}, 'UTF8')), 1)`;
+    await server.db.execute(sql`
+      INSERT INTO forgotten_topics VALUES (${bucketOf(topic)}, 9), (${bucketOf(unused)}, 9)
+      ON CONFLICT (bucket) DO UPDATE SET head = 9`);
+    expect([await publish(topic), await publish(unused)]).toEqual([10, 10]);
+    for (const client of clients) expect((await client.closed).code).toBe(1012);
+    const back = await elsewhere.connect(ann);
+    const answer = await back.request('subscribe', { since: 2 }, { topic });
+    expect(answer.payload).toMatchObject({ seq: 10, reset: true });
+    back.close();
+  });
+
   test('a topic that is followed is not forgotten', async () => {
     const [followed, idle] = [newTopic(), newTopic()];
     for (const topic of [followed, idle]) await publishAndPrune(topic, 1);

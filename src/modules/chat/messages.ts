@@ -47,7 +47,7 @@ export interface Messages {
 export interface MessagesDeps {
   readonly db: Db;
   readonly commit: Commit;
-  readonly limits: Pick<RateLimits, 'takeMessage'>;
+  readonly limits: Pick<RateLimits, 'takeMessage' | 'takeRead'>;
   readonly sending: Sending;
 }
 
@@ -97,8 +97,9 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
       });
     },
 
-    read: (actor, { chatId, seq }) =>
-      commit(actor, async (tx, emit) => {
+    async read(actor, { chatId, seq }) {
+      await limits.takeRead(actor.userId);
+      return await commit(actor, async (tx, emit) => {
         const { userId } = actor;
         const { lastReadSeq } = await requireMember(tx, chatId, userId, 'no key update');
         if (seq <= lastReadSeq) return { chatId, userId, lastReadSeq };
@@ -111,7 +112,8 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         await tx.update(chatParticipants).set({ lastReadSeq: seq }).where(isParticipant(chatId, userId));
         writeTo(tx, emit, chatId).emit('message.read', { userId, seq });
         return { chatId, userId, lastReadSeq: seq };
-      }),
+      });
+    },
 
     async list(actor, chatId, { before, after, limit = defaultPageSize }) {
       const isForward = after !== undefined;

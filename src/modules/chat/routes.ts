@@ -201,7 +201,7 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
         body: bodyOf(contract.ReadBody),
         response: {
           200: contract.ReadPosition,
-          ...errorsOf('invalid', 'unauthorized', 'not_found', 'too_large'),
+          ...errorsOf('invalid', 'unauthorized', 'not_found', 'too_large', 'rate_limited'),
         },
         detail: {
           summary: 'Move my read position forward',

@@ -51,6 +51,17 @@ onEachDatabase('limits of chats', (open, database) => {
     client.close();
   });
 
+  test('read positions are limited, too, at ten times as many: each is an event, and can be read past', async () => {
+    const server = await open({ RATE_MESSAGES_PER_MINUTE: '1' });
+    const [ann] = await registerAll(server, 'Ann');
+    const chat = await createGroup(server, ann);
+    const read = (seq: number) => attempt(server, ann, 'POST', `/chats/${chat.id}/read`, { seq });
+    for (let seq = 1; seq <= 10; seq += 1) expect((await read(seq)).body.lastReadSeq).toBe(seq);
+    const refused = await read(11);
+    expect([refused.status, refused.body.error.code]).toEqual([429, 'rate_limited']);
+    expect(await eventsOf(server, chatTopic(chat.id))).toHaveLength(11);
+  });
+
   test('[K1] a member who was added is answered again over the limit, and no other is added', async () => {
     const server = await open({ RATE_MESSAGES_PER_MINUTE: '1' });
     const [ann, bob, cid] = await registerAll(server, 'Ann', 'Bob', 'Cid');
