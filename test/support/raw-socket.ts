@@ -37,10 +37,11 @@ export function encodeFrame(
   payload: string | Uint8Array,
   opcode: number = opcodes.text,
   isFinal = true,
+  isCompressed = false,
 ): Buffer {
   const bytes = Buffer.from(payload);
   const head = Buffer.alloc(bytes.length < 126 ? 6 : bytes.length < 65_536 ? 8 : 14);
-  head[0] = (isFinal ? 0x80 : 0) | opcode;
+  head[0] = (isFinal ? 0x80 : 0) | (isCompressed ? 0x40 : 0) | opcode;
   if (bytes.length < 126) {
     head[1] = 0x80 | bytes.length;
   } else if (bytes.length < 65_536) {
