@@ -1,0 +1,163 @@
+// Subscribing while something else happens: the right is lost, the role changes, the connection closes, the events of
+// another instance have not come yet. Who may follow, and when that is answered, is the test's to say. [S2] to [S7]
+
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { readConfig } from '../../src/config.ts';
+import { connectDatabase, type Database } from '../../src/db/connect.ts';
+import { AppError } from '../../src/protocol/errors.ts';
+import type { Actor } from '../../src/realtime/actor.ts';
+import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
+import { createSubscriber, type SubscribeDeps } from '../../src/realtime/subscribe.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createHub } from '../support/hub.ts';
+import { onEachDatabase, quietEnv } from '../support/server.ts';
+
+onEachDatabase('subscribing', (_open, database) => {
+  let own: Database;
+  beforeAll(async () => {
+    const config = readConfig({ ...quietEnv, ...(await database.create()) });
+    own = await connectDatabase(config, createLogger(config));
+  });
+  afterAll(() => own.close());
+
+  /** A connection of Ann's, and a kind of topic that asks `mayFollow` for the right; `readSnapshot`: it has a state. */
+  function create(options: { mayFollow?: (actor: Actor) => Promise<boolean>; hasSnapshot?: boolean } = {}) {
+    const hand = createHub(own.db);
+    const topic = `app:${crypto.randomUUID()}`;
+    const presence = createMemoryPresence(() => {});
+    const refused: string[] = [];
+    const deps: SubscribeDeps = {
+      db: own.db,
+      hub: hand.hub,
+      readEvents: hand.readEvents,
+      presence,
+      topicKinds: new Map([
+        [
+          'app',
+          {
+            kind: 'app',
+            hasPresence: true,
+            mayFollow: async (_db, actor) => (await options.mayFollow?.(actor)) ?? true,
+            ...(options.hasSnapshot && { readSnapshot: async () => ({ state: 'all of it' }) }),
+          },
+        ],
+      ]),
+      epoch: 'the epoch',
+      maxSubscriptions: 0,
+      onRefused: (_, name) => void refused.push(name),
+      toRefusal: (error) => (error instanceof AppError ? error : new AppError('internal', String(error))),
+    };
+    return { ...hand, hand, topic, presence, refused, subscriber: createSubscriber(deps) };
+  }
+
+  test('[S7] reads the position first and the right second: a removal in between ends the subscription', async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<boolean>();
+    const { hub, hand, topic, subscriber } = create({
+      mayFollow() {
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    const { connection, frames, seqsOf } = hand.connect('ann');
+    const subscribing = subscriber.subscribe(connection, { topic });
+    await asked.promise;
+    hub.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    answer.resolve(true); // as it was when the question was asked
+    (await subscribing).afterReply();
+    hub.publish(await hand.write(topic, 1));
+    expect(seqsOf(topic)).toEqual([1]);
+    expect(frames.at(-1)).toEqual({ type: 'unsubscribed', topic, payload: { reason: 'forbidden' } });
+    expect(connection.follows(topic)).toBe(false);
+  });
+
+  test('[S7] asks again where the actor has got another role while the right was read', async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const { hand, topic, subscriber, refused, hub } = create({
+      async mayFollow({ role }) {
+        asked.resolve();
+        await answer.promise;
+        return role === 'admin';
+      },
+    });
+    const { connection } = hand.connect('ann', 'admin');
+    const subscribing = subscriber.subscribe(connection, { topic });
+    await asked.promise;
+    if (connection.phase.name === 'live') {
+      connection.phase = { ...connection.phase, actor: { ...connection.actor, role: 'user' } };
+    }
+    answer.resolve();
+    await expect(subscribing).rejects.toMatchObject({ code: 'forbidden' });
+    expect(refused).toEqual([topic]);
+    expect(connection.follows(topic)).toBe(false);
+    expect(hub.topics()).toEqual([]);
+  });
+
+  test('leaves nothing behind of a connection that closed while its right was read', async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<boolean>();
+    const { hub, hand, topic, presence, subscriber } = create({
+      mayFollow() {
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    const { connection } = hand.connect('ann');
+    const subscribing = subscriber.subscribe(connection, { topic });
+    await asked.promise;
+    connection.onClose();
+    answer.resolve(true);
+    await expect(subscribing).rejects.toMatchObject({ code: 'unavailable' });
+    expect(connection.subscriptions.size).toBe(0);
+    expect(await presence.list(topic)).toEqual(new Map());
+    expect(hub.topics()).toEqual([]);
+    expect(hand.told).toEqual([`serve ${topic}`, `release ${topic}`]);
+  });
+
+  test('[S5] serves no topic any longer that nobody was let in to', async () => {
+    const { hub, hand, topic, subscriber } = create({ mayFollow: async () => false });
+    const { connection } = hand.connect('ann');
+    await expect(subscriber.subscribe(connection, { topic })).rejects.toMatchObject({ code: 'forbidden' });
+    expect(hub.topics()).toEqual([]);
+    expect(hand.told).toEqual([`serve ${topic}`, `release ${topic}`]);
+  });
+
+  test('[S6] keeps serving a topic that is followed already when subscribing again is refused', async () => {
+    let mayFollow = true;
+    const { hub, hand, topic, subscriber } = create({ mayFollow: async () => mayFollow });
+    const { connection, seqsOf } = hand.connect('ann');
+    (await subscriber.subscribe(connection, { topic })).afterReply();
+    mayFollow = false;
+    await expect(subscriber.subscribe(connection, { topic })).rejects.toMatchObject({ code: 'forbidden' });
+    hub.publish(await hand.write(topic, 1));
+    expect(seqsOf(topic)).toEqual([1]);
+  });
+
+  test('[S4] resets nobody who was ahead of this instance, but not of the log', async () => {
+    const { hub, hand, topic, subscriber } = create();
+    const { connection, seqsOf } = hand.connect('ann');
+    await hub.follow(topic);
+    await hand.write(topic, 10); // elsewhere, and seen there
+    const { payload, afterReply } = await subscriber.subscribe(connection, { topic, since: 8 });
+    expect(payload).toMatchObject({ topic, seq: 8, head: 10, replay: 2 });
+    expect(payload).not.toHaveProperty('reset');
+    afterReply();
+    hub.publish(await hand.write(topic, 1));
+    expect(seqsOf(topic)).toEqual([9, 10, 11]);
+  });
+
+  test('[S3] sends nothing again that a snapshot has, though this instance had not heard of it', async () => {
+    const { hub, hand, topic, subscriber } = create({ hasSnapshot: true });
+    const { connection, seqsOf, closes } = hand.connect('ann');
+    await hub.follow(topic);
+    const events = await hand.write(topic, 10);
+    const { payload, afterReply } = await subscriber.subscribe(connection, { topic, snapshot: true });
+    expect(payload).toMatchObject({ seq: 10, head: 10, replay: 0, snapshot: { state: 'all of it' } });
+    afterReply();
+    for (const event of events) hand.arrive(event); // late
+    hub.publish(await hand.write(topic, 1));
+    expect(seqsOf(topic)).toEqual([11]);
+    expect(closes).toEqual([]);
+  });
+});
