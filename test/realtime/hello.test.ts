@@ -5,14 +5,13 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../src/config.ts';
 import { connectDatabase, type Database } from '../../src/db/connect.ts';
-import { AppError } from '../../src/protocol/errors.ts';
 import { Connection, type Socket } from '../../src/realtime/connection.ts';
 import { Connections } from '../../src/realtime/connections.ts';
 import { createHello, type HelloDeps } from '../../src/realtime/hello.ts';
 import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { Frame } from '../support/client.ts';
-import { createHub } from '../support/hub.ts';
+import { createHub, toRefusal } from '../support/hub.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 
 onEachDatabase('a greeting', (_open, database) => {
@@ -41,7 +40,7 @@ onEachDatabase('a greeting', (_open, database) => {
       },
       onSeen() {},
       onLimited: (_, limit) => void limited.push(limit),
-      toRefusal: (error) => (error instanceof AppError ? error : new AppError('internal', String(error))),
+      toRefusal,
       instanceId: 'test',
       limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0 },
       maxConnectionsPerUser,

@@ -113,11 +113,11 @@ onEachDatabase('hub', (_open, database) => {
   });
 
   test('[O1] sends away whoever missed an event that could not be delivered', async () => {
-    const { hub, stream, topic, ann, bugs, write, left, failDelivery, told } = await follow();
+    const { hub, stream, topic, ann, bugs, write, publish, left, failDelivery, told } = await follow();
     const other = await hub.follow(newTopic());
     const events = await write(topic, 3);
     failDelivery(topic, 2);
-    hub.publish(events);
+    publish(events);
     expect(bugs).toHaveLength(1);
     expect(ann.closes).toEqual([1012]);
     expect(hub.serves(stream)).toBe(false);

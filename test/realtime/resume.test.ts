@@ -5,11 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../src/config.ts';
 import { connectDatabase, type Database } from '../../src/db/connect.ts';
-import { AppError } from '../../src/protocol/errors.ts';
 import type { Subscription } from '../../src/realtime/connection.ts';
 import { startReplay } from '../../src/realtime/resume.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { createHub } from '../support/hub.ts';
+import { createHub, toRefusal } from '../support/hub.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -37,7 +36,7 @@ onEachDatabase('replay', (_open, database) => {
       startReplay(ann.connection, subscription, after, {
         hub: hand.hub,
         readEvents: hand.readEvents,
-        toRefusal: (error) => (error instanceof AppError ? error : new AppError('internal', String(error))),
+        toRefusal,
       });
     return { hand, topic, stream, ann, subscription, start };
   }
@@ -67,18 +66,18 @@ onEachDatabase('replay', (_open, database) => {
 
   test('[S7] an event that shut out before the right was read, and be it the newest, shuts nobody out', async () => {
     const { hand, topic, ann, subscription, start } = await subscribe(2, {}, 3);
-    hand.hub.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
     start(0);
     await until(() => subscription.phase !== 'replaying', 'the replay is over');
-    hand.hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1));
     expect(ann.seqsOf(topic)).toEqual([1, 2, 3, 4]);
     expect(ann.frames.map(({ type }) => type)).not.toContain('unsubscribed');
   });
 
   test('[S7] an event that shuts out behind the right that was read is the last', async () => {
     const { hand, topic, ann, subscription, start } = await subscribe(2);
-    hand.hub.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
-    hand.hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    hand.publish(await hand.write(topic, 1));
     start(0);
     await until(() => subscription.phase !== 'replaying', 'the replay is over');
     expect(ann.seqsOf(topic)).toEqual([1, 2, 3]);

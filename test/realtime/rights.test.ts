@@ -3,15 +3,12 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readConfig } from '../../src/config.ts';
 import { connectDatabase, type Database } from '../../src/db/connect.ts';
-import { AppError } from '../../src/protocol/errors.ts';
 import type { Role } from '../../src/realtime/actor.ts';
 import { Connections } from '../../src/realtime/connections.ts';
 import type { Core } from '../../src/realtime/core.ts';
-import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
 import { watchRights } from '../../src/realtime/rights.ts';
-import { createSubscriber } from '../../src/realtime/subscribe.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { createHub } from '../support/hub.ts';
+import { createHub, createSubscriberOn, toRefusal } from '../support/hub.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -26,20 +23,8 @@ onEachDatabase('rights', (_open, database) => {
   test('[S7] another role is kept for what is asked later, and takes away what it does not open, at once', async () => {
     const hand = createHub(own.db);
     const connections = new Connections();
-    const toRefusal = (error: unknown) =>
-      error instanceof AppError ? error : new AppError('internal', String(error));
-    const subscriber = createSubscriber({
-      db: own.db,
-      hub: hand.hub,
-      readEvents: hand.readEvents,
-      presence: createMemoryPresence(() => {}),
-      topicKinds: new Map([
-        ['app', { kind: 'app', hasPresence: false, mayFollow: async (_db, { role }) => role === 'admin' }],
-      ]),
-      epoch: 'the epoch',
-      maxSubscriptions: 0,
-      onRefused() {},
-      toRefusal,
+    const { subscriber } = createSubscriberOn(hand, own.db, {
+      mayFollow: async ({ role }) => role === 'admin',
     });
     const core = { connections, observeUsers: hand.observeUsers, toRefusal };
     watchRights(core as unknown as Core, subscriber); // all of the core that it touches
@@ -51,16 +36,16 @@ onEachDatabase('rights', (_open, database) => {
     const topic = `app:${crypto.randomUUID()}`;
     const subscribe = async () => (await subscriber.subscribe(connection, { topic })).afterReply();
     const change = async (role: Role) =>
-      hand.hub.publish(await hand.write(`user:${userId}`, 1, { type: 'role.changed', payload: { role } }));
+      hand.publish(await hand.write(`user:${userId}`, 1, { type: 'role.changed', payload: { role } }));
 
     await expect(subscribe()).rejects.toMatchObject({ code: 'forbidden' });
     await change('admin');
     expect(connection.actor.role).toBe('admin');
     await subscribe();
-    hand.hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1));
     await change('user');
     await until(() => !connection.follows(topic), 'the topic is lost');
-    hand.hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1));
     expect(frames.map(({ type, seq }) => [type, seq])).toEqual([
       ['test.written', 1],
       ['unsubscribed', undefined],

@@ -4,12 +4,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readConfig } from '../../src/config.ts';
 import { connectDatabase, type Database } from '../../src/db/connect.ts';
-import { AppError } from '../../src/protocol/errors.ts';
-import type { Actor } from '../../src/realtime/actor.ts';
-import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
-import { createSubscriber, type SubscribeDeps } from '../../src/realtime/subscribe.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { createHub } from '../support/hub.ts';
+import { createHub, createSubscriberOn, type KindInHand } from '../support/hub.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 
 onEachDatabase('subscribing', (_open, database) => {
@@ -20,40 +16,21 @@ onEachDatabase('subscribing', (_open, database) => {
   });
   afterAll(() => own.close());
 
-  /** A connection of Ann's, and a kind of topic that asks `mayFollow` for the right; `readSnapshot`: it has a state. */
-  function create(options: { mayFollow?: (actor: Actor) => Promise<boolean>; hasSnapshot?: boolean } = {}) {
+  /** A topic of a kind of the test's own. */
+  function create(kind: KindInHand = {}) {
     const hand = createHub(own.db);
-    const topic = `app:${crypto.randomUUID()}`;
-    const presence = createMemoryPresence(() => {});
-    const refused: string[] = [];
-    const deps: SubscribeDeps = {
-      db: own.db,
+    return {
+      hand,
       hub: hand.hub,
-      readEvents: hand.readEvents,
-      presence,
-      topicKinds: new Map([
-        [
-          'app',
-          {
-            kind: 'app',
-            hasPresence: true,
-            mayFollow: async (_db, actor) => (await options.mayFollow?.(actor)) ?? true,
-            ...(options.hasSnapshot && { readSnapshot: async () => ({ state: 'all of it' }) }),
-          },
-        ],
-      ]),
-      epoch: 'the epoch',
-      maxSubscriptions: 0,
-      onRefused: (_, name) => void refused.push(name),
-      toRefusal: (error) => (error instanceof AppError ? error : new AppError('internal', String(error))),
+      topic: `app:${crypto.randomUUID()}`,
+      ...createSubscriberOn(hand, own.db, kind),
     };
-    return { ...hand, hand, topic, presence, refused, subscriber: createSubscriber(deps) };
   }
 
   test('[S7] reads the position first and the right second: a removal in between ends the subscription', async () => {
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<boolean>();
-    const { hub, hand, topic, subscriber } = create({
+    const { hand, topic, subscriber } = create({
       mayFollow() {
         asked.resolve();
         return answer.promise;
@@ -62,10 +39,10 @@ onEachDatabase('subscribing', (_open, database) => {
     const { connection, frames, seqsOf } = hand.connect('ann');
     const subscribing = subscriber.subscribe(connection, { topic });
     await asked.promise;
-    hub.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
     answer.resolve(true); // as it was when the question was asked
     (await subscribing).afterReply();
-    hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1));
     expect(seqsOf(topic)).toEqual([1]);
     expect(frames.at(-1)).toEqual({ type: 'unsubscribed', topic, payload: { reason: 'forbidden' } });
     expect(connection.follows(topic)).toBe(false);
@@ -125,12 +102,12 @@ onEachDatabase('subscribing', (_open, database) => {
 
   test('[S6] keeps serving a topic that is followed already when subscribing again is refused', async () => {
     let mayFollow = true;
-    const { hub, hand, topic, subscriber } = create({ mayFollow: async () => mayFollow });
+    const { hand, topic, subscriber } = create({ mayFollow: async () => mayFollow });
     const { connection, seqsOf } = hand.connect('ann');
     (await subscriber.subscribe(connection, { topic })).afterReply();
     mayFollow = false;
     await expect(subscriber.subscribe(connection, { topic })).rejects.toMatchObject({ code: 'forbidden' });
-    hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1));
     expect(seqsOf(topic)).toEqual([1]);
   });
 
@@ -143,12 +120,12 @@ onEachDatabase('subscribing', (_open, database) => {
     expect(payload).toMatchObject({ topic, seq: 8, head: 10, replay: 2 });
     expect(payload).not.toHaveProperty('reset');
     afterReply();
-    hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1));
     expect(seqsOf(topic)).toEqual([9, 10, 11]);
   });
 
   test('[S3] sends nothing again that a snapshot has, though this instance had not heard of it', async () => {
-    const { hub, hand, topic, subscriber } = create({ hasSnapshot: true });
+    const { hub, hand, topic, subscriber } = create({ snapshot: { state: 'all of it' } });
     const { connection, seqsOf, closes } = hand.connect('ann');
     await hub.follow(topic);
     const events = await hand.write(topic, 10);
@@ -156,7 +133,7 @@ onEachDatabase('subscribing', (_open, database) => {
     expect(payload).toMatchObject({ seq: 10, head: 10, replay: 0, snapshot: { state: 'all of it' } });
     afterReply();
     for (const event of events) hand.arrive(event); // late
-    hub.publish(await hand.write(topic, 1));
+    hand.publish(await hand.write(topic, 1));
     expect(seqsOf(topic)).toEqual([11]);
     expect(closes).toEqual([]);
   });

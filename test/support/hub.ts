@@ -2,6 +2,7 @@
 // so, an answer of the log or of the bridge can be kept waiting, and connections are real but for their sockets.
 
 import type { Db } from '../../src/db/connect.ts';
+import { AppError } from '../../src/protocol/errors.ts';
 import { parseTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { Connection, type Socket } from '../../src/realtime/connection.ts';
@@ -14,6 +15,8 @@ import {
   readNewestEvents,
 } from '../../src/realtime/event-log.ts';
 import { Hub } from '../../src/realtime/hub.ts';
+import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
+import { createSubscriber } from '../../src/realtime/subscribe.ts';
 import type { Frame } from './client.ts';
 
 export interface HubInHand {
@@ -33,6 +36,8 @@ export interface HubInHand {
   hold(what: Held): () => void;
   /** Commits events as another instance does: nothing of it arrives here by itself. */
   write(topic: string, count: number, more?: Partial<NewEvent>): Promise<LoggedEvent[]>;
+  /** What an instance does behind its own commit. */
+  publish(events: readonly LoggedEvent[]): void;
   /** A frame of another instance comes over the bridge. */
   arrive(event: LoggedEvent | undefined): void;
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
@@ -51,6 +56,14 @@ export interface ConnectionInHand {
   /** The codes with which it was closed. */
   readonly closes: readonly number[];
   seqsOf(topic: string): number[];
+}
+
+/** The one kind of topic of `createSubscriberOn`. */
+export interface KindInHand {
+  /** Answers the right to follow; absent: everyone has it. */
+  readonly mayFollow?: (actor: Actor) => Promise<boolean>;
+  /** Absent: there is no snapshot. */
+  readonly snapshot?: object;
 }
 
 /** Nothing that a test does takes nearly as many: whoever goes on for ever is stopped. */
@@ -146,6 +159,7 @@ export function createHub(db: Db): HubInHand {
           })),
         ),
       ),
+    publish: (events) => hub.publish(events),
     arrive(event) {
       if (event === undefined) throw new Error('There is no such event.');
       hub.receive(event);
@@ -185,3 +199,39 @@ export function createHub(db: Db): HubInHand {
     observeUsers: (type, observer) => void observers.set(type, observer),
   };
 }
+
+/** Subscribing to `app:` topics through the hub. */
+export function createSubscriberOn(
+  { hub, readEvents }: HubInHand,
+  db: Db,
+  { mayFollow, snapshot }: KindInHand,
+) {
+  const presence = createMemoryPresence(() => {});
+  const refused: string[] = [];
+  const subscriber = createSubscriber({
+    db,
+    hub,
+    readEvents,
+    presence,
+    topicKinds: new Map([
+      [
+        'app',
+        {
+          kind: 'app',
+          hasPresence: true,
+          mayFollow: async (_db, actor) => (await mayFollow?.(actor)) ?? true,
+          ...(snapshot && { readSnapshot: async () => snapshot }),
+        },
+      ],
+    ]),
+    epoch: 'the epoch',
+    maxSubscriptions: 0,
+    onRefused: (_, topic) => void refused.push(topic),
+    toRefusal,
+  });
+  return { subscriber, presence, refused };
+}
+
+/** What is thrown on purpose, or the bug that it must not be. */
+export const toRefusal = (error: unknown): AppError =>
+  error instanceof AppError ? error : new AppError('internal', String(error));
