@@ -23,7 +23,7 @@ onEachDatabase('rights', (_open, database) => {
   test('[S7] another role is kept for what is asked later, and takes away what it does not open, at once', async () => {
     const hand = createHub(own.db);
     const connections = new Connections();
-    const { subscriber } = createSubscriberOn(hand, own.db, {
+    const { subscriber } = await createSubscriberOn(hand, own.db, {
       mayFollow: async ({ role }) => role === 'admin',
     });
     const core = { connections, observeUsers: hand.observeUsers, toRefusal };

@@ -17,20 +17,20 @@ onEachDatabase('subscribing', (_open, database) => {
   afterAll(() => own.close());
 
   /** A topic of a kind of the test's own. */
-  function create(kind: KindInHand = {}) {
+  async function create(kind: KindInHand = {}) {
     const hand = createHub(own.db);
     return {
       hand,
       hub: hand.hub,
       topic: `app:${crypto.randomUUID()}`,
-      ...createSubscriberOn(hand, own.db, kind),
+      ...(await createSubscriberOn(hand, own.db, kind)),
     };
   }
 
   test('[S7] reads the position first and the right second: a removal in between ends the subscription', async () => {
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<boolean>();
-    const { hand, topic, subscriber } = create({
+    const { hand, topic, subscriber } = await create({
       mayFollow() {
         asked.resolve();
         return answer.promise;
@@ -51,7 +51,7 @@ onEachDatabase('subscribing', (_open, database) => {
   test('[S7] asks again where the actor has got another role while the right was read', async () => {
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<void>();
-    const { hand, topic, subscriber, refused, hub } = create({
+    const { hand, topic, subscriber, refused, hub } = await create({
       async mayFollow({ role }) {
         asked.resolve();
         await answer.promise;
@@ -74,7 +74,7 @@ onEachDatabase('subscribing', (_open, database) => {
   test('leaves nothing behind of a connection that closed while its right was read', async () => {
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<boolean>();
-    const { hub, hand, topic, presence, subscriber } = create({
+    const { hub, hand, topic, presence, subscriber } = await create({
       mayFollow() {
         asked.resolve();
         return answer.promise;
@@ -93,7 +93,7 @@ onEachDatabase('subscribing', (_open, database) => {
   });
 
   test('[S5] serves no topic any longer that nobody was let in to', async () => {
-    const { hub, hand, topic, subscriber } = create({ mayFollow: async () => false });
+    const { hub, hand, topic, subscriber } = await create({ mayFollow: async () => false });
     const { connection } = hand.connect('ann');
     await expect(subscriber.subscribe(connection, { topic })).rejects.toMatchObject({ code: 'forbidden' });
     expect(hub.topics()).toEqual([]);
@@ -102,7 +102,7 @@ onEachDatabase('subscribing', (_open, database) => {
 
   test('[S6] keeps serving a topic that is followed already when subscribing again is refused', async () => {
     let mayFollow = true;
-    const { hand, topic, subscriber } = create({ mayFollow: async () => mayFollow });
+    const { hand, topic, subscriber } = await create({ mayFollow: async () => mayFollow });
     const { connection, seqsOf } = hand.connect('ann');
     (await subscriber.subscribe(connection, { topic })).afterReply();
     mayFollow = false;
@@ -112,7 +112,7 @@ onEachDatabase('subscribing', (_open, database) => {
   });
 
   test('[S4] resets nobody who was ahead of this instance, but not of the log', async () => {
-    const { hub, hand, topic, subscriber } = create();
+    const { hub, hand, topic, subscriber } = await create();
     const { connection, seqsOf } = hand.connect('ann');
     await hub.follow(topic);
     await hand.write(topic, 10); // elsewhere, and seen there
@@ -125,7 +125,7 @@ onEachDatabase('subscribing', (_open, database) => {
   });
 
   test('[S3] sends nothing again that a snapshot has, though this instance had not heard of it', async () => {
-    const { hub, hand, topic, subscriber } = create({ snapshot: { state: 'all of it' } });
+    const { hub, hand, topic, subscriber } = await create({ snapshot: { state: 'all of it' } });
     const { connection, seqsOf, closes } = hand.connect('ann');
     await hub.follow(topic);
     const events = await hand.write(topic, 10);

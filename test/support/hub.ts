@@ -1,7 +1,8 @@
 // A hub on a real log, with everything around it in the hand of the test: frames of other instances arrive when it says
 // so, an answer of the log or of the bridge can be kept waiting, and connections are real but for their sockets.
 
-import type { Db } from '../../src/db/connect.ts';
+import { sql } from 'drizzle-orm';
+import { type Db, queryRows } from '../../src/db/connect.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { parseTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
@@ -201,11 +202,12 @@ export function createHub(db: Db): HubInHand {
 }
 
 /** Subscribing to `app:` topics through the hub. */
-export function createSubscriberOn(
+export async function createSubscriberOn(
   { hub, readEvents }: HubInHand,
   db: Db,
   { mayFollow, snapshot }: KindInHand,
 ) {
+  const [log] = await queryRows<{ epoch: string }>(db, sql`SELECT epoch FROM event_log`);
   const presence = createMemoryPresence(() => {});
   const refused: string[] = [];
   const subscriber = createSubscriber({
@@ -224,7 +226,7 @@ export function createSubscriberOn(
         },
       ],
     ]),
-    epoch: 'the epoch',
+    epoch: log?.epoch ?? '',
     maxSubscriptions: 0,
     onRefused: (_, topic) => void refused.push(topic),
     toRefusal,

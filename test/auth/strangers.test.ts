@@ -1,12 +1,10 @@
-// Every route that the app itself lists, with every kind of bad token, and with the good token of somebody else. A new
-// route is tried without anyone remembering it: one that names something by id must be added to `ofAnn` below.
+// Every route that names something by its id, with the good token of somebody else. The routes come from the app itself:
+// a new one must be added to `ofAnn` below.
 
 import { beforeAll, expect, test } from 'bun:test';
-import { SignJWT, UnsecuredJWT } from 'jose';
 import type { TestUser } from '../support/api.ts';
-import { onEachDatabase, quietEnv, type TestServer } from '../support/server.ts';
+import { onEachDatabase, type TestServer } from '../support/server.ts';
 
-const open = new Set(['/v1/auth/register', '/v1/auth/login', '/v1/auth/refresh']);
 const unknownId = '00000000-0000-7000-8000-000000000000';
 
 interface Route {
@@ -20,7 +18,7 @@ interface Attempt {
   readonly body?: unknown;
 }
 
-onEachDatabase('every route', (openServer) => {
+onEachDatabase('strangers', (open) => {
   let server: TestServer;
   let ann: TestUser;
   let bob: TestUser;
@@ -28,11 +26,11 @@ onEachDatabase('every route', (openServer) => {
   let ofAnn: Record<string, Attempt | 'public'>;
 
   beforeAll(async () => {
-    server = await openServer();
+    server = await open();
     [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
     const { body: docs } = await server.request('GET', '/swagger/json');
     routes = Object.entries<Record<string, unknown>>(docs.paths).flatMap(([path, methods]) =>
-      path.startsWith('/v1/') && !open.has(path)
+      path.includes('{')
         ? Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path }))
         : [],
     );
@@ -73,40 +71,8 @@ onEachDatabase('every route', (openServer) => {
   const fill = (path: string, ids: Record<string, string>) =>
     path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? unknownId);
 
-  test('[X] refuses tokens that are expired, of another secret, unsigned, cut, of an ended session or for refreshing', async () => {
-    const ended = await server.login(ann);
-    await server.request('POST', '/v1/auth/logout', { token: ended.accessToken });
-    const now = Math.floor(Date.now() / 1_000);
-    const claims = { sub: ann.id, sid: ann.sessionId, role: 'admin', iss: 'carillon', aud: 'carillon' };
-    const sign = (secret: string, exp: number) =>
-      new SignJWT({ ...claims, iat: now - 60, exp })
-        .setProtectedHeader({ alg: 'HS256' })
-        .sign(new TextEncoder().encode(secret));
-    const tokens = {
-      expired: await sign(quietEnv.JWT_SECRET ?? '', now - 1),
-      'of another secret': await sign('another secret, 32 characters or more', now + 60),
-      unsigned: new UnsecuredJWT({ ...claims, iat: now, exp: now + 60 }).encode(),
-      cut: ann.accessToken.slice(0, -1),
-      'of an ended session': ended.accessToken,
-      'for refreshing': ann.refreshToken,
-    };
-    for (const route of routes) {
-      const attempt = ofAnn[nameOf(route)];
-      const { ids, body } = attempt === 'public' || attempt === undefined ? { ids: {} } : attempt;
-      for (const [name, token] of Object.entries(tokens)) {
-        const answer = await server.request(route.method, fill(route.path, ids), { token, body });
-        const refusal = [nameOf(route), name, answer.status, answer.body.error?.code];
-        expect(refusal).toEqual([nameOf(route), name, 401, 'unauthorized']);
-      }
-    }
-    expect(routes.length).toBeGreaterThan(20);
-    // The good one is good: those above were refused for their own reasons.
-    expect((await server.request('GET', '/v1/users/me', { token: ann.accessToken })).status).toBe(200);
-  });
-
   test('[X] tells a stranger no more of what is foreign than of what does not exist, and changes nothing', async () => {
-    const withIds = routes.filter(({ path }) => path.includes('{'));
-    expect(withIds.map(nameOf).sort()).toEqual(Object.keys(ofAnn).sort());
+    expect(routes.map(nameOf).sort()).toEqual(Object.keys(ofAnn).sort());
     const state = async () => {
       const paths = ['/v1/auth/sessions', '/v1/chats', '/v1/users/me'];
       const answers = await Promise.all(
@@ -115,7 +81,7 @@ onEachDatabase('every route', (openServer) => {
       return answers.map(({ body }) => body);
     };
     const before = await state();
-    for (const route of withIds) {
+    for (const route of routes) {
       const attempt = ofAnn[nameOf(route)];
       if (attempt === undefined || attempt === 'public') continue;
       const ask = (ids: Record<string, string>) =>
