@@ -83,6 +83,7 @@ onEachDatabase('healing', (_open, database) => {
   test('asks about every topic at once when it is told to', async () => {
     const { healing, healed } = await start(true, true);
     healing.healNow();
+    await turn();
     await healed();
   });
 });
