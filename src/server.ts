@@ -10,7 +10,9 @@ import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
 import { connectDatabase, type Database } from './db/connect.ts';
 import { createApp } from './http/app.ts';
+import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
+import { listenAt } from './http/listen.ts';
 import { listModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge-memory.ts';
@@ -70,6 +72,10 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     onRefused: createRefusals(db, auth.audit, warn('auditing a refusal')),
     onLimited: createLimitHits(db, auth.audit, warn('auditing a refusal')),
     onSeen: lastSeen.note,
+    addressOf: (request) => auth.readDevice(request).ip,
+    onFull: atMostOnceAMinute((limit) =>
+      logger.warn({ limit }, 'connections are refused: there are too many'),
+    ),
     answerRefusal,
     instanceId: config.instanceId,
     limits: {
@@ -77,6 +83,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       subscriptions: config.maxSubscriptions,
       commandsPerSecond: config.maxCommandsPerSecond,
       connectionsPerUser: config.maxConnectionsPerUser,
+      connections: config.maxConnections,
+      connectionsPerAddress: config.maxConnectionsPerAddress,
     },
     allowedOrigins: config.allowedOrigins,
   });
@@ -95,27 +103,30 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       isDraining: () => isDraining,
     },
     toRefusal: core.toRefusal,
+    otherRoutes: [{ method: 'GET', path: '/ws' }],
   });
+  const mark = createCors(config.allowedOrigins);
 
   const { fetch: route } = app.compile(); // asked for every time, it would be composed anew every time
-  const listening: Server<Connection> = Bun.serve<Connection>({
-    port: config.port,
-    hostname: config.host,
-    // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    development: false, // its error page shows the source
-    websocket: door.handlers,
-    fetch(request, self) {
-      const url = URL.parse(request.url);
-      if (url === null) {
-        return answerRefusal(
-          new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'),
-        );
-      }
-      return url.pathname === '/ws' ? door.upgrade(request, self) : route(request);
-    },
-    error: (error) => answerRefusal(core.toRefusal(error, 'a request')),
-  });
+  const serve = (): Server<Connection> =>
+    Bun.serve<Connection>({
+      port: config.port,
+      hostname: config.host,
+      reusePort: false, // outside of development it is Bun's default, and a second instance would take half of what arrives
+      // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      development: false, // its error page shows the source
+      websocket: door.handlers,
+      async fetch(request, self) {
+        const url = URL.parse(request.url);
+        const isUpgrade = url?.pathname === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
+        const answer =
+          url === null ? noHost() : isUpgrade ? door.upgrade(request, self) : await route(request);
+        return answer && mark(request, answer);
+      },
+      error: (error) => answerRefusal(core.toRefusal(error, 'a request')),
+    });
+  const listening = await listenAt(config, serve);
   server = listening;
   core.attach(listening);
 
@@ -140,6 +151,18 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       stopping ??= stop();
       return stopping;
     },
+  };
+}
+
+const noHost = () =>
+  answerRefusal(new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'));
+/** For what a flood would repeat. */
+function atMostOnceAMinute(say: (what: string) => void): (what: string) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (what) => {
+    if (performance.now() - saidAt < 60_000) return;
+    saidAt = performance.now();
+    say(what);
   };
 }
 

@@ -3,7 +3,6 @@
 // database has one connection, and asking for another one inside a transaction would wait for ever.
 
 import { Database as Lock } from 'bun:sqlite';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import type { SQL } from 'drizzle-orm';
@@ -13,7 +12,10 @@ import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
 import pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { isDatabaseAway } from './errors.ts';
+import { claimDataFolder } from './data-folder.ts';
+import { EmbeddedFiles, fileParams } from './embedded-files.ts';
+import { isDatabaseAway, isUnreachable } from './errors.ts';
+import { createGate } from './gate.ts';
 
 /** A database or an open transaction on it: services take either and cannot tell. */
 export type Db = PgDatabase<PgQueryResultHKT, Record<string, never>>;
@@ -45,26 +47,44 @@ export const migrationsFolder = join(import.meta.dir, '../../drizzle');
 export async function connectDatabase(
   config: Pick<Config, 'databaseUrl' | 'databasePool' | 'dataDir'>,
   logger: Logger,
+  patience: Partial<Patience> = {},
 ): Promise<Database> {
   return config.databaseUrl === undefined
     ? await openEmbedded(config.dataDir)
-    : openPostgres(config.databaseUrl, config.databasePool, logger);
+    : openPostgres(config.databaseUrl, config.databasePool, logger, { ...defaultPatience, ...patience });
 }
 
-/** No statement of ours takes nearly as long while the database works. */
-const queryPatienceMs = 15_000;
+/** How long what may take how long; shortened by tests. PostgreSQL only: the embedded database has one user. */
+export interface Patience {
+  /** A statement. None of ours takes nearly as long while the database works. */
+  readonly statementMs: number;
+  /** The lock of a row: whoever has it commits within milliseconds, or is in trouble. */
+  readonly lockMs: number;
+  /** Between two statements of a transaction: an instance that is frozen then keeps its topics' rows from all others. */
+  readonly idleMs: number;
+  /** For a connection of the pool, or the turn to have one. */
+  readonly connectionMs: number;
+}
 
-function openPostgres(url: string, poolSize: number, logger: Logger): Database {
+const defaultPatience: Patience = { statementMs: 15_000, lockMs: 2_000, idleMs: 5_000, connectionMs: 5_000 };
+
+function openPostgres(url: string, poolSize: number, logger: Logger, patience: Patience): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: patience.connectionMs,
     // A server behind a network that swallows packets would be waited for until TCP gives up, a quarter of an hour.
-    query_timeout: queryPatienceMs,
+    query_timeout: patience.statementMs,
     keepAlive: true,
     // Statements that do not need one another's answers are on their way together: a round trip for all of them.
     pipeline: true,
     application_name: 'carillon',
+    // Not as parameters of the connection: PgBouncer refuses those that it does not know.
+    onConnect: (client) =>
+      client.query(
+        `SET statement_timeout = ${patience.statementMs}; SET lock_timeout = ${patience.lockMs};
+         SET idle_in_transaction_session_timeout = ${patience.idleMs}`,
+      ),
   });
   // A connection that breaks, idle or in use, would otherwise end the process; the pool replaces it by itself, and
   // whoever was using it is told by the failure of its statement.
@@ -72,41 +92,61 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
   pool.on('connect', (client) =>
     client.on('error', (error) => logger.debug({ err: error }, 'a connection broke')),
   );
+  // Transactions may wait for one another, be it in vain; plain reads never do, and always find a connection.
+  const gate = createGate(Math.max(1, Math.floor((poolSize * 3) / 4)), patience.connectionMs);
   const db = drizzlePostgres(pool);
   // Drizzle's own loses the client for ever when BEGIN fails, as it does on a connection that has just broken.
-  db.transaction = async (work, config) => {
-    const client = await pool.connect();
-    let isBroken = false;
-    try {
-      return await drizzlePostgres(client).transaction(work, config);
-    } catch (error) {
-      isBroken = isDatabaseAway(error);
-      throw error;
-    } finally {
-      client.release(isBroken); // what did not answer may still do so later, to somebody else's question
-    }
-  };
+  db.transaction = (work, config) =>
+    gate.pass(async () => {
+      const client = await pool.connect();
+      let isBroken = false;
+      try {
+        return await drizzlePostgres(client).transaction(work, config);
+      } catch (error) {
+        isBroken = isDatabaseAway(error);
+        throw error;
+      } finally {
+        client.release(isBroken); // what did not answer may still do so later, to somebody else's question
+      }
+    });
   return {
     db: db as unknown as Db, // the driver's result type is narrower than the shared one
     kind: 'postgres',
     async migrate() {
       const { migratePostgres } = await import('./migrate.ts');
-      await migratePostgres(url, migrationsFolder);
+      try {
+        await migratePostgres(url, migrationsFolder);
+      } catch (error) {
+        throw isUnreachable(error) ? new Error(nameServer(url), { cause: error }) : error;
+      }
     },
     close: () => pool.end(),
   };
 }
 
+/** Never the URL itself: it carries a password. */
+function nameServer(url: string): string {
+  const { host, port, database } = new pg.Client({ connectionString: url });
+  return (
+    `The PostgreSQL server that DATABASE_URL names cannot be used: host ${host}, port ${port}, database "${database}". ` +
+    'Start it, or mend DATABASE_URL; without that variable the embedded database is used.'
+  );
+}
+
 async function openEmbedded(dataDir: string): Promise<Database> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  claimDataFolder(dataDir);
   const release = lockFolder(dataDir);
   let client: PGlite;
   try {
-    client = await PGlite.create(join(dataDir, 'postgres'));
+    client = await PGlite.create({
+      fs: new EmbeddedFiles(join(dataDir, 'postgres')),
+      startParams: [...PGlite.defaultStartParams, ...fileParams],
+    });
   } catch (error) {
     release();
     throw error;
   }
+  giveTurns(client);
   const db = drizzleEmbedded(client);
   return {
     db: db as unknown as Db, // the driver's result type is narrower than the shared one
@@ -120,6 +160,20 @@ async function openEmbedded(dataDir: string): Promise<Database> {
       release();
     },
   };
+}
+
+/**
+ * PGlite computes in this thread and answers in microtasks: a queue of statements would be worked off whole before the event
+ * loop looks at a socket again, and 50 subscribes of 100 topics a second kept everyone waiting for 20 s. So whoever comes
+ * out of its queue, a statement or a transaction, lets the loop go round once.
+ */
+function giveTurns(client: PGlite): void {
+  const takeTurn = client._runExclusiveTransaction.bind(client);
+  client._runExclusiveTransaction = (work) =>
+    takeTurn(async () => {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      return await work();
+    });
 }
 
 /**

@@ -7,10 +7,11 @@ import { asRefusal } from '../db/errors.ts';
 import { AppError } from '../protocol/errors.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createBatcher } from './batcher.ts';
 import type { Bridge } from './bridge.ts';
 import { type Commit, createCommit, type Publish } from './commit.ts';
 import { Connections } from './connections.ts';
-import { type LoggedEvent, readEvents, readHeads, readNewestEvents } from './event-log.ts';
+import { type LoggedEvent, readEvents, readHeads, readNewestEvents, readStarts } from './event-log.ts';
 import { type CreateGroup, createGroupCommit } from './group-commit.ts';
 import { startHealing } from './heal.ts';
 import { Hub } from './hub.ts';
@@ -73,7 +74,7 @@ export async function createCore({ db, bridge, createPresence, retention, logger
     publishFrame: (topic, frame) => void server?.publish(topic, frame),
     followersOf: (userId) => connections.ofUser(userId),
     allFollowers: () => connections.all,
-    readHead: async (topic) => (await readHeads(db, [topic])).get(topic) ?? 0,
+    readHead: readTogether(db),
     readEvents: readPage,
     readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
     onDelivered: (event) => {
@@ -93,7 +94,7 @@ export async function createCore({ db, bridge, createPresence, retention, logger
   if (log === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
   const healing = startHealing({ hub, bridge, readHeads: (topics) => readHeads(db, topics), onFailure });
   await bridge.start((frame) => hub.receive(frame), healing.healNow);
-  const stopRetention = startRetention(db, retention, onFailure);
+  const stopRetention = startRetention(db, retention, () => hub.topics(), onFailure);
 
   const publish: Publish = (events) => hub.publish(events);
   return {
@@ -121,4 +122,17 @@ export async function createCore({ db, bridge, createPresence, retention, logger
       await bridge.stop();
     },
   };
+}
+
+/** Heads that are asked for at the same time are read in one query: 100 topics come with one frame. [S1] */
+function readTogether(db: Db): (topic: string) => Promise<number> {
+  return createBatcher<string, number>({
+    async run(topics) {
+      const heads = await readStarts(db, topics);
+      return { outcomes: topics.map((topic) => ({ isDone: true, result: heads.get(topic) ?? 0 })) };
+    },
+    maxBatch: 1_000,
+    maxWaiting: Number.POSITIVE_INFINITY, // bounded by what connections may ask for
+    onFailure() {}, // nothing is left to finish
+  });
 }

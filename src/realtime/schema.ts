@@ -27,6 +27,16 @@ export const eventLog = pgTable('event_log', {
 export const topics = pgTable('topics', {
   name: text('name').primaryKey(),
   head: bigint('head', { mode: 'number' }).notNull(),
+  /** The seq before the topic's first event: more than 0 where topics were forgotten. [T4] */
+  base: bigint('base', { mode: 'number' }).notNull().default(0),
+  /** When the topic was first seen without events, or last seen followed then; null where it may have some. */
+  idleSince: instant('idle_since'),
+});
+
+/** What became of forgotten topics: the highest head of those whose names are in the bucket. [T4] */
+export const forgottenTopics = pgTable('forgotten_topics', {
+  bucket: integer('bucket').primaryKey(),
+  head: bigint('head', { mode: 'number' }).notNull(),
 });
 
 export const events = pgTable(
