@@ -12,6 +12,7 @@ import { describeWith } from '../support/needs.ts';
 import { redisMissing, startRedis } from '../support/redis.ts';
 import { type Backend, startCluster, startPlain } from '../support/redis-backend.ts';
 import { type RedisCluster, type RedisNode, startRedisCluster } from '../support/redis-cluster.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
 setDefaultTimeout(30_000);
@@ -381,5 +382,36 @@ describeWith('the bridge over a Redis Cluster', redisMissing, () => {
       sender.bridge.publish(durable(topic, 2));
       await until(() => receiver.frames.some(({ seq }) => seq === 2), 'the frame behind the move');
     });
+  });
+});
+
+describeWith('the bridge over a Redis that one instance cannot reach for a while', redisMissing, () => {
+  test('the others learn that frames of it were lost, though their own connections never broke', async () => {
+    const redis = await startRedis();
+    const proxy = await startTcpProxy(redis.port);
+    try {
+      const open = (port: number) =>
+        openEnd(createRedisBridge(`redis://127.0.0.1:${port}`, { instanceId: crypto.randomUUID(), logger }));
+      const receiver = await open(redis.port);
+      const sender = await open(proxy.port);
+      const topic = newTopic();
+      await receiver.bridge.serve(topic);
+      sender.bridge.publish(durable(topic, 1));
+      await hasAll(receiver, 1); // so it has heard of the sender, which said that nothing was lost
+      const { gaps } = receiver;
+
+      proxy.toServer.isPaused = true; // for the connections that it tries next
+      proxy.cut();
+      await until(() => sender.bridge.status === 'down', 'the sender is cut off');
+      sender.bridge.publish(durable(topic, 2));
+      proxy.toServer.isPaused = false;
+      await until(() => receiver.gaps > gaps, 'the gap is announced');
+      expect(receiver.frames).toEqual([durable(topic, 1)]);
+      expect(receiver.bridge.status).toBe('up');
+    } finally {
+      await Promise.all(ends.splice(0).map(({ bridge }) => bridge.stop()));
+      await proxy.stop();
+      await redis.kill9();
+    }
   });
 });

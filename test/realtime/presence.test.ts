@@ -426,3 +426,42 @@ describeWith('presence in Redis', redisMissing, () => {
 describeWith('presence in a Redis Cluster', redisMissing, () => {
   testSharedPresence(startCluster);
 });
+
+describeWith('presence of an instance that Redis could not be told of', redisMissing, () => {
+  test('[P1] who left it meanwhile is taken out of Redis when it is back, however long its lease', async () => {
+    const redis = await startRedis();
+    const proxy = await startTcpProxy(redis.port);
+    const lasting = { ...times, leaseMs: 60_000 }; // nobody else clears away what it leaves behind
+    const open = async (port: number) => {
+      const client = connectRedis(`redis://127.0.0.1:${port}`);
+      const said = new Said();
+      const presence = await createRedisPresence(
+        { redis: client, instanceId: crypto.randomUUID(), announce: said.announce, logger },
+        lasting,
+      );
+      const stop = async () => {
+        await presence.stop();
+        client.disconnect();
+      };
+      return { presence, said, stop };
+    };
+    const [cut, one] = await Promise.all([open(proxy.port), open(redis.port)]);
+    const topic = newTopic();
+    cut.presence.join(topic, 'ann');
+    cut.presence.join(topic, 'ben');
+    await until(async () => (await one.presence.list(topic)).size === 2, 'both are counted');
+
+    proxy.toServer.isPaused = true;
+    await cut.presence.list(topic); // answered from its own counts, when it has waited for Redis in vain
+    cut.presence.leave(topic, 'ann');
+    await until(() => cut.said.on(topic).includes('left ann'), 'the grace is over');
+    expect((await one.presence.list(topic)).size).toBe(2);
+    proxy.toServer.isPaused = false;
+    await until(async () => !(await one.presence.list(topic)).has('ann'), 'who left is counted no longer');
+    expect(await one.presence.list(topic)).toEqual(new Map([['ben', 1]]));
+
+    await Promise.all([cut.stop(), one.stop()]);
+    await proxy.stop();
+    await redis.kill9();
+  });
+});
