@@ -17,6 +17,7 @@ import { createMemoryBridge } from './realtime/bridge-memory.ts';
 import { createRedisBridge } from './realtime/bridge-redis.ts';
 import type { Connection } from './realtime/connection.ts';
 import { createCore } from './realtime/core.ts';
+import { readStored } from './realtime/log-identity.ts';
 import type { AnnouncePresence } from './realtime/presence.ts';
 import { createMemoryPresence } from './realtime/presence-memory.ts';
 import { createRedisPresence } from './realtime/presence-redis.ts';
@@ -39,9 +40,11 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
   await database.migrate();
   const { db } = database;
 
-  const links = connectInstances(config, logger, database.kind === 'embedded');
+  const { logId } = await readStored(db);
+  const links = connectInstances(config, logger, { logId, isAlone: database.kind === 'embedded' });
   const core = await createCore({
     db,
+    watch: database.watch,
     ...links,
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     logger,
@@ -144,7 +147,11 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
 }
 
 /** What instances share beside the database: everything over Redis, or nothing. */
-function connectInstances(config: Config, logger: Logger, isAlone: boolean) {
+function connectInstances(
+  config: Config,
+  logger: Logger,
+  { logId, isAlone }: { readonly logId: string; readonly isAlone: boolean },
+) {
   const { redisUrl, instanceId } = config;
   if (redisUrl === undefined) {
     return {
@@ -156,10 +163,10 @@ function connectInstances(config: Config, logger: Logger, isAlone: boolean) {
   }
   const redis = connectRedis(redisUrl);
   return {
-    bridge: createRedisBridge(redisUrl, { instanceId, logger }),
+    bridge: createRedisBridge(redisUrl, { instanceId, logId, logger }),
     createPresence: (announce: AnnouncePresence) =>
-      createRedisPresence({ redis, instanceId, announce, logger }),
-    createLimiter: countInRedis(redis),
+      createRedisPresence({ redis, instanceId, logId, announce, logger }),
+    createLimiter: countInRedis(redis, logId),
     disconnect: () => redis.disconnect(),
   };
 }

@@ -23,7 +23,16 @@ export interface Database {
   readonly kind: 'postgres' | 'embedded';
   /** Applies pending migrations; several instances may call it at once. */
   migrate(): Promise<void>;
+  /** From now on this one is told of connections. Absent where there is but one, that lives as long as the database. */
+  readonly watch?: (watcher: ConnectionWatcher) => void;
   close(): Promise<void>;
+}
+
+export interface ConnectionWatcher {
+  /** Looks at a new connection before anybody uses it, and refuses it by failing. `dropOthers` breaks all others. */
+  connected(connection: Db, dropOthers: () => void): Promise<void>;
+  /** A connection broke, in use or idle. */
+  broken(): void;
 }
 
 /**
@@ -55,6 +64,8 @@ export async function connectDatabase(
 const queryPatienceMs = 15_000;
 
 function openPostgres(url: string, poolSize: number, logger: Logger): Database {
+  let watcher: ConnectionWatcher | undefined;
+  const clients = new Set<pg.Client>();
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
@@ -65,13 +76,25 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
     // Statements that do not need one another's answers are on their way together: a round trip for all of them.
     pipeline: true,
     application_name: 'carillon',
+    verify(client, done) {
+      const dropOthers = () => {
+        for (const other of clients) if (other !== client) void other.end().catch(() => {});
+      };
+      const looking = watcher?.connected(toDb(drizzlePostgres(client)), dropOthers);
+      Promise.resolve(looking).then(() => done(), done);
+    },
   });
   // A connection that breaks, idle or in use, would otherwise end the process; the pool replaces it by itself, and
   // whoever was using it is told by the failure of its statement.
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
-  pool.on('connect', (client) =>
-    client.on('error', (error) => logger.debug({ err: error }, 'a connection broke')),
-  );
+  pool.on('connect', (client) => {
+    clients.add(client);
+    client.on('end', () => clients.delete(client));
+    client.on('error', (error) => {
+      logger.debug({ err: error }, 'a connection broke');
+      watcher?.broken();
+    });
+  });
   const db = drizzlePostgres(pool);
   // Drizzle's own loses the client for ever when BEGIN fails, as it does on a connection that has just broken.
   db.transaction = async (work, config) => {
@@ -87,8 +110,11 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
     }
   };
   return {
-    db: db as unknown as Db, // the driver's result type is narrower than the shared one
+    db: toDb(db),
     kind: 'postgres',
+    watch(next) {
+      watcher = next;
+    },
     async migrate() {
       const { migratePostgres } = await import('./migrate.ts');
       await migratePostgres(url, migrationsFolder);
@@ -96,6 +122,9 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
     close: () => pool.end(),
   };
 }
+
+// The driver's result type is narrower than the shared one.
+const toDb = (db: unknown): Db => db as Db;
 
 async function openEmbedded(dataDir: string): Promise<Database> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -109,7 +138,7 @@ async function openEmbedded(dataDir: string): Promise<Database> {
   }
   const db = drizzleEmbedded(client);
   return {
-    db: db as unknown as Db, // the driver's result type is narrower than the shared one
+    db: toDb(db),
     kind: 'embedded',
     async migrate() {
       const { migrateEmbedded } = await import('./migrate.ts');

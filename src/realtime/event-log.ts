@@ -235,6 +235,21 @@ export async function readPosition(db: Db, topic: string): Promise<TopicPosition
   return { head, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch: row.epoch };
 }
 
+/** The end of a topic: where it stands, and the id of the event there, null where that was pruned. */
+export interface LogHead {
+  readonly head: number;
+  readonly id: string | null;
+}
+
+/** Where the topic ends in the log. */
+export async function readHead(db: Db, topic: string): Promise<LogHead> {
+  const rows = await queryRows<{ head: string | number; id: string | null }>(
+    db,
+    sql`SELECT head, id FROM topics LEFT JOIN events ON topic = name AND seq = head WHERE name = ${topic}`,
+  );
+  return { head: Number(rows[0]?.head ?? 0), id: rows[0]?.id ?? null };
+}
+
 /** The heads of those of the topics on which something ever happened. */
 export async function readHeads(db: Db, names: readonly string[]): Promise<Map<string, number>> {
   const rows = await queryRows<{ name: string; head: string | number }>(
@@ -244,11 +259,20 @@ export async function readHeads(db: Db, names: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.name, Number(row.head)]));
 }
 
+/** The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. */
+export function idOf({ topic, seq, type, frame }: LoggedEvent): string {
+  const start = beginOf(topic, seq, type).length;
+  return frame.slice(start, frame.indexOf('"', start));
+}
+
+const beginOf = (topic: string, seq: number, type: string): string =>
+  `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"`;
+
 /** Payload and meta are JSON already: concatenation, so that replay costs no parsing. [E3] */
 function toLoggedEvent(row: EventRow): LoggedEvent {
   const { topic, type } = row;
   const seq = Number(row.seq);
-  const frame = `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
+  const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
   return { topic, seq, type, frame, shutsOut: row.shuts_out ?? undefined };
 }
 

@@ -46,8 +46,10 @@ export interface SubscribeDeps extends ReplayDeps {
   readonly db: Db;
   readonly presence: Presence;
   readonly topicKinds: ReadonlyMap<string, TopicKind>;
-  /** Of the log, as read at the start. */
-  readonly epoch: string;
+  /** Of the log, as this instance knows it. */
+  readonly knownEpoch: () => string;
+  /** Looks whether the log has another epoch by now. Fails when the database is away. */
+  readonly refreshEpoch: () => Promise<void>;
   /** Subscriptions a connection; 0: none. */
   readonly maxSubscriptions: number;
   readonly onRefused: (actor: Actor, topic: string) => void;
@@ -111,8 +113,10 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
       } while (actor !== connection.actor); // another role meanwhile, and other rights
       if (entry === undefined) return refuse(actor, topic);
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
-      // It was given up meanwhile, and those who followed it were told to come back.
-      if (!deps.hub.serves(stream)) {
+      const isOtherLog = entry.subscribed.epoch !== deps.knownEpoch();
+      if (isOtherLog) await deps.refreshEpoch();
+      // It was given up meanwhile, and those who followed it were told to come back; or the log is another one by now.
+      if (isOtherLog || !deps.hub.serves(stream)) {
         throw new AppError('unavailable', 'The events of this topic have moved on. Try again.', {
           retryAfterMs: 100,
         });
@@ -193,6 +197,8 @@ const tooMuchAtOnce = () =>
 async function readEntry(deps: SubscribeDeps, entry: EntryRequest): Promise<Entry | undefined> {
   const { stream, kind, id, actor, request } = entry;
   const { since } = request;
+  // Another instance may have heard of it sooner.
+  if (request.epoch !== undefined && request.epoch !== deps.knownEpoch()) await deps.refreshEpoch();
   if (request.snapshot) return await readEntryWithSnapshot(deps, entry, false);
 
   // Events come to one instance sooner than to another: who was connected elsewhere may be ahead of this one.
@@ -241,7 +247,7 @@ async function locate(
   since: number | undefined,
   head: number,
 ): Promise<Omit<TopicPosition, 'head'>> {
-  const { epoch } = deps;
+  const epoch = deps.knownEpoch();
   if (since === undefined || since === head) return { reach: head, epoch };
   if (since < head && (await remembers(deps, stream, since))) return { reach: since, epoch };
   return await readPosition(deps.db, stream.topic);
