@@ -13,6 +13,7 @@ import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
 import pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { type BootMark, readBootId, readBootMark, writeBootMark } from './boot.ts';
 import { isDatabaseAway } from './errors.ts';
 
 /** A database or an open transaction on it: services take either and cannot tell. */
@@ -25,6 +26,10 @@ export interface Database {
   migrate(): Promise<void>;
   /** From now on this one is told of connections. Absent where there is but one, that lives as long as the database. */
   readonly watch?: (watcher: ConnectionWatcher) => void;
+  /** The machine went down under it, and the last writes may be gone without a trace. */
+  readonly mayHaveLost: boolean;
+  /** Call it when that has been dealt with, and before anything is written for others to see. */
+  markOpen(): void;
   close(): Promise<void>;
 }
 
@@ -54,9 +59,10 @@ export const migrationsFolder = join(import.meta.dir, '../../drizzle');
 export async function connectDatabase(
   config: Pick<Config, 'databaseUrl' | 'databasePool' | 'dataDir'>,
   logger: Logger,
+  bootId: string = readBootId(),
 ): Promise<Database> {
   return config.databaseUrl === undefined
-    ? await openEmbedded(config.dataDir)
+    ? await openEmbedded(config.dataDir, bootId)
     : openPostgres(config.databaseUrl, config.databasePool, logger);
 }
 
@@ -115,6 +121,8 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
     watch(next) {
       watcher = next;
     },
+    mayHaveLost: false, // what is committed there is on the disk, or log-identity.ts tells
+    markOpen() {},
     async migrate() {
       const { migratePostgres } = await import('./migrate.ts');
       await migratePostgres(url, migrationsFolder);
@@ -126,16 +134,19 @@ function openPostgres(url: string, poolSize: number, logger: Logger): Database {
 // The driver's result type is narrower than the shared one.
 const toDb = (db: unknown): Db => db as Db;
 
-async function openEmbedded(dataDir: string): Promise<Database> {
+async function openEmbedded(dataDir: string, bootId: string): Promise<Database> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const release = lockFolder(dataDir);
   let client: PGlite;
+  let mayHaveLost: boolean;
   try {
     client = await PGlite.create(join(dataDir, 'postgres'));
+    mayHaveLost = await isCutOff(client, readBootMark(dataDir), bootId);
   } catch (error) {
     release();
     throw error;
   }
+  let isMarked = false;
   const db = drizzleEmbedded(client);
   return {
     db: toDb(db),
@@ -144,11 +155,34 @@ async function openEmbedded(dataDir: string): Promise<Database> {
       const { migrateEmbedded } = await import('./migrate.ts');
       await migrateEmbedded(client, migrationsFolder);
     },
+    mayHaveLost,
+    markOpen() {
+      writeBootMark(dataDir, { bootId });
+      isMarked = true;
+    },
     async close() {
+      const closedAt = await readLogPosition(client).catch(() => undefined);
       await client.close();
+      if (isMarked) writeBootMark(dataDir, { bootId, closedAt });
       release();
     },
   };
+}
+
+/** Another boot than the one that left the mark, and not, or not all of, what was there when it was closed. */
+async function isCutOff(client: PGlite, mark: BootMark | undefined, bootId: string): Promise<boolean> {
+  if (mark === undefined || mark.bootId === bootId) return false;
+  if (mark.closedAt === undefined) return true;
+  const { rows } = await client.query<{ isBehind: boolean }>(
+    'SELECT pg_current_wal_lsn() < $1::pg_lsn AS "isBehind"',
+    [mark.closedAt],
+  );
+  return rows[0]?.isBehind ?? true;
+}
+
+async function readLogPosition(client: PGlite): Promise<string | undefined> {
+  const { rows } = await client.query<{ position: string }>('SELECT pg_current_wal_lsn()::text AS position');
+  return rows[0]?.position;
 }
 
 /**
