@@ -162,41 +162,110 @@ describeWith('a database that lost its last commits', postgresMissing ?? redisMi
     });
   }
 
-  test('[S4] crashed while commits did not wait for the disk', async () => {
-    const server = await startPostgres();
-    postgres = server;
-    const DATABASE_URL = await server.createDatabase('bare');
-    const admin = async (...statements: string[]) => {
-      const client = new pg.Client({ connectionString: server.url('postgres') });
-      await client.connect();
-      for (const statement of statements) await client.query(statement);
-      await client.end();
-    };
-    await admin(
+  async function tell(server: Postgres, ...statements: string[]): Promise<void> {
+    const client = new pg.Client({ connectionString: server.url('postgres') });
+    await client.connect();
+    for (const statement of statements) await client.query(statement);
+    await client.end();
+  }
+
+  const loseCommits = (server: Postgres) =>
+    tell(
+      server,
       'ALTER SYSTEM SET synchronous_commit = off',
       "ALTER SYSTEM SET wal_writer_delay = '10s'",
       'SELECT pg_reload_conf()',
     );
+
+  /** Crashes the server of which fewer than `told` events of the busy topic are on the disk, and writes others there. */
+  async function crashAndWriteOn(server: Postgres, databaseUrl: string, told: number): Promise<void> {
+    const { port } = server;
+    await server.crash();
+    await server.restart(findFreePort());
+    const elsewhere = new URL(databaseUrl);
+    elsewhere.port = `${server.port}`;
+    const { head } = await withDatabase(elsewhere.href, (db) => readHead(db, busy));
+    expect(head).toBeLessThan(told);
+    await writeOn(elsewhere.href, 20);
+    await tell(server, 'CHECKPOINT');
+    await server.crash();
+    await server.restart(port);
+  }
+
+  test('[S4] crashed while commits did not wait for the disk', async () => {
+    const server = await startPostgres();
+    postgres = server;
+    const DATABASE_URL = await server.createDatabase('bare');
+    await loseCommits(server);
     redis = await startRedis();
     const scene = await setScene({ DATABASE_URL, REDIS_URL: redis.url });
     await scene.say(quiet, 3);
     await scene.say(busy, 5);
-    await admin('CHECKPOINT');
+    await tell(server, 'CHECKPOINT');
     await scene.say(busy, 10);
     for (const { client } of scene.busy) await reach(client, busy, 15);
     for (const { client } of scene.quiet) await reach(client, quiet, 3);
-
-    const { port } = server;
-    await server.crash();
-    await server.restart(findFreePort());
-    const elsewhere = new URL(DATABASE_URL);
-    elsewhere.port = `${server.port}`;
-    expect((await withDatabase(elsewhere.href, (db) => readHead(db, busy))).head).toBeLessThan(15);
-    await writeOn(elsewhere.href, 20);
-    await admin('CHECKPOINT');
-    await server.crash();
-    await server.restart(port);
+    await crashAndWriteOn(server, DATABASE_URL, 15);
     await expectStartOver(scene, DATABASE_URL, 15);
+  });
+
+  for (const how of ['promoted', 'crashed'] as const) {
+    test(`[S4] ${how} without its last events, and every instance ended with it`, async () => {
+      const server = await startPostgres();
+      postgres = server;
+      const DATABASE_URL = await server.createDatabase('bare');
+      if (how === 'crashed') await loseCommits(server);
+      const scene = await setScene({ DATABASE_URL });
+      const standby = how === 'promoted' ? await server.createReplica() : undefined;
+      replica = standby;
+      await scene.say(busy, 5);
+      await standby?.catchUp();
+      await standby?.cutOff();
+      if (how === 'crashed') await tell(server, 'CHECKPOINT');
+      await scene.say(busy, 10);
+      const [{ client, epoch }] = scene.busy;
+      await reach(client, busy, 15);
+      for (const instance of scene.instances) instance.kill('SIGKILL');
+      if (standby === undefined) {
+        await crashAndWriteOn(server, DATABASE_URL, 15);
+      } else {
+        await server.crash();
+        await standby.promote();
+        await writeOn(standby.url(new URL(DATABASE_URL).pathname.slice(1)), 20);
+        await standby.moveTo(server.port);
+      }
+      const next = await spawnServer({ DATABASE_URL });
+      processes.push(next);
+      const answer = await (await next.connect(scene.ann)).subscribe(busy, { since: 15, epoch });
+      expect(answer).toMatchObject({ reset: true, replay: 0 });
+      expect(answer.epoch).not.toBe(epoch);
+    });
+  }
+
+  test('a standby is not used before it is promoted; where nothing was lost, nobody is sent away', async () => {
+    const primary = await startPostgres();
+    postgres = primary;
+    const DATABASE_URL = await primary.createDatabase('bare');
+    const scene = await setScene({ DATABASE_URL });
+    const standby = await primary.createReplica();
+    replica = standby;
+    await scene.say(busy, 5);
+    await standby.catchUp();
+    for (const { client } of scene.busy) await reach(client, busy, 5);
+    await primary.crash();
+    await standby.moveTo(primary.port);
+    const [one] = scene.instances;
+    const refusal = await one.request('GET', `/v1/topics/${busy}/events`, { token: scene.ann.accessToken });
+    expect(refusal).toMatchObject({ status: 503, body: { error: { code: 'unavailable' } } });
+    expect((await one.request('GET', '/health/ready')).status).toBe(503);
+
+    await standby.promote();
+    for (const instance of scene.instances) await untilReady(instance);
+    await scene.say(busy, 5);
+    for (const { client } of scene.busy) {
+      await reach(client, busy, 10);
+      expect(seqsOf(client, busy)).toEqual(range(1, 10));
+    }
   });
 
   test('a crash that loses nothing sends nobody away, and positions stay good', async () => {
