@@ -16,16 +16,16 @@ import { answer as answerRefusal } from './http/errors.ts';
 import { listenAt } from './http/listen.ts';
 import { listModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
-import { createMemoryBridge } from './realtime/bridge-memory.ts';
-import { createRedisBridge } from './realtime/bridge-redis.ts';
-import type { Connection } from './realtime/connection.ts';
+import { createMemoryBridge } from './realtime/bridge/memory.ts';
+import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { createCore } from './realtime/core.ts';
-import { readStored, renewEpoch } from './realtime/log-identity.ts';
-import type { AnnouncePresence } from './realtime/presence.ts';
-import { createMemoryPresence } from './realtime/presence-memory.ts';
-import { createRedisPresence } from './realtime/presence-redis.ts';
-import { connectRedis } from './realtime/redis-client.ts';
-import { createSocketDoor } from './realtime/socket.ts';
+import { readStored, renewEpoch } from './realtime/log/identity.ts';
+import { createMemoryPresence } from './realtime/presence/memory.ts';
+import type { AnnouncePresence } from './realtime/presence/presence.ts';
+import { createRedisPresence } from './realtime/presence/redis.ts';
+import type { Connection } from './realtime/socket/connection.ts';
+import { createSocketDoor } from './realtime/socket/socket.ts';
+import { connectRedis } from './redis/client.ts';
 import type { Logger } from './telemetry/logger.ts';
 
 export interface Instance {

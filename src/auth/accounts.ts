@@ -6,7 +6,7 @@ import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import { userTopic } from '../protocol/topics.ts';
 import type { Actor } from '../realtime/actor.ts';
-import type { Commit } from '../realtime/commit.ts';
+import type { Commit } from '../realtime/log/commit.ts';
 import type { Audit } from './audit.ts';
 import type { LoginInput, OwnUser, PasswordInput, RegisterInput, SignedIn } from './contract.ts';
 import type { Device } from './device.ts';

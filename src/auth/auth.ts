@@ -3,9 +3,9 @@
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import type { Actor } from '../realtime/actor.ts';
-import type { Commit } from '../realtime/commit.ts';
-import type { Credentials } from '../realtime/hello.ts';
+import type { Commit } from '../realtime/log/commit.ts';
 import type { TopicKind } from '../realtime/module.ts';
+import type { Credentials } from '../realtime/socket/hello.ts';
 import { createAccounts } from './accounts.ts';
 import { type Audit, createAudit } from './audit.ts';
 import { createReadDevice, type ReadDevice } from './device.ts';

@@ -5,7 +5,7 @@ import { Elysia } from 'elysia';
 import { errorsOf } from '../protocol/http.ts';
 import { queryOf } from '../protocol/http-input.ts';
 import { Id } from '../protocol/values.ts';
-import type { Devices, Presence } from '../realtime/presence.ts';
+import type { Devices, Presence } from '../realtime/presence/presence.ts';
 import { PresenceList, PresenceQuery, type PublicUser, UserPresence } from './contract.ts';
 import type { Guard } from './guard.ts';
 import type { Users } from './users.ts';

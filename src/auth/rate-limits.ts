@@ -10,7 +10,7 @@ import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor } from '../realtime/actor.ts';
-import type { RedisClient } from '../realtime/redis-client.ts';
+import type { RedisClient } from '../redis/client.ts';
 import { networkOf } from './address.ts';
 import type { Audit, AuditEntry } from './audit.ts';
 import type { Device } from './device.ts';

@@ -14,7 +14,7 @@ import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from
 import { userTopic } from '../protocol/topics.ts';
 import { Id } from '../protocol/values.ts';
 import type { Actor } from '../realtime/actor.ts';
-import type { Commit, Emit } from '../realtime/commit.ts';
+import type { Commit, Emit } from '../realtime/log/commit.ts';
 import { networkOf } from './address.ts';
 import type { Audit } from './audit.ts';
 import type { RevokedSession, Session, SessionEnd, SignedIn } from './contract.ts';

@@ -6,7 +6,7 @@ import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../protocol/paging.ts';
 import { userTopic } from '../protocol/topics.ts';
 import type { Actor } from '../realtime/actor.ts';
-import type { Commit } from '../realtime/commit.ts';
+import type { Commit } from '../realtime/log/commit.ts';
 import type { Audit, AuditEntry } from './audit.ts';
 import type {
   AdminUser,

@@ -6,10 +6,11 @@ import { asRefusal } from '../db/errors.ts';
 import { AppError } from '../protocol/errors.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { createBatcher } from './batcher.ts';
-import type { Bridge } from './bridge.ts';
-import { type Commit, createCommit, type Publish } from './commit.ts';
-import { Connections } from './connections.ts';
+import type { Bridge } from './bridge/bridge.ts';
+import { startHealing } from './hub/heal.ts';
+import { Hub } from './hub/hub.ts';
+import { createBatcher } from './log/batcher.ts';
+import { type Commit, createCommit, type Publish } from './log/commit.ts';
 import {
   idOf,
   type LoggedEvent,
@@ -18,15 +19,14 @@ import {
   readHeads,
   readNewestEvents,
   readStarts,
-} from './event-log.ts';
-import { type CreateGroup, createGroupCommit } from './group-commit.ts';
-import { startHealing } from './heal.ts';
-import { Hub } from './hub.ts';
-import { createLineage, type Lineage } from './lineage.ts';
-import { createIdentityReader, readStored } from './log-identity.ts';
+} from './log/event-log.ts';
+import { type CreateGroup, createGroupCommit } from './log/group-commit.ts';
+import { createIdentityReader, readStored } from './log/identity.ts';
+import { createLineage, type Lineage } from './log/lineage.ts';
+import { type RetentionPolicy, startRetention } from './log/retention.ts';
 import type { Announce } from './module.ts';
-import type { AnnouncePresence, Presence } from './presence.ts';
-import { type RetentionPolicy, startRetention } from './retention.ts';
+import type { AnnouncePresence, Presence } from './presence/presence.ts';
+import { Connections } from './socket/connections.ts';
 
 export interface Core {
   readonly db: Db;

@@ -4,7 +4,7 @@
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
 import { chatTopic } from '../../src/protocol/topics.ts';
-import { readHeads } from '../../src/realtime/event-log.ts';
+import { readHeads } from '../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../support/api.ts';
 import { type Cluster, senderCount } from './cluster.ts';
 import { within } from './roaming-client.ts';

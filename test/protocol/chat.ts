@@ -2,7 +2,7 @@
 
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
-import { appendEvents } from '../../src/realtime/event-log.ts';
+import { appendEvents } from '../../src/realtime/log/event-log.ts';
 import type { Api, TestUser } from '../support/api.ts';
 import type { Frame, TestClient } from '../support/client.ts';
 import { until } from '../support/until.ts';

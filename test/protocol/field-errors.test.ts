@@ -6,7 +6,7 @@ import { Value } from '@sinclair/typebox/value';
 import { CreateChat } from '../../src/modules/chat/contract.ts';
 import { listFieldErrors } from '../../src/protocol/field-errors.ts';
 import { Id, nullable } from '../../src/protocol/values.ts';
-import { SubscribePayload } from '../../src/realtime/subscribe.ts';
+import { SubscribePayload } from '../../src/realtime/socket/subscribe.ts';
 
 describe('field errors', () => {
   const explain = (schema: TSchema, value: unknown) =>

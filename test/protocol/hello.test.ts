@@ -3,10 +3,10 @@
 
 import { beforeAll, expect, test } from 'bun:test';
 import { AppError } from '../../src/protocol/errors.ts';
-import { Connection, type Socket } from '../../src/realtime/connection.ts';
-import { Connections } from '../../src/realtime/connections.ts';
-import { createHello, greetingMs, type HelloDeps } from '../../src/realtime/hello.ts';
-import { Stream } from '../../src/realtime/stream.ts';
+import { Stream } from '../../src/realtime/hub/stream.ts';
+import { Connection, type Socket } from '../../src/realtime/socket/connection.ts';
+import { Connections } from '../../src/realtime/socket/connections.ts';
+import { createHello, greetingMs, type HelloDeps } from '../../src/realtime/socket/hello.ts';
 import type { TestUser } from '../support/api.ts';
 import { type Frame, openClient, type TestClient } from '../support/client.ts';
 import { openRawSocket } from '../support/raw-socket.ts';

@@ -5,9 +5,9 @@ import pino from 'pino';
 import { readConfig } from '../../src/config.ts';
 import { connectDatabase, type Database } from '../../src/db/connect.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
-import { createMemoryBridge } from '../../src/realtime/bridge-memory.ts';
+import { createMemoryBridge } from '../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../src/realtime/core.ts';
-import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
+import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 

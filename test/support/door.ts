@@ -3,12 +3,12 @@
 import pino from 'pino';
 import { connectDatabase } from '../../src/db/connect.ts';
 import { answer as answerRefusal } from '../../src/http/errors.ts';
-import { createMemoryBridge } from '../../src/realtime/bridge-memory.ts';
-import type { Connection } from '../../src/realtime/connection.ts';
+import { createMemoryBridge } from '../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../src/realtime/core.ts';
-import type { HeartbeatTimes } from '../../src/realtime/heartbeat.ts';
-import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
-import { createSocketDoor, type SocketDoor } from '../../src/realtime/socket.ts';
+import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
+import type { Connection } from '../../src/realtime/socket/connection.ts';
+import type { HeartbeatTimes } from '../../src/realtime/socket/heartbeat.ts';
+import { createSocketDoor, type SocketDoor } from '../../src/realtime/socket/socket.ts';
 import { createDataFolder } from './embedded.ts';
 import { removeFolder } from './janitor.ts';
 

@@ -6,7 +6,7 @@ import { type Db, queryRows } from '../../src/db/connect.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { parseTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
-import { Connection, type Socket } from '../../src/realtime/connection.ts';
+import { Hub } from '../../src/realtime/hub/hub.ts';
 import {
   appendEvents,
   type LoggedEvent,
@@ -14,10 +14,10 @@ import {
   readEvents,
   readNewestEvents,
   readStarts,
-} from '../../src/realtime/event-log.ts';
-import { Hub } from '../../src/realtime/hub.ts';
-import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
-import { createSubscriber } from '../../src/realtime/subscribe.ts';
+} from '../../src/realtime/log/event-log.ts';
+import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
+import { Connection, type Socket } from '../../src/realtime/socket/connection.ts';
+import { createSubscriber } from '../../src/realtime/socket/subscribe.ts';
 import type { Frame } from './client.ts';
 
 export interface HubInHand {

@@ -10,8 +10,8 @@ import { AppError, type FieldError } from '../../protocol/errors.ts';
 import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../../protocol/paging.ts';
 import { Id } from '../../protocol/values.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import { type Commit, type Emit, keyedBy } from '../../realtime/commit.ts';
-import { takeOrRepeat } from '../../realtime/keys.ts';
+import { type Commit, type Emit, keyedBy } from '../../realtime/log/commit.ts';
+import { takeOrRepeat } from '../../realtime/log/keys.ts';
 import { findActiveUsers, lockGroupAsAdmin, noSuchChat, readChat } from './access.ts';
 import {
   type Chat,

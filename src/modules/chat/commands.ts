@@ -1,6 +1,6 @@
 // The WebSocket door to chats.
 
-import { toReply } from '../../realtime/commit.ts';
+import { toReply } from '../../realtime/log/commit.ts';
 import { type Command, defineCommand } from '../../realtime/module.ts';
 import * as contract from './contract.ts';
 import type { ChatService } from './service.ts';

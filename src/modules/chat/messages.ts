@@ -7,9 +7,9 @@ import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize, type Page } from '../../protocol/paging.ts';
 import { chatTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import { type Commit, type Committed, keyedBy } from '../../realtime/commit.ts';
-import { readHeads } from '../../realtime/event-log.ts';
-import { takeOrRepeat } from '../../realtime/keys.ts';
+import { type Commit, type Committed, keyedBy } from '../../realtime/log/commit.ts';
+import { readHeads } from '../../realtime/log/event-log.ts';
+import { takeOrRepeat } from '../../realtime/log/keys.ts';
 import { isParticipant, requireMember } from './access.ts';
 import {
   type DeleteMessage,

@@ -7,7 +7,7 @@ import { users } from '../../auth/schema.ts';
 import { type Db, queryRows } from '../../db/connect.ts';
 import { chatTopic, userTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import { createBatcher } from '../../realtime/batcher.ts';
+import { createBatcher } from '../../realtime/log/batcher.ts';
 import type { Announce } from '../../realtime/module.ts';
 import { type LiveEvents, type Message, maxNotifiedMembers, previewLength } from './contract.ts';
 import { countUnread, type Membership } from './unread.ts';

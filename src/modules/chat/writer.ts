@@ -3,8 +3,8 @@
 
 import type { Db } from '../../db/connect.ts';
 import { chatTopic, userTopic } from '../../protocol/topics.ts';
-import type { Emit } from '../../realtime/commit.ts';
-import { reserveSeq } from '../../realtime/event-log.ts';
+import type { Emit } from '../../realtime/log/commit.ts';
+import { reserveSeq } from '../../realtime/log/event-log.ts';
 import type { ChatEvents, Message, MessageType, Metadata, UserEvents } from './contract.ts';
 import { toMessage } from './rows.ts';
 import { messages } from './schema.ts';

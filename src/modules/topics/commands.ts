@@ -1,7 +1,7 @@
 // The WebSocket door to free topics; to follow one is the protocol's own `subscribe`.
 
-import { requireTopic } from '../../realtime/dispatch.ts';
 import { type Command, defineCommand } from '../../realtime/module.ts';
+import { requireTopic } from '../../realtime/socket/dispatch.ts';
 import * as contract from './contract.ts';
 import type { TopicsService } from './service.ts';
 

@@ -7,10 +7,10 @@ import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize, type Page } from '../../protocol/paging.ts';
 import { parseTopic } from '../../protocol/topics.ts';
 import type { Actor, TopicGrants } from '../../realtime/actor.ts';
-import { type Commit, keyedBy, toReply } from '../../realtime/commit.ts';
-import { isLastPage, readEvents, readHeads } from '../../realtime/event-log.ts';
-import type { CreateGroup } from '../../realtime/group-commit.ts';
-import { takeOrRepeat } from '../../realtime/keys.ts';
+import { type Commit, keyedBy, toReply } from '../../realtime/log/commit.ts';
+import { isLastPage, readEvents, readHeads } from '../../realtime/log/event-log.ts';
+import type { CreateGroup } from '../../realtime/log/group-commit.ts';
+import { takeOrRepeat } from '../../realtime/log/keys.ts';
 import type { Announce } from '../../realtime/module.ts';
 import {
   maxDataBytes,

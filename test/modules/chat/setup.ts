@@ -1,7 +1,7 @@
 // What the chat suites do all the time: chats, messages, and a look into the log.
 
 import { sql } from 'drizzle-orm';
-import { readEvents } from '../../../src/realtime/event-log.ts';
+import { readEvents } from '../../../src/realtime/log/event-log.ts';
 import type { Answer, TestUser } from '../../support/api.ts';
 import type { Frame } from '../../support/client.ts';
 import type { TestServer } from '../../support/server.ts';

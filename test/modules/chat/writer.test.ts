@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test';
 import { writeTo } from '../../../src/modules/chat/writer.ts';
 import { chatTopic } from '../../../src/protocol/topics.ts';
-import { createCommit } from '../../../src/realtime/commit.ts';
+import { createCommit } from '../../../src/realtime/log/commit.ts';
 import { onEachDatabase } from '../../support/server.ts';
 import { createGroup, eventsOf, must } from './setup.ts';
 

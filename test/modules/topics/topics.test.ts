@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from 'bun:test';
 import { maxDataBytes, reservedWords } from '../../../src/modules/topics/contract.ts';
-import { appendEvents } from '../../../src/realtime/event-log.ts';
+import { appendEvents } from '../../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import { signToken } from './setup.ts';

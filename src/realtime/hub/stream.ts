@@ -1,0 +1,130 @@
+// The durable events of one topic, put in order. Events come from commits here, from the bridge and from the log, in any
+// order and more than once; each leaves exactly once, n only after n - 1. Synchronous, and knows nothing of sockets.
+
+import { idOf, type LoggedEvent } from '../log/event-log.ts';
+
+/** The newest events stay in memory, so that a wave of reconnecting clients does not reach the log. */
+export const ringEvents = 512;
+const ringChars = 1_048_576;
+
+/** Early arrivals beyond this are dropped: the log has them. */
+const maxEarly = 1_024;
+
+export class Stream {
+  readonly topic: string;
+  readonly #deliver: (event: LoggedEvent) => void;
+  #position: number | undefined;
+  /** Of the event at the position, until one was delivered here. */
+  #openedAt: string | null = null;
+  /** The one at the position. */
+  #newest: LoggedEvent | undefined;
+  #early: Map<number, LoggedEvent> | undefined;
+  /** Consecutive seqs, ending at the position. */
+  #ring: LoggedEvent[] | undefined;
+  #ringChars = 0;
+
+  constructor(topic: string, deliver: (event: LoggedEvent) => void) {
+    this.topic = topic;
+    this.#deliver = deliver;
+  }
+
+  /** The seq of the newest event that was delivered. Throws before `open`. */
+  get position(): number {
+    if (this.#position === undefined) throw new Error(`The stream ${this.topic} is not open yet.`);
+    return this.#position;
+  }
+
+  /** The id of the event at the position; null where the log had pruned it already, or nothing ever happened. */
+  get newestId(): string | null {
+    return this.#newest === undefined ? this.#openedAt : idOf(this.#newest);
+  }
+
+  get isOpen(): boolean {
+    return this.#position !== undefined;
+  }
+
+  /** Something arrived that cannot be delivered yet, because an event before it is missing. */
+  get hasHole(): boolean {
+    return this.isOpen && (this.#early?.size ?? 0) > 0;
+  }
+
+  /** Starts behind `head`, which must have been read after events began to arrive here; `id` is that of its event. */
+  open(head: number, id: string | null = null): void {
+    this.#position = head;
+    this.#openedAt = id;
+    for (const seq of this.#early?.keys() ?? []) if (seq <= head) this.#early?.delete(seq);
+    this.#deliverEarly();
+  }
+
+  accept(event: LoggedEvent): void {
+    if (this.#position !== undefined && event.seq <= this.#position) return;
+    if (event.seq - 1 === this.#position) {
+      this.#advance(event);
+      this.#deliverEarly();
+      return;
+    }
+    this.#early ??= new Map();
+    if (this.#early.size < maxEarly) this.#early.set(event.seq, event);
+  }
+
+  /** The events behind `seq` up to the position; undefined where memory does not reach back that far. */
+  since(seq: number): readonly LoggedEvent[] | undefined {
+    const missing = this.position - seq;
+    if (missing < 0) throw new Error(`Position ${seq} is ahead of ${this.topic}.`);
+    if (missing === 0) return noEvents;
+    return missing > this.#ringLength ? undefined : this.#ring?.slice(-missing);
+  }
+
+  /** Whether the ring could reach back behind `seq`, were it filled from the log. */
+  canRemember(seq: number): boolean {
+    return this.position - seq <= ringEvents && this.#ringChars < ringChars / 2;
+  }
+
+  /** Puts older events from the log in front of the ring, while there is room; ignored unless they join it without a gap. */
+  extendRing(older: readonly LoggedEvent[]): void {
+    const oldest = this.position - this.#ringLength;
+    const fitting = older.filter((event) => event.seq <= oldest);
+    if (fitting.at(-1)?.seq !== oldest) return;
+    let first = fitting.length;
+    for (; first > 0 && this.#ringChars < ringChars / 2; first -= 1)
+      this.#ringChars += fitting[first - 1]?.frame.length ?? 0;
+    this.#ring = [...fitting.slice(first), ...(this.#ring ?? [])];
+  }
+
+  #advance(event: LoggedEvent): void {
+    this.#position = event.seq;
+    this.#newest = event;
+    this.#ring ??= []; // most streams are a user's own, and quiet: they have none
+    this.#ring.push(event);
+    this.#ringChars += event.frame.length;
+    // Cut in one go now and then: dropping one event a time would move the whole array each time.
+    if (this.#ring.length > 2 * ringEvents || this.#ringChars > ringChars)
+      this.#ring = this.#trim(this.#ring);
+    this.#deliver(event);
+  }
+
+  #deliverEarly(): void {
+    if (this.#early === undefined || this.#position === undefined) return;
+    for (let next = this.#early.get(this.#position + 1); next; next = this.#early.get(this.#position + 1)) {
+      this.#early.delete(next.seq);
+      this.#advance(next);
+    }
+    if (this.#early.size === 0) this.#early = undefined;
+  }
+
+  #trim(ring: LoggedEvent[]): LoggedEvent[] {
+    let drop = Math.max(0, ring.length - ringEvents);
+    for (let index = 0; index < drop; index += 1) this.#ringChars -= ring[index]?.frame.length ?? 0;
+    while (this.#ringChars > ringChars / 2 && drop < ring.length) {
+      this.#ringChars -= ring[drop]?.frame.length ?? 0;
+      drop += 1;
+    }
+    return ring.slice(drop);
+  }
+
+  get #ringLength(): number {
+    return this.#ring?.length ?? 0;
+  }
+}
+
+const noEvents: readonly LoggedEvent[] = [];

@@ -1,0 +1,114 @@
+// A change and the events that announce it, in one transaction; announced only after COMMIT.
+// With an idempotency key the same request has one effect and one answer, wherever it is repeated. [K1]
+
+import type { Db } from '../../db/connect.ts';
+import { isTransient } from '../../db/errors.ts';
+import type { EventPosition } from '../../protocol/envelope.ts';
+import { type Actor, metaOf } from '../actor.ts';
+import { appendEvents, type LoggedEvent, type NewEvent } from './event-log.ts';
+import { type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
+
+/** Queues an event for the log; it gets its seq just before COMMIT, in the order of the calls. */
+export type Emit = (event: NewEvent) => void;
+
+export interface Committed<Value> {
+  readonly value: Value;
+  /** Where the events stand that this commit wrote. [O3] */
+  readonly events: EventPosition[];
+  /** The key was used before: this is the first result, and nothing happened now. */
+  readonly isRepeat: boolean;
+}
+
+/** A request that may carry a key. `body` is what the client asked for, as parsed. */
+export interface Idempotency {
+  readonly operation: string;
+  readonly key: string | undefined;
+  readonly body: unknown;
+}
+
+/**
+ * Runs `work` in a transaction and publishes what it emitted. `work` may run again after a deadlock or serialization
+ * failure, so it must have no effect outside `tx`. Without an actor the system acts. Throws what `work` throws, after
+ * ROLLBACK.
+ */
+export type Commit = <Value extends object>(
+  actor: Actor | undefined,
+  work: (tx: Db, emit: Emit) => Promise<Value>,
+  idempotency?: Idempotency,
+) => Promise<Committed<Value>>;
+
+/**
+ * Delivers what is committed. Never throws: the change stands, whatever becomes of its delivery. `epoch` is the log's as it
+ * was known before the transaction began: under another one the events may never have happened. [S4]
+ */
+export type Publish = (events: readonly LoggedEvent[], epoch: string) => void;
+
+const maxAttempts = 5;
+
+export function createCommit(db: Db, publish: Publish, knownEpoch: () => string = () => ''): Commit {
+  return async (actor, work, idempotency) => {
+    const request = keyedBy(actor, idempotency);
+    const { committed, events, epoch } = await retryTransient(async () => {
+      const epoch = knownEpoch();
+      return { ...(await db.transaction((tx) => runOnce(tx, actor, work, request))), epoch };
+    });
+    publish(events, epoch);
+    return committed;
+  };
+}
+
+/** The reply to a command: its result, and where its events stand. [O3] */
+export function toReply<Value extends object>(
+  committed: Committed<Value>,
+): Value & { events: EventPosition[] } {
+  return { ...committed.value, events: committed.events };
+}
+
+/** The request under its key, if it carries one. The system's own work needs none. */
+export function keyedBy(
+  actor: Actor | undefined,
+  idempotency: Idempotency | undefined,
+): KeyedRequest | undefined {
+  if (actor === undefined || idempotency?.key === undefined) return undefined;
+  const { operation, key, body } = idempotency;
+  return { userId: actor.userId, operation, key, body };
+}
+
+/** Runs a transaction again that the database gave up for another one's sake. */
+export async function retryTransient<Result>(transact: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transact();
+    } catch (error) {
+      if (attempt >= maxAttempts || !isTransient(error)) throw error;
+    }
+  }
+}
+
+async function runOnce<Value extends object>(
+  tx: Db,
+  actor: Actor | undefined,
+  work: (tx: Db, emit: Emit) => Promise<Value>,
+  request: KeyedRequest | undefined,
+): Promise<{ committed: Committed<Value>; events: LoggedEvent[] }> {
+  if (request !== undefined) {
+    const [isTaken] = await takeKeys(tx, [request]);
+    const first = isTaken ? undefined : await readFirstResult<Value>(tx, request);
+    if (first !== undefined) return { committed: { ...first, isRepeat: true }, events: [] };
+    if (!isTaken) throw new Error('A key was taken, but its first result is not there.');
+  }
+  const emitted: NewEvent[] = [];
+  const value = await work(tx, (event) => void emitted.push(event));
+  const meta = metaOf(actor);
+  const events = await appendEvents(
+    tx,
+    emitted.map((event) => ({ event, meta })),
+  );
+  const positions = positionsOf(events);
+  if (request !== undefined) await keepResults(tx, [{ ...request, value, events: positions }]);
+  return { committed: { value, events: positions, isRepeat: false }, events };
+}
+
+export function positionsOf(events: readonly LoggedEvent[]): EventPosition[] {
+  return events.map(({ topic, seq }) => ({ topic, seq }));
+}

@@ -1,0 +1,306 @@
+// The log: the truth about every topic. Seqs are 1, 2, 3 … a topic (or begin later [T4]), given out under the lock of the topic's row, so
+// their order is the order of commits, and a rollback leaves no gap.
+
+import { type SQL, sql } from 'drizzle-orm';
+import { type Db, queryRows } from '../../db/connect.ts';
+import type { EventMeta } from '../../protocol/envelope.ts';
+import { baseOf, liftNewTopics } from './forgotten.ts';
+
+/** An event on its way into the log. Several topics: one event, one id, a seq on each. */
+export interface NewEvent {
+  readonly topic: string | readonly string[];
+  readonly type: string;
+  /** Any JSON. */
+  readonly payload: unknown;
+  /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
+  readonly shutsOut?: readonly string[];
+}
+
+/** A new event, and who caused it. */
+export interface CausedEvent {
+  readonly event: NewEvent;
+  readonly meta: EventMeta;
+}
+
+/** An event of the log in its wire form, encoded once. */
+export interface LoggedEvent {
+  readonly topic: string;
+  readonly seq: number;
+  readonly type: string;
+  readonly frame: string;
+  readonly shutsOut: readonly string[] | undefined;
+}
+
+/** An event at its place in the log. */
+export interface PlacedEvent {
+  readonly topic: string;
+  readonly seq: number;
+  readonly event: Omit<NewEvent, 'topic'>;
+  readonly meta: EventMeta;
+  /** The same on every topic the event appears on. [E3] */
+  readonly id: string;
+}
+
+/** As the columns have it. */
+interface EventRow {
+  topic: string;
+  seq: number | string;
+  id: string;
+  type: string;
+  at: string;
+  /** JSON text. */
+  payload: string;
+  /** JSON text. */
+  meta: string;
+  shuts_out: readonly string[] | null;
+}
+
+/** How many events each topic gets. */
+export type Counts = ReadonlyMap<string, number>;
+
+/**
+ * Appends the events and answers them with their seqs, in the order given. Call it last before COMMIT: the lock on each
+ * topic lasts until then.
+ */
+export async function appendEvents(tx: Db, caused: readonly CausedEvent[]): Promise<LoggedEvent[]> {
+  if (caused.length === 0) return [];
+  const single = caused.flatMap(({ event, meta }) => {
+    const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
+    const id = Bun.randomUUIDv7();
+    return names.map((topic) => ({ topic, event, meta, id }));
+  });
+  const counts = countBy(single.map(({ topic }) => topic));
+  const nextSeq = seqsBelow(await raiseHeads(tx, counts), counts);
+  return await insertEvents(
+    tx,
+    single.map((one) => ({ ...one, seq: nextSeq(one.topic) })),
+  );
+}
+
+/**
+ * Makes place for so many events on each topic and answers the new heads. The topics stay locked until COMMIT: what
+ * commits on them from now on stands behind. Locked in sorted order, so that two transactions do not wait in a circle.
+ */
+export async function raiseHeads(tx: Db, counts: Counts): Promise<Map<string, number>> {
+  if (counts.size === 0) return new Map();
+  const rows = await queryRows<{ name: string; head: number | string }>(
+    tx,
+    sql`
+      INSERT INTO topics AS t (name, head)
+      SELECT topic, count FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) ORDER BY topic
+      ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head, idle_since = NULL
+      RETURNING t.name, t.head`,
+    'raise_heads',
+  );
+  const heads = new Map(rows.map(({ name, head }) => [name, Number(head)]));
+  const created = [...heads].filter(([name, head]) => head === counts.get(name)).map(([name]) => name);
+  return new Map([...heads, ...(await liftNewTopics(tx, created))]);
+}
+
+/** Takes places back that this transaction made and does not need. A topic where nothing ever happened leaves no row. */
+export async function lowerHeads(tx: Db, counts: Counts): Promise<void> {
+  await tx.execute(sql`
+    UPDATE topics AS t SET head = t.head - r.count
+    FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) WHERE t.name = r.topic`);
+  await tx.execute(
+    sql`DELETE FROM topics WHERE name = ANY(${sql.param([...counts.keys()])}::text[]) AND head = base`,
+  );
+}
+
+/** Gives out, topic by topic, the seqs that these heads were raised by. */
+export function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (topic: string) => number {
+  const last = new Map([...heads].map(([topic, head]) => [topic, head - (counts.get(topic) ?? 0)]));
+  return (topic) => {
+    const before = last.get(topic);
+    if (before === undefined) throw new Error(`The log did not answer the head of ${topic}.`);
+    last.set(topic, before + 1);
+    return before + 1;
+  };
+}
+
+export function countBy(topics: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const topic of topics) counts.set(topic, (counts.get(topic) ?? 0) + 1);
+  return counts;
+}
+
+/** Writes events to the places that `raiseHeads` made for them, and answers them in their wire form. */
+export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<LoggedEvent[]> {
+  if (placed.length === 0) return [];
+  const at = new Date().toISOString();
+  const rows = placed.map(({ topic, seq, event, meta, id }) => ({
+    topic,
+    seq,
+    id,
+    type: event.type,
+    at,
+    // Both travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
+    payload: JSON.stringify(event.payload),
+    meta: JSON.stringify(meta),
+    shuts_out: event.shutsOut ?? null,
+  }));
+  await queryRows(
+    tx,
+    sql`
+      INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
+      SELECT topic, seq, id, type, at, payload::json, meta::json, shuts_out
+      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS e(topic text, seq bigint, id uuid, type text,
+        at timestamptz, payload text, meta text, shuts_out text[])`,
+    'insert_events',
+  );
+  return rows.map(toLoggedEvent);
+}
+
+/**
+ * The seq that the next event on the topic will get. Takes the topic's lock early, for rows that carry the seq of their
+ * own event; everything on the topic waits until COMMIT, so call it last, and for one topic a transaction.
+ */
+export async function reserveSeq(tx: Db, topic: string): Promise<number> {
+  const heads = await raiseHeads(tx, new Map([[topic, 0]]));
+  return (heads.get(topic) ?? 0) + 1;
+}
+
+/** A page of events ends with the one that brings its payloads to this many characters. */
+const pageChars = 1_048_576;
+
+/**
+ * Events behind `after`, oldest first: at most `limit`, and fewer where they are large, but one if there is one. The first
+ * has a seq above `after + 1` if older ones were pruned.
+ */
+export async function readEvents(
+  db: Db,
+  topic: string,
+  after: number,
+  limit: number,
+): Promise<LoggedEvent[]> {
+  return await readPage(
+    db,
+    sql`SELECT * FROM events WHERE topic = ${topic} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
+    sql`seq`,
+  );
+}
+
+/** The newest events up to the one at `last`, oldest first: at most `limit`, and fewer where they are large. */
+export async function readNewestEvents(
+  db: Db,
+  topic: string,
+  last: number,
+  limit: number,
+): Promise<LoggedEvent[]> {
+  const newestFirst = await readPage(
+    db,
+    sql`SELECT * FROM events WHERE topic = ${topic} AND seq <= ${last} ORDER BY seq DESC LIMIT ${limit}`,
+    sql`seq DESC`,
+  );
+  return newestFirst.reverse();
+}
+
+/** Whether `readEvents` found no more than these, when it was asked for `limit`. */
+export function isLastPage(page: readonly LoggedEvent[], limit: number): boolean {
+  return page.length < limit && page.reduce((sum, { frame }) => sum + frame.length, 0) < pageChars;
+}
+
+async function readPage(db: Db, events: SQL, order: SQL): Promise<LoggedEvent[]> {
+  const rows = await queryRows<EventRow>(
+    db,
+    sql`
+      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out,
+        to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
+      FROM (
+        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out,
+          sum(length(payload::text)) OVER (ORDER BY ${order}) - length(payload::text) AS chars_before
+        FROM (${events}) AS wanted
+      ) AS page
+      WHERE chars_before < ${pageChars} ORDER BY ${order}`,
+  );
+  return rows.map(toLoggedEvent);
+}
+
+export interface TopicPosition {
+  /** The newest seq; where nothing happened, the base. */
+  head: number;
+  /** The seq before the first event, be it pruned: 0, or what was forgotten. [T4] */
+  base: number;
+  /** The oldest `since` that the log can still answer without a gap. */
+  reach: number;
+  epoch: string;
+}
+
+/** Where a topic stands, in the snapshot of `db`. */
+export async function readPosition(db: Db, topic: string): Promise<TopicPosition> {
+  const position = (await readPositions(db, [topic])).get(topic);
+  if (position === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
+  return position;
+}
+
+/** Where each of the topics stands. */
+export async function readPositions(db: Db, names: readonly string[]): Promise<Map<string, TopicPosition>> {
+  if (names.length === 0) return new Map();
+  const rows = await queryRows<{
+    name: string;
+    epoch: string;
+    head: string;
+    base: string;
+    oldest: string | null;
+  }>(
+    db,
+    sql`SELECT asked.name, epoch, coalesce(t.head, ${baseOf(sql`asked.name`)}) AS head,
+          coalesce(t.base, ${baseOf(sql`asked.name`)}) AS base,
+          (SELECT min(seq) FROM events WHERE topic = asked.name) AS oldest
+        FROM event_log CROSS JOIN unnest(${sql.param([...names])}::text[]) AS asked(name)
+          LEFT JOIN topics AS t ON t.name = asked.name`,
+  );
+  return new Map(
+    rows.map(({ name, epoch, ...row }) => {
+      const [head, base] = [Number(row.head), Number(row.base)];
+      return [name, { head, base, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch }];
+    }),
+  );
+}
+
+/** The end of a topic: where it stands, and the id of the event there, null where that was pruned. */
+export interface LogHead {
+  readonly head: number;
+  readonly id: string | null;
+}
+
+/** Where each topic ends; one that is not in the log, where it begins. */
+export async function readStarts(db: Db, names: readonly string[]): Promise<Map<string, LogHead>> {
+  const rows = await queryRows<{ name: string; head: string | number; id: string | null }>(
+    db,
+    sql`SELECT asked.name, coalesce(t.head, ${baseOf(sql`asked.name`)}) AS head, events.id
+        FROM unnest(${sql.param([...names])}::text[]) AS asked(name)
+          LEFT JOIN topics AS t ON t.name = asked.name
+          LEFT JOIN events ON events.topic = t.name AND events.seq = t.head`,
+  );
+  return new Map(rows.map(({ name, head, id }) => [name, { head: Number(head), id }]));
+}
+
+/** The heads of those of the topics that are in the log. */
+export async function readHeads(db: Db, names: readonly string[]): Promise<Map<string, number>> {
+  const rows = await queryRows<{ name: string; head: string | number }>(
+    db,
+    sql`SELECT name, head FROM topics WHERE name = ANY(${sql.param([...names])}::text[])`,
+  );
+  return new Map(rows.map((row) => [row.name, Number(row.head)]));
+}
+
+/** The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. */
+export function idOf({ topic, seq, type, frame }: LoggedEvent): string {
+  const start = beginOf(topic, seq, type).length;
+  return frame.slice(start, frame.indexOf('"', start));
+}
+
+const beginOf = (topic: string, seq: number, type: string): string =>
+  `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"`;
+
+/** Payload and meta are JSON already: concatenation, so that replay costs no parsing. [E3] */
+function toLoggedEvent(row: EventRow): LoggedEvent {
+  const { topic, type } = row;
+  const seq = Number(row.seq);
+  const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
+  return { topic, seq, type, frame, shutsOut: row.shuts_out ?? undefined };
+}
+
+const toJson = (counts: Counts): string =>
+  JSON.stringify([...counts].map(([topic, count]) => ({ topic, count })));

@@ -1,0 +1,235 @@
+// The WebSocket door: Bun's handlers, the upgrade, and draining. What a connection is made of comes together here.
+
+import type { Server, WebSocketHandler } from 'bun';
+import { closeCodes, maxSnapshotBytes } from '../../protocol/envelope.ts';
+import { AppError } from '../../protocol/errors.ts';
+import { isAllowedOrigin } from '../../protocol/origins.ts';
+import { parseTopic } from '../../protocol/topics.ts';
+import type { Actor } from '../actor.ts';
+import type { Core } from '../core.ts';
+import type { Command, TopicKind } from '../module.ts';
+import { listCoreCommands } from './commands.ts';
+import { Connection, type Subscription } from './connection.ts';
+import { createDispatch } from './dispatch.ts';
+import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
+import { type Credentials, chooseProtocol, createHello, findToken, greetingMs } from './hello.ts';
+import { Places } from './places.ts';
+import { watchRights } from './revocation.ts';
+import { createSubscriber } from './subscribe.ts';
+
+export interface SocketLimits {
+  /** 0: 16 MiB. */
+  readonly frameBytes: number;
+  readonly subscriptions: number;
+  readonly commandsPerSecond: number;
+  readonly connectionsPerUser: number;
+  /** On this instance; 0: none. [H7] */
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+}
+
+export interface SocketDeps {
+  readonly core: Core;
+  readonly commands: readonly Command[];
+  readonly topicKinds: readonly TopicKind[];
+  /** Checks a token alone; throws `unauthorized`. */
+  readonly verify: (token: string) => Promise<Credentials>;
+  /** Reads whether session and user are still good; throws `unauthorized`, answers the actor with its current role. */
+  readonly confirm: (actor: Actor) => Promise<Actor>;
+  readonly onRefused: (actor: Actor, topic: string) => void;
+  readonly onLimited: (actor: Actor, limit: 'commands a second' | 'connections') => void;
+  /** A user came or went; for "last seen". */
+  readonly onSeen: (userId: string) => void;
+  /** Where a request comes from, as far as that is known. */
+  readonly addressOf: (request: Request) => string | undefined;
+  /** A connection was refused, as there are as many as there may be. Called for each. */
+  readonly onFull: (limit: string) => void;
+  /** The HTTP answer to an upgrade that is refused. [X] */
+  readonly answerRefusal: (refusal: AppError) => Response;
+  readonly instanceId: string;
+  readonly limits: SocketLimits;
+  /** Exact origins; empty: any. [H6] */
+  readonly allowedOrigins: readonly string[];
+  /** Shortened by tests. */
+  readonly heartbeat?: HeartbeatTimes;
+}
+
+export interface SocketDoor {
+  readonly handlers: WebSocketHandler<Connection>;
+  /** Answers an upgrade request; undefined when it became a socket. */
+  upgrade(request: Request, server: Server<Connection>): Response | undefined;
+  /** Sends every connection away in its slot, after what it asked for has taken effect. [C1] */
+  drain(drainMs: number): Promise<void>;
+  stop(): void;
+}
+
+/** How often expiry and greeting deadlines are looked at. One timer for all: a timer a connection costs memory. */
+const sweepMs = 250;
+
+/** Unsent bytes at which a reader is cut off. Bun drops frames silently beyond it unless told to close. */
+const backpressureBytes = 1_048_576;
+
+/** For sockets that are closed here and never answer it; live ones have the heartbeat. */
+const idleSeconds = 120;
+
+const waitingFrames = 256;
+const waitingBytes = 1_048_576;
+
+/** How long behind the last slot of a drain the rest may take to be answered. */
+const finishMs = 3_000;
+
+/** Stands for "no limit": still bounded, as a frame is held in memory whole. */
+const maxPayloadBytes = 16_777_216;
+
+const tooMany = {
+  all: new AppError('unavailable', 'This instance has as many connections as it takes. Try again later.', {
+    retryAfterMs: 5_000,
+  }),
+  address: new AppError(
+    'rate_limited',
+    'There are too many connections from this address. Close another one first.',
+    {
+      retryAfterMs: 5_000,
+    },
+  ),
+};
+
+export function createSocketDoor(deps: SocketDeps): SocketDoor {
+  const { core, limits } = deps;
+  const { connections, presence, hub } = core;
+  const topicKinds = new Map<string, TopicKind>(deps.topicKinds.map((kind) => [kind.kind, kind]));
+
+  const hello = createHello({
+    ...deps,
+    ...core,
+    limits: {
+      frameBytes: limits.frameBytes,
+      subscriptions: limits.subscriptions,
+      commandsPerSecond: limits.commandsPerSecond,
+      snapshotBytes: maxSnapshotBytes,
+    },
+    maxConnectionsPerUser: limits.connectionsPerUser,
+  });
+  const subscriber = createSubscriber({
+    ...core,
+    topicKinds,
+    maxSubscriptions: limits.subscriptions,
+    onRefused: deps.onRefused,
+  });
+  const rights = watchRights(core, subscriber);
+  const dispatch = createDispatch({
+    coreCommands: listCoreCommands({ hello, subscriber, rights, presence }),
+    commands: deps.commands,
+    greet: hello.greetByFrame,
+    onLimited: deps.onLimited,
+    toRefusal: core.toRefusal,
+  });
+
+  const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames, waitingBytes };
+  const onEnded = ({ userId }: Connection, { topic, stream }: Subscription): void => {
+    hub.unfollow(stream);
+    const kind = topicKinds.get(parseTopic(topic)?.kind ?? '');
+    if (kind?.hasPresence) presence.leave(topic, userId);
+  };
+  const places = new Places(limits);
+  const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
+  const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
+  let isDraining = false;
+
+  return {
+    handlers: {
+      maxPayloadLength: limits.frameBytes === 0 ? maxPayloadBytes : limits.frameBytes,
+      backpressureLimit: backpressureBytes,
+      closeOnBackpressureLimit: true,
+      idleTimeout: idleSeconds,
+      sendPings: false,
+      perMessageDeflate: false,
+      open(socket) {
+        const connection = socket.data;
+        const { upgradeToken } = connection;
+        connection.upgradeToken = undefined; // it would keep the whole request's text in memory
+        connections.add(connection);
+        connection.open(socket, upgradeToken ? () => hello.greet(connection, upgradeToken) : undefined);
+      },
+      message(socket, frame) {
+        socket.data.heardAtMs = performance.now();
+        socket.data.receive(frame);
+      },
+      ping(socket) {
+        socket.data.receiveControl();
+      },
+      pong(socket) {
+        socket.data.receiveControl();
+      },
+      drain(socket) {
+        socket.data.onDrain();
+      },
+      close(socket) {
+        const connection = socket.data;
+        connection.onClose();
+        connections.remove(connection);
+        hello.leave(connection);
+        if (connection.place !== undefined) places.leave(connection.place);
+      },
+    },
+
+    upgrade(request, server) {
+      const origin = request.headers.get('origin');
+      if (origin !== null && !isAllowedOrigin(origin, deps.allowedOrigins)) {
+        return deps.answerRefusal(new AppError('forbidden', 'This origin may not connect.')); // [H6]
+      }
+      if (isDraining) {
+        return deps.answerRefusal(
+          new AppError('unavailable', 'This instance is going away.', { retryAfterMs: 1_000 }),
+        );
+      }
+      const place = places.take(deps.addressOf(request) ?? '');
+      if (typeof place === 'string') {
+        const limit = place === 'all' ? 'MAX_CONNECTIONS' : 'MAX_CONNECTIONS_PER_ADDRESS';
+        deps.onFull(limit);
+        const answer = deps.answerRefusal(tooMany[place]);
+        answer.headers.set('Connection', 'close'); // kept open, it would take the descriptor that there is no place for
+        return answer;
+      }
+      const connection = new Connection({
+        upgradeToken: findToken(request),
+        greetingDeadlineMs: Date.now() + greetingMs,
+        limits: connectionLimits,
+        handleFrame: dispatch,
+        onEnded,
+      });
+      // Empty, it is left out. Without it Bun answers with the first one offered, which may be a token. [H1]
+      const headers = { 'Sec-WebSocket-Protocol': chooseProtocol(request) ?? '' };
+      connection.place = place;
+      if (server.upgrade(request, { data: connection, headers })) return undefined;
+      places.leave(place);
+      return deps.answerRefusal(
+        new AppError('invalid', 'Expected a WebSocket upgrade (RFC 6455) on this path.'),
+      );
+    },
+
+    async drain(drainMs) {
+      isDraining = true;
+      const leaving = [...connections.all];
+      const left = leaving.map(async (connection, index) => {
+        const slotMs = Math.round((drainMs * (index + 1)) / leaving.length);
+        connection.send(JSON.stringify({ type: 'draining', payload: { reconnectInMs: slotMs } }));
+        await Bun.sleep(slotMs);
+        await connection.finish();
+        connection.close(closeCodes.restart, 'This instance is going away: reconnect and resume.');
+      });
+      // Not for ever: what is asked for may wait for a reader that never reads.
+      const patience = Promise.withResolvers<void>();
+      const timer = setTimeout(patience.resolve, drainMs + finishMs);
+      await Promise.race([Promise.all(left), patience.promise]);
+      clearTimeout(timer);
+    },
+
+    stop() {
+      clearInterval(sweeper);
+      stopHeartbeat();
+      for (const connection of connections.all)
+        connection.close(closeCodes.restart, 'This instance has stopped.');
+    },
+  };
+}

@@ -1,0 +1,128 @@
+// The ordered stream alone: whatever the order of arrival, each event leaves once, in order.
+
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { ringEvents, Stream } from '../../../src/realtime/hub/stream.ts';
+import type { LoggedEvent } from '../../../src/realtime/log/event-log.ts';
+
+const topic = 'app:test';
+
+function makeEvent(seq: number, frame = `frame ${seq}`): LoggedEvent {
+  return { topic, seq, type: 'thing.happened', frame, shutsOut: undefined };
+}
+
+function openStream(head = 0): { stream: Stream; delivered: number[] } {
+  const delivered: number[] = [];
+  const stream = new Stream(topic, ({ seq }) => delivered.push(seq));
+  stream.open(head);
+  return { stream, delivered };
+}
+
+const range = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+describe('stream', () => {
+  test('[O1] delivers events once and in order, however they arrive', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 60 }).chain((count) =>
+          fc.record({
+            count: fc.constant(count),
+            head: fc.integer({ min: 0, max: count }),
+            openAfter: fc.nat({ max: count }),
+            arrivals: fc
+              .array(fc.integer({ min: 1, max: count }), { maxLength: count })
+              .chain((repeats) =>
+                fc.shuffledSubarray([...range(1, count), ...repeats], { minLength: count + repeats.length }),
+              ),
+          }),
+        ),
+        ({ count, head, openAfter, arrivals }) => {
+          const delivered: number[] = [];
+          const stream = new Stream(topic, ({ seq }) => delivered.push(seq));
+          arrivals.forEach((seq, index) => {
+            if (index === openAfter) stream.open(head);
+            stream.accept(makeEvent(seq));
+          });
+          if (!stream.isOpen) stream.open(head);
+          expect(delivered).toEqual(range(head + 1, count));
+          expect(stream.position).toBe(count);
+          expect(stream.hasHole).toBe(false);
+        },
+      ),
+    );
+  });
+
+  test('waits at a hole, and goes on when it is filled', () => {
+    const { stream, delivered } = openStream();
+    stream.accept(makeEvent(1));
+    stream.accept(makeEvent(3));
+    expect(delivered).toEqual([1]);
+    expect(stream.hasHole).toBe(true);
+    stream.accept(makeEvent(2));
+    expect(delivered).toEqual([1, 2, 3]);
+    expect(stream.hasHole).toBe(false);
+  });
+
+  test('keeps the newest events in memory, and says when it does not reach back far enough', () => {
+    const { stream } = openStream();
+    const last = 5 * ringEvents;
+    for (const seq of range(1, last)) stream.accept(makeEvent(seq));
+    expect(stream.since(last)).toEqual([]);
+    expect(stream.since(last - ringEvents)?.map(({ seq }) => seq)).toEqual(
+      range(last - ringEvents + 1, last),
+    );
+    expect(stream.since(1)).toBeUndefined();
+  });
+
+  test('keeps few of very long events', () => {
+    const { stream } = openStream();
+    const long = 'x'.repeat(300_000);
+    for (const seq of range(1, 20)) stream.accept(makeEvent(seq, long));
+    expect(stream.since(19)?.length).toBe(1);
+    expect(stream.since(10)).toBeUndefined();
+  });
+
+  test('takes older events from the log in front, if they join without a gap', () => {
+    const { stream } = openStream(10);
+    stream.accept(makeEvent(11));
+    stream.extendRing(range(3, 8).map((seq) => makeEvent(seq)));
+    expect(stream.since(9)).toBeUndefined();
+    stream.extendRing(range(5, 11).map((seq) => makeEvent(seq)));
+    expect(stream.since(4)?.map(({ seq }) => seq)).toEqual(range(5, 11));
+  });
+
+  test('remembers no more than some 512 events, and fewer where they are large', () => {
+    const { stream } = openStream(1_000);
+    expect(stream.canRemember(1_000 - ringEvents)).toBe(true);
+    expect(stream.canRemember(999 - ringEvents)).toBe(false);
+    const frame = 'x'.repeat(100_000);
+    stream.extendRing(range(900, 1_000).map((seq) => makeEvent(seq, frame)));
+    expect(stream.since(994)?.map(({ seq }) => seq)).toEqual(range(995, 1_000));
+    expect(stream.since(993)).toBeUndefined();
+    expect(stream.canRemember(993)).toBe(false); // it is full: nobody asks the log again
+  });
+
+  test('keeps a bounded number of early arrivals, and takes the others from the log later', () => {
+    const { stream, delivered } = openStream();
+    const last = 10_000;
+    for (const seq of range(2, last)) stream.accept(makeEvent(seq));
+    stream.accept(makeEvent(1));
+    expect(delivered).toEqual(range(1, delivered.length));
+    expect(delivered.length).toBeLessThan(2_000);
+    for (const seq of range(1, last)) stream.accept(makeEvent(seq));
+    expect(delivered).toEqual(range(1, last));
+    expect(stream.hasHole).toBe(false);
+  });
+
+  test('forgets the size of what it forgets: after many events it remembers as many as ever', () => {
+    const { stream } = openStream();
+    const frame = 'x'.repeat(300);
+    // Several MiB have passed through; what is kept was never near the limit of one.
+    for (const seq of range(1, 20_000)) {
+      stream.accept(makeEvent(seq, frame));
+      if (seq > ringEvents) expect(stream.since(seq - ringEvents)?.length).toBe(ringEvents);
+    }
+    expect(stream.canRemember(20_000 - ringEvents)).toBe(true);
+  });
+});

@@ -1,0 +1,53 @@
+// [Heartbeat] Who is still there, on real sockets. Times are shortened.
+
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { type OpenDoor, openDoor } from '../../support/door.ts';
+import { openRawSocket } from '../../support/raw-socket.ts';
+import { until } from '../../support/until.ts';
+
+setDefaultTimeout(30_000);
+
+const times = { pingMs: 100, silentMs: 500, sweepMs: 50 };
+const topic = 'app:public.busy';
+
+let house: OpenDoor;
+/** What the server says all the time: the kernel of a dead peer takes it as well as that of a living one. */
+let chatter: ReturnType<typeof setInterval>;
+
+beforeAll(async () => {
+  house = await openDoor(times);
+  const say = () => house.core.announce({ topic, type: 'a.b', payload: 1, actor: undefined });
+  chatter = setInterval(say, 10);
+});
+afterAll(async () => {
+  clearInterval(chatter);
+  await house.stop();
+});
+
+const follow = async () => {
+  const raw = await openRawSocket(house.port, { token: 'any' });
+  raw.send(JSON.stringify({ id: 's', type: 'subscribe', topic }));
+  await raw.next(({ id }) => id === 's');
+  return raw;
+};
+
+test('[Heartbeat] cuts off a peer that answers no pings, however busy its topics, and nobody else', async () => {
+  const { all } = house.core.connections;
+  const greeting = await openRawSocket(house.port);
+  const alive = await follow();
+  // Twice, one behind the other: meanwhile the one that does nothing but answer pings must be pinged again and again.
+  for (const _ of [1, 2]) {
+    const dead = await follow();
+    const silentAt = performance.now();
+    dead.stopReading();
+    expect(all.size).toBe(3);
+    await until(() => all.size === 2, 'the dead peer is cut off');
+    expect(performance.now() - silentAt).toBeGreaterThanOrEqual(times.silentMs);
+    dead.resumeReading();
+    expect(await dead.closed).toBeUndefined();
+  }
+  // A greeting has its own deadline.
+  expect([...all].map((connection) => connection.isLive)).toEqual([false, true]);
+  alive.destroy();
+  greeting.destroy();
+});
