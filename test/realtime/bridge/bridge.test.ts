@@ -17,7 +17,7 @@ import { until } from '../../support/until.ts';
 
 setDefaultTimeout(30_000);
 
-const project = join(import.meta.dir, '../..');
+const project = join(import.meta.dir, '../../..');
 const logger = pino({ level: 'silent' });
 const logId = crypto.randomUUID();
 const epoch = crypto.randomUUID();
