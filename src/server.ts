@@ -2,8 +2,7 @@
 
 import type { Server } from 'bun';
 import { createAuth } from './auth/auth.ts';
-import { startLastSeen } from './auth/last-seen.ts';
-import { createPresenceRoutes } from './auth/presence-routes.ts';
+import { startLastSeen, touchLastSeen } from './auth/last-seen.ts';
 import { countInMemory, countInRedis } from './auth/rate-limits.ts';
 import { createLimitHits, createRefusals } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
@@ -13,18 +12,24 @@ import { connectDatabase, type Database } from './db/connect.ts';
 import { createApp } from './http/app.ts';
 import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
+import { createGuard } from './http/guard.ts';
 import { listenAt } from './http/listen.ts';
-import { listModules } from './modules/index.ts';
+import { mountModule } from './http/routes.ts';
+import { createSignIn } from './http/sign-in.ts';
+import { startModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { createCore } from './realtime/core.ts';
+import type { ModuleCore } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
 import { createRedisPresence } from './realtime/presence/redis.ts';
 import type { Connection } from './realtime/socket/connection.ts';
+import { toCommand } from './realtime/socket/operations.ts';
 import { createSocketDoor } from './realtime/socket/socket.ts';
+import { createTopicKinds } from './realtime/topic-kind.ts';
 import { connectRedis } from './redis/client.ts';
 import type { Logger } from './telemetry/logger.ts';
 
@@ -73,13 +78,28 @@ export async function startServer(
   });
   await auth.promoteAdmins();
   const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, `${what} failed`);
-  const lastSeen = startLastSeen(auth.users.touchLastSeen, warn('writing down who was seen'));
+  const lastSeen = startLastSeen(
+    (userIds, at) => touchLastSeen(db, userIds, at),
+    warn('writing down who was seen'),
+  );
 
-  const modules = listModules({ ...core, auth });
+  const moduleCore: ModuleCore = {
+    ...core,
+    takeLimit: auth.limits.take,
+    takeSecond: auth.limits.takeSecond,
+    confirm: auth.confirm,
+    audit: auth.audit.record,
+  };
+  const modules = [auth.module(moduleCore), ...startModules(moduleCore)];
+  const guard = createGuard(auth);
   const door = createSocketDoor({
     core,
-    commands: modules.flatMap((module) => module.commands),
-    topicKinds: [...auth.topicKinds, ...modules.flatMap((module) => module.topicKinds)],
+    commands: modules.flatMap(({ operations }) =>
+      operations
+        .filter(({ socket }) => socket !== false)
+        .map((operation) => toCommand(operation, moduleCore)),
+    ),
+    topicKinds: createTopicKinds(modules.flatMap((module) => module.topicKinds)),
     verify: auth.verify,
     confirm: auth.confirm,
     onRefused: createRefusals(db, auth.audit, warn('auditing a refusal')),
@@ -103,11 +123,7 @@ export async function startServer(
   });
   let isDraining = false;
   const app = createApp({
-    plugins: [
-      auth.routes,
-      createPresenceRoutes({ ...core, ...auth }),
-      ...modules.map((module) => module.routes),
-    ],
+    plugins: [createSignIn(auth), ...modules.map((module) => mountModule(module, moduleCore, guard))],
     health: {
       db,
       instanceId: config.instanceId,

@@ -4,18 +4,17 @@ import { and, asc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
-import { userTopic } from '../protocol/topics.ts';
-import type { Actor } from '../realtime/actor.ts';
-import type { Commit } from '../realtime/log/commit.ts';
+import type { Actor, Commit, Committed } from '../realtime/index.ts';
 import type { Audit } from './audit.ts';
 import type { LoginInput, OwnUser, PasswordInput, RegisterInput, SignedIn } from './contract.ts';
 import type { Device } from './device.ts';
 import type { Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { users } from './schema.ts';
-import type { Sessions } from './sessions.ts';
+import { revokeAll, type Sessions } from './sessions.ts';
 import { lockStanding, type Standings } from './standings.ts';
-import { foldName, hasEmail, toOwnUser, type UserRow } from './users.ts';
+import { userTopics } from './topics.ts';
+import { foldName, hasEmail, toOwnUser, type UserRow } from './user-rows.ts';
 
 export interface Accounts {
   /** User, session and audit row together. Throws `conflict` for a taken e-mail, also when two ask at once. */
@@ -23,7 +22,7 @@ export interface Accounts {
   /** Throws `unauthorized`: the same, after the same work, for a wrong e-mail, a wrong password and a disabled user. */
   login(input: LoginInput, device: Device): Promise<SignedIn>;
   /** Ends all other sessions of the user. Throws `forbidden` for a wrong old password. */
-  changePassword(actor: Actor, input: PasswordInput, device: Device): Promise<OwnUser>;
+  changePassword(actor: Actor, input: PasswordInput): Promise<Committed<OwnUser>>;
   /** Makes admins of the users that ADMIN_EMAILS names. */
   promoteAdmins(): Promise<void>;
 }
@@ -89,11 +88,12 @@ export function createAccounts(deps: {
       return sessions.signIn(value.user, value.session);
     },
 
-    async changePassword(actor, { oldPassword, newPassword }, device) {
+    async changePassword(actor, { oldPassword, newPassword }) {
+      const { device } = actor;
       const [before] = await db.select().from(users).where(eq(users.id, actor.userId));
       if (before === undefined) throw new AppError('not_found', 'There is no such user.');
       // A stolen access token must not become a way to guess the password.
-      await limits.takePasswordChange(actor, device);
+      await limits.takePasswordChange(actor);
       if (!(await passwords.verify(oldPassword, before.passwordHash))) {
         await audit.record(db, {
           event: 'login_failed',
@@ -104,7 +104,7 @@ export function createAccounts(deps: {
         throw new AppError('forbidden', 'The old password is wrong.');
       }
       const passwordHash = await passwords.hash(newPassword);
-      const { value } = await commit(actor, async (tx, emit) => {
+      const committed = await commit(actor, async (tx, emit) => {
         await lockStanding(tx, actor);
         const [user] = await tx
           .update(users)
@@ -113,12 +113,12 @@ export function createAccounts(deps: {
           .returning();
         if (user === undefined)
           throw new AppError('conflict', 'The password was changed meanwhile. Log in again.');
-        await sessions.revokeAll(tx, emit, user.id, 'password_changed', actor.sessionId);
+        await revokeAll(tx, emit, user.id, 'password_changed', actor.sessionId);
         await audit.record(tx, { event: 'password_changed', userId: user.id, device });
         return toOwnUser(user);
       });
       standings.forgetUser(actor.userId);
-      return value;
+      return committed;
     },
 
     async promoteAdmins() {
@@ -133,7 +133,7 @@ export function createAccounts(deps: {
           .for('no key update');
         for (const { userId } of promoted) {
           await tx.update(users).set({ role: 'admin', updatedAt: new Date() }).where(eq(users.id, userId));
-          emit({ topic: userTopic(userId), type: 'role.changed', payload: { role: 'admin' } });
+          emit(userTopics.on(userId), 'role.changed', { role: 'admin' });
           await audit.record(tx, {
             event: 'role_changed',
             userId,

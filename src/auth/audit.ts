@@ -6,17 +6,9 @@ import { type Db, queryRows } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, readCursor, toPage } from '../protocol/paging.ts';
 import { Id } from '../protocol/values.ts';
-import type { AuditEvent, AuditQuery, AuditRow } from './contract.ts';
-import type { Device } from './device.ts';
+import type { AuditEntry } from '../realtime/index.ts';
+import type { AuditQuery, AuditRow } from './contract.ts';
 import { auditLog } from './schema.ts';
-
-export interface AuditEntry {
-  readonly event: AuditEvent;
-  readonly userId?: string;
-  readonly device?: Device;
-  /** Plain data, never a secret. */
-  readonly details?: Record<string, unknown>;
-}
 
 export interface Audit {
   /** Adds the entries, all in one statement; given a transaction, they stand or fall with it. */
@@ -80,7 +72,7 @@ export function createAudit(db: Db): Audit {
 }
 
 /** Says so that the partial index is usable. */
-const isEvent = (event: AuditEvent) =>
+const isEvent = (event: string) =>
   event === 'message_sent'
     ? eq(auditLog.event, event)
     : and(eq(auditLog.event, event), sql`${auditLog.event} <> 'message_sent'`);

@@ -2,22 +2,27 @@
 
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
-import type { Actor } from '../realtime/actor.ts';
-import type { Commit } from '../realtime/log/commit.ts';
-import type { TopicKind } from '../realtime/module.ts';
-import type { Credentials } from '../realtime/socket/hello.ts';
-import { createAccounts } from './accounts.ts';
+import {
+  type Actor,
+  type Commit,
+  type Credentials,
+  defineModule,
+  type Module,
+  type ModuleCore,
+} from '../realtime/index.ts';
+import { type Accounts, createAccounts } from './accounts.ts';
+import { adminOperations } from './admin-operations.ts';
 import { type Audit, createAudit } from './audit.ts';
+import { auditEvents, events } from './contract.ts';
 import { createReadDevice, type ReadDevice } from './device.ts';
-import { createGuard, type Guard } from './guard.ts';
 import { createPasswords } from './passwords.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
-import { createAuthRoutes } from './routes.ts';
+import { sessionOperations } from './session-operations.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createStandings, readStanding, requireLive } from './standings.ts';
 import { createTokens } from './tokens.ts';
-import { userTopicKind } from './topic-kind.ts';
-import { createUsers, type Users } from './users.ts';
+import { userTopics } from './topics.ts';
+import { userOperations } from './user-operations.ts';
 
 export interface AuthDeps {
   readonly config: Config;
@@ -30,20 +35,21 @@ export interface AuthDeps {
 }
 
 export interface Auth {
-  /** `.use(guard)` gives the routes behind it an `actor`. */
-  readonly guard: Guard;
-  readonly routes: ReturnType<typeof createAuthRoutes>;
-  readonly topicKinds: readonly TopicKind[];
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
   readonly limits: RateLimits;
   readonly audit: Audit;
-  readonly users: Users;
-  readonly sessions: Sessions;
+  /** What users can do, but for signing in. */
+  readonly module: (core: ModuleCore) => Module;
   /** Where a request comes from. */
   readonly readDevice: ReadDevice;
   /** Whose access token it is, by the token alone. Throws `unauthorized`. */
   verify(token: string): Promise<Credentials>;
-  /** The actor with the role that the user has now. Throws `unauthorized` where the session has ended. */
-  confirm(actor: Actor): Promise<Actor>;
+  /**
+   * The actor with the role that the user has now. Throws `unauthorized` where the session has ended. `remembered`: what
+   * was so up to a second ago will do; no connection may begin like that, but a request may.
+   */
+  confirm(actor: Actor, how?: 'remembered'): Promise<Actor>;
   /** Makes admins of those whom ADMIN_EMAILS names. */
   promoteAdmins(): Promise<void>;
 }
@@ -55,30 +61,33 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
   const standings = createStandings(db);
   const passwords = createPasswords();
   const sessions = createSessions({ config, db, commit, audit, tokens, standings });
-  const users = createUsers({ db, commit, audit, sessions, standings, limits });
   const accounts = createAccounts({ config, db, commit, audit, limits, passwords, sessions, standings });
-  const guard = createGuard(tokens, standings);
-  // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.
-  const confirm = async (actor: Actor): Promise<Actor> => ({
-    ...actor,
-    role: requireLive(await readStanding(db, actor)),
-  });
   const readDevice = createReadDevice(config.trustProxy, peerAddress);
 
   return {
-    guard,
-    routes: createAuthRoutes({ guard, confirm, accounts, sessions, users, audit, readDevice }),
-    topicKinds: [userTopicKind],
+    accounts,
+    sessions,
     limits,
     audit,
-    users,
-    sessions,
     readDevice,
+    module: defineModule('auth', {
+      topicKinds: [userTopics],
+      events,
+      auditEvents,
+      operations: [
+        ...userOperations,
+        ...sessionOperations({ accounts, standings }),
+        ...adminOperations({ audit, standings }),
+      ],
+    }),
     async verify(token) {
       const { issuedAtMs, expiresAtMs, ...claims } = await tokens.verifyAccess(token);
       return { actor: { ...claims, source: 'ws' }, issuedAtMs, expiresAtMs };
     },
-    confirm,
+    async confirm(actor, how) {
+      const standing = how === 'remembered' ? standings.read(actor) : readStanding(db, actor);
+      return { ...actor, role: requireLive(await standing) };
+    },
     promoteAdmins: accounts.promoteAdmins,
   };
 }

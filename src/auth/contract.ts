@@ -1,7 +1,9 @@
 // What auth takes and answers over HTTP, and its events on `user:<id>`.
 
 import { type Static, Type } from '@sinclair/typebox';
+import { durable } from '../protocol/events.ts';
 import { pageOf, pageQuery } from '../protocol/paging.ts';
+import { Role } from '../protocol/roles.ts';
 import { Id, Instant, line, nullable, text } from '../protocol/values.ts';
 
 const strict = { additionalProperties: false };
@@ -24,7 +26,6 @@ const AvatarUrl = Type.String({
   pattern: '^https?://[\\u0021-\\u007e]+$',
   description: 'A URL with http:// or https://',
 });
-const Role = Type.Union([Type.Literal('user'), Type.Literal('worker'), Type.Literal('admin')]);
 
 export const RegisterInput = Type.Object({ email: Email, password: NewPassword, name: Name }, strict);
 export type RegisterInput = Static<typeof RegisterInput>;
@@ -47,62 +48,78 @@ export const ProfileInput = Type.Object(
 export type ProfileInput = Static<typeof ProfileInput>;
 
 export const UserUpdateInput = Type.Object(
-  { role: Type.Optional(Role), disabled: Type.Optional(Type.Boolean()) },
-  { ...strict, minProperties: 1 },
+  { userId: Id, role: Type.Optional(Role), disabled: Type.Optional(Type.Boolean()) },
+  { ...strict, minProperties: 2 },
 );
-export type UserUpdateInput = Static<typeof UserUpdateInput>;
 
 /** What anyone logged in may see of a user. */
-export const PublicUser = Type.Object({
-  id: Id,
-  name: Type.String(),
-  avatarUrl: nullable(Type.String()),
-  lastSeenAt: nullable(Instant),
-});
+export const PublicUser = Type.Object(
+  {
+    id: Id,
+    name: Type.String(),
+    avatarUrl: nullable(Type.String()),
+    lastSeenAt: nullable(Instant),
+  },
+  { title: 'PublicUser' },
+);
 export type PublicUser = Static<typeof PublicUser>;
 
 /** What users see of themselves. */
-export const OwnUser = Type.Object({
-  ...PublicUser.properties,
-  email: Type.String(),
-  role: Role,
-  emailVerified: Type.Boolean(),
-  createdAt: Instant,
-});
+export const OwnUser = Type.Object(
+  {
+    ...PublicUser.properties,
+    email: Type.String(),
+    role: Role,
+    emailVerified: Type.Boolean(),
+    createdAt: Instant,
+  },
+  { title: 'OwnUser' },
+);
 export type OwnUser = Static<typeof OwnUser>;
 
 /** What admins see of a user. */
-export const AdminUser = Type.Object({
-  ...OwnUser.properties,
-  disabledAt: nullable(Instant),
-  updatedAt: Instant,
-});
+export const AdminUser = Type.Object(
+  {
+    ...OwnUser.properties,
+    disabledAt: nullable(Instant),
+    updatedAt: Instant,
+  },
+  { title: 'AdminUser' },
+);
 export type AdminUser = Static<typeof AdminUser>;
 
-export const SignedIn = Type.Object({
-  accessToken: Type.String({ description: 'A JWT, for the Authorization header and for /ws' }),
-  refreshToken: Type.String({ description: 'Good once, and 10 s longer: each refresh answers the next one' }),
-  /** When the access token ends. */
-  expiresAt: Instant,
-  sessionId: Id,
-  user: OwnUser,
-});
+export const SignedIn = Type.Object(
+  {
+    accessToken: Type.String({ description: 'A JWT, for the Authorization header and for /ws' }),
+    refreshToken: Type.String({
+      description: 'Good once, and 10 s longer: each refresh answers the next one',
+    }),
+    /** When the access token ends. */
+    expiresAt: Instant,
+    sessionId: Id,
+    user: OwnUser,
+  },
+  { title: 'SignedIn' },
+);
 export type SignedIn = Static<typeof SignedIn>;
 
-export const Session = Type.Object({
-  id: Id,
-  userAgent: nullable(Type.String()),
-  ip: nullable(Type.String()),
-  createdAt: Instant,
-  lastUsedAt: Instant,
-  expiresAt: Instant,
-  /** The session that asks. */
-  current: Type.Boolean(),
-});
+export const Session = Type.Object(
+  {
+    id: Id,
+    userAgent: nullable(Type.String()),
+    ip: nullable(Type.String()),
+    createdAt: Instant,
+    lastUsedAt: Instant,
+    expiresAt: Instant,
+    /** The session that asks. */
+    current: Type.Boolean(),
+  },
+  { title: 'Session' },
+);
 export type Session = Static<typeof Session>;
 export const SessionPage = pageOf(Session);
 
-export const RevokedSession = Type.Object({ id: Id, revokedAt: Instant });
+export const RevokedSession = Type.Object({ id: Id, revokedAt: Instant }, { title: 'RevokedSession' });
 export type RevokedSession = Static<typeof RevokedSession>;
 
 const idPattern = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
@@ -138,42 +155,49 @@ export const AdminUserPage = pageOf(AdminUser);
 export const PresenceQuery = Type.Object({ users: IdList }, strict);
 
 /** Whether a user is connected, anywhere. [P2] */
-export const UserPresence = Type.Object({
-  userId: Id,
-  online: Type.Boolean(),
-  /** How many connections. */
-  devices: Type.Integer(),
-  lastSeenAt: nullable(Instant),
-});
+export const UserPresence = Type.Object(
+  {
+    userId: Id,
+    online: Type.Boolean(),
+    /** How many connections. */
+    devices: Type.Integer(),
+    lastSeenAt: nullable(Instant),
+  },
+  { title: 'UserPresence' },
+);
 export type UserPresence = Static<typeof UserPresence>;
 export const PresenceList = pageOf(UserPresence);
 
-export const AuditEvent = Type.Union([
-  Type.Literal('register'),
-  Type.Literal('login'),
-  Type.Literal('login_failed'),
-  Type.Literal('refresh_reuse'),
-  Type.Literal('logout'),
-  Type.Literal('session_revoked'),
-  Type.Literal('password_changed'),
-  Type.Literal('role_changed'),
-  Type.Literal('user_disabled'),
-  Type.Literal('user_enabled'),
-  Type.Literal('subscription_refused'),
-  Type.Literal('rate_limited'),
-  Type.Literal('message_sent'),
-]);
-export type AuditEvent = Static<typeof AuditEvent>;
+/** What auth and the socket write into the audit log; modules declare their own. */
+export const auditEvents = [
+  'register',
+  'login',
+  'login_failed',
+  'refresh_reuse',
+  'logout',
+  'session_revoked',
+  'password_changed',
+  'role_changed',
+  'user_disabled',
+  'user_enabled',
+  'subscription_refused',
+  'rate_limited',
+] as const;
 
-export const AuditRow = Type.Object({
-  id: Id,
-  at: Instant,
-  event: AuditEvent,
-  userId: nullable(Id),
-  ip: nullable(Type.String()),
-  userAgent: nullable(Type.String()),
-  details: Type.Record(Type.String(), Type.Unknown()),
-});
+const AuditEvent = Type.String({ pattern: '^[a-z_]{1,64}$', description: 'Such as login or message_sent' });
+
+export const AuditRow = Type.Object(
+  {
+    id: Id,
+    at: Instant,
+    event: AuditEvent,
+    userId: nullable(Id),
+    ip: nullable(Type.String()),
+    userAgent: nullable(Type.String()),
+    details: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { title: 'AuditRow' },
+);
 export type AuditRow = Static<typeof AuditRow>;
 export const AuditPage = pageOf(AuditRow);
 
@@ -203,9 +227,11 @@ export const SessionEnd = Type.Union([
 ]);
 export type SessionEnd = Static<typeof SessionEnd>;
 
-/** Durable events on `user:<id>`, by type. */
-export const userEvents = {
-  'profile.updated': Type.Object({ id: Id, name: Type.String(), avatarUrl: nullable(Type.String()) }),
-  'session.revoked': Type.Object({ sessionId: Id, reason: SessionEnd }),
-  'role.changed': Type.Object({ role: Role }),
+export const events = {
+  'profile.updated': durable(
+    ['user'],
+    Type.Object({ id: Id, name: Type.String(), avatarUrl: nullable(Type.String()) }),
+  ),
+  'session.revoked': durable(['user'], Type.Object({ sessionId: Id, reason: SessionEnd })),
+  'role.changed': durable(['user'], Type.Object({ role: Role })),
 };

@@ -1,12 +1,9 @@
 // Where a request comes from. `X-Forwarded-For` is believed only as far as our own proxies wrote it.
 
+import type { Device } from '../realtime/index.ts';
 import { readAddress } from './address.ts';
 
-/** What sessions and the audit log remember of the other side. */
-export interface Device {
-  readonly ip: string | undefined;
-  readonly userAgent: string | undefined;
-}
+export type { Device };
 
 export type ReadDevice = (request: Request) => Device;
 

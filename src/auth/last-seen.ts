@@ -1,6 +1,17 @@
 // When users were last connected: noted here, and written down together once a second.
 
-import { startRounds } from '../realtime/rounds.ts';
+import { sql } from 'drizzle-orm';
+import type { Db } from '../db/connect.ts';
+import { startRounds } from '../realtime/index.ts';
+
+/** Moves `lastSeenAt` forward, never back. */
+export async function touchLastSeen(db: Db, userIds: readonly string[], at: Date): Promise<void> {
+  // Locked in one order, so that instances that touch the same users cannot deadlock.
+  await db.execute(sql`
+    UPDATE users SET last_seen_at = ${at.toISOString()}::timestamptz
+    WHERE id IN (SELECT id FROM users WHERE id = ANY(${sql.param([...userIds])}::uuid[]) ORDER BY id FOR NO KEY UPDATE)
+      AND (last_seen_at IS NULL OR last_seen_at < ${at.toISOString()}::timestamptz)`);
+}
 
 export interface LastSeen {
   /** The user is here now. Never waits, never fails. */

@@ -9,47 +9,27 @@ import {
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
-import type { Actor } from '../realtime/actor.ts';
+import type { Actor, AuditEntry, RateLimit } from '../realtime/index.ts';
 import type { RedisClient } from '../redis/client.ts';
 import { networkOf } from './address.ts';
-import type { Audit, AuditEntry } from './audit.ts';
+import type { Audit } from './audit.ts';
 import type { Device } from './device.ts';
 
 /** What was too often throws `rate_limited` with `retryAfterMs`. Call them outside of transactions. */
 export interface RateLimits {
-  /** Whatever a chat keeps and its members are told of: a message, its edit or deletion, a new name, who is let in or put out. */
-  takeMessage(userId: string): Promise<void>;
-  /** A read position, ten times as often as a message: each is an event of its own. */
-  takeRead(userId: string): Promise<void>;
-  /** A new chat, whose members are not asked. */
-  takeChat(userId: string): Promise<void>;
-  /** A published event that the database keeps something of: itself, or its key. */
-  takePublish(userId: string): Promise<void>;
-  /** The first durable event on a topic. */
-  takeTopic(userId: string): Promise<void>;
-  takeSearch(userId: string): Promise<void>;
+  /** One of a user's; an operation declares which. */
+  take(limit: RateLimit, actor: Actor): Promise<void>;
   /**
    * By address; and by account, so that many addresses cannot guess one password together. Those that logged in to the
    * account before (`isKnown`) do not count by account: whoever guesses from elsewhere does not lock the owner out.
    */
   takeLogin(device: Device, email: string, isKnown: () => Promise<boolean>): Promise<void>;
   /** By session, whatever others guess elsewhere. */
-  takePasswordChange(actor: Actor, device: Device): Promise<void>;
+  takePasswordChange(actor: Actor): Promise<void>;
   takeRegistration(device: Device): Promise<void>;
   /** Never throws for being too often: answers after how many ms to ask again, 0 where this is the one of its second. */
-  takeTyping(userId: string, chatId: string): Promise<number>;
+  takeSecond(key: string): Promise<number>;
 }
-
-export type LimitSettings = Pick<
-  Config,
-  | 'messagesPerMinute'
-  | 'chatsPerHour'
-  | 'publishesPerMinute'
-  | 'topicsPerHour'
-  | 'searchesPerMinute'
-  | 'loginsPerMinute'
-  | 'registrationsPerHour'
->;
 
 /** A counter of `points` in `duration` seconds a key. */
 export type CreateLimiter = (options: {
@@ -76,7 +56,7 @@ export const countInRedis =
     });
 
 export function createRateLimits(
-  config: LimitSettings,
+  config: Config,
   db: Db,
   audit: Audit,
   createLimiter: CreateLimiter,
@@ -98,31 +78,30 @@ export function createRateLimits(
     };
   };
 
-  const byUser = (keyPrefix: string, points: number, duration: number) => {
-    const take = limit(keyPrefix, points, duration);
-    return (userId: string) => take(userId, { userId });
-  };
   const loginsByAddress = limit('logins by address', config.loginsPerMinute, 60);
   const loginsByAccount = limit('logins by account', config.loginsPerMinute, 60);
   const passwordChanges = limit('password changes', config.loginsPerMinute, 60);
   const registrations = limit('registrations', config.registrationsPerHour, 3_600);
-  const typing = createLimiter({ keyPrefix: 'typing', points: 1, duration: 1 });
+  const seconds = createLimiter({ keyPrefix: 'seconds', points: 1, duration: 1 });
+  const declared = new Map<RateLimit, ReturnType<typeof limit>>();
 
   return {
-    takeMessage: byUser('messages', config.messagesPerMinute, 60),
-    takeRead: byUser('read positions', 10 * config.messagesPerMinute, 60),
-    takeChat: byUser('chats', config.chatsPerHour, 3_600),
-    takePublish: byUser('publishes', config.publishesPerMinute, 60),
-    takeTopic: byUser('topics', config.topicsPerHour, 3_600),
-    takeSearch: byUser('searches', config.searchesPerMinute, 60),
+    async take(asked, { userId, device }) {
+      let take = declared.get(asked);
+      if (take === undefined) {
+        take = limit(asked.name, asked.points(config), asked.seconds);
+        declared.set(asked, take);
+      }
+      await take(userId, { userId, device });
+    },
     async takeLogin(device, email, isKnown) {
       await loginsByAddress(placeOf(device), { device });
       if (!(await isKnown())) await loginsByAccount(email.toLowerCase(), { device, details: { email } });
     },
-    takePasswordChange: ({ userId, sessionId }, device) => passwordChanges(sessionId, { userId, device }),
+    takePasswordChange: ({ userId, sessionId, device }) => passwordChanges(sessionId, { userId, device }),
     takeRegistration: (device) => registrations(placeOf(device), { device }),
-    async takeTyping(userId, chatId) {
-      const refusal = await consume(typing, `${userId} ${chatId}`);
+    async takeSecond(key) {
+      const refusal = await consume(seconds, key);
       return refusal === undefined ? 0 : waitMs(refusal);
     },
   };

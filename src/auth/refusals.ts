@@ -2,8 +2,8 @@
 
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Db } from '../db/connect.ts';
-import type { Actor } from '../realtime/actor.ts';
-import type { Audit, AuditEntry } from './audit.ts';
+import type { Actor, AuditEntry } from '../realtime/index.ts';
+import type { Audit } from './audit.ts';
 
 /** Whoever probes for topics asks for thousands. */
 const subscriptionsPerMinute = 10;

@@ -11,18 +11,17 @@ import type { Config } from '../config.ts';
 import { type Db, queryRows } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../protocol/paging.ts';
-import { userTopic } from '../protocol/topics.ts';
 import { Id } from '../protocol/values.ts';
-import type { Actor } from '../realtime/actor.ts';
-import type { Commit, Emit } from '../realtime/log/commit.ts';
+import type { Actor, Commit, Emit } from '../realtime/index.ts';
 import { networkOf } from './address.ts';
 import type { Audit } from './audit.ts';
-import type { RevokedSession, Session, SessionEnd, SignedIn } from './contract.ts';
+import type { Session, SessionEnd, SignedIn } from './contract.ts';
 import type { Device } from './device.ts';
 import { userSessions, users } from './schema.ts';
-import { lockStanding, type Standings, sessionEnded, standingOf } from './standings.ts';
+import { type Standings, sessionEnded, standingOf } from './standings.ts';
 import type { RefreshClaims, Tokens } from './tokens.ts';
-import { hasEmail, toOwnUser, type UserRow } from './users.ts';
+import { userTopics } from './topics.ts';
+import { hasEmail, toOwnUser, type UserRow } from './user-rows.ts';
 
 /** A session as its owner gets it: freshly opened or refreshed. */
 export interface OpenedSession {
@@ -43,13 +42,6 @@ export interface Sessions {
    * for both. Throws `unauthorized`, with the reason where the session has ended.
    */
   refresh(refreshToken: string, device: Device): Promise<SignedIn>;
-  /** The actor's live sessions, newest first. */
-  list(actor: Actor, page: PageRequest): Promise<Page<Session>>;
-  logout(actor: Actor, device: Device): Promise<RevokedSession>;
-  /** Ends one of the actor's sessions. Throws `not_found`. */
-  revoke(actor: Actor, sessionId: string, device: Device): Promise<RevokedSession>;
-  /** Ends all live sessions of a user but `exceptId`. The caller makes the standings forget the user after COMMIT. */
-  revokeAll(tx: Db, emit: Emit, userId: string, reason: SessionEnd, exceptId?: string): Promise<void>;
 }
 
 type RefreshOutcome =
@@ -135,23 +127,6 @@ export function createSessions(deps: {
     };
   }
 
-  async function end(
-    actor: Actor,
-    sessionId: string,
-    device: Device,
-    [reason, event]: ['logout', 'logout'] | ['revoked', 'session_revoked'],
-  ): Promise<RevokedSession> {
-    const { value } = await commit(actor, async (tx, emit) => {
-      await lockStanding(tx, actor);
-      const revokedAt = await endOne(tx, emit, actor.userId, sessionId, reason);
-      if (revokedAt === undefined) throw new AppError('not_found', 'You have no such session.');
-      await audit.record(tx, { event, userId: actor.userId, device, details: { sessionId } });
-      return { id: sessionId, revokedAt: revokedAt.toISOString() };
-    });
-    standings.forgetUser(actor.userId);
-    return value;
-  }
-
   return {
     async open(tx, userId, device) {
       const id = Bun.randomUUIDv7();
@@ -201,49 +176,58 @@ export function createSessions(deps: {
           return signIn(outcome.user, outcome.session);
       }
     },
-
-    async list(actor, { limit = defaultPageSize, cursor }) {
-      const before = readCursor(Position, cursor);
-      const rows = await db
-        .select()
-        .from(userSessions)
-        .where(and(eq(userSessions.userId, actor.userId), isLive(), before && lt(userSessions.id, before[0])))
-        .orderBy(desc(userSessions.id))
-        .limit(limit + 1);
-      return toPage(
-        rows,
-        limit,
-        (row) => [row.id],
-        (row) => ({
-          id: row.id,
-          userAgent: row.userAgent,
-          ip: row.ip,
-          createdAt: row.createdAt.toISOString(),
-          lastUsedAt: row.lastUsedAt.toISOString(),
-          expiresAt: row.expiresAt.toISOString(),
-          current: row.id === actor.sessionId,
-        }),
-      );
-    },
-
-    logout: (actor, device) => end(actor, actor.sessionId, device, ['logout', 'logout']),
-    revoke: (actor, sessionId, device) => end(actor, sessionId, device, ['revoked', 'session_revoked']),
-
-    async revokeAll(tx, emit, userId, reason, exceptId) {
-      const ended = await tx
-        .update(userSessions)
-        .set({ revokedAt: new Date(), endReason: reason })
-        .where(
-          and(
-            eq(userSessions.userId, userId),
-            isLive(),
-            exceptId === undefined ? undefined : ne(userSessions.id, exceptId),
-          ),
-        )
-        .returning({ id: userSessions.id });
-      for (const { id } of ended) emitRevoked(emit, userId, id, reason);
-    },
   };
+}
+
+/** The actor's live sessions, newest first. */
+export async function listSessions(
+  db: Db,
+  actor: Actor,
+  { limit = defaultPageSize, cursor }: PageRequest,
+): Promise<Page<Session>> {
+  const before = readCursor(Position, cursor);
+  const rows = await db
+    .select()
+    .from(userSessions)
+    .where(and(eq(userSessions.userId, actor.userId), isLive(), before && lt(userSessions.id, before[0])))
+    .orderBy(desc(userSessions.id))
+    .limit(limit + 1);
+  return toPage(
+    rows,
+    limit,
+    (row) => [row.id],
+    (row) => ({
+      id: row.id,
+      userAgent: row.userAgent,
+      ip: row.ip,
+      createdAt: row.createdAt.toISOString(),
+      lastUsedAt: row.lastUsedAt.toISOString(),
+      expiresAt: row.expiresAt.toISOString(),
+      current: row.id === actor.sessionId,
+    }),
+  );
+}
+
+/** Ends all live sessions of a user but `exceptId`. The caller makes the standings forget the user after COMMIT. */
+export async function revokeAll(
+  tx: Db,
+  emit: Emit,
+  userId: string,
+  reason: SessionEnd,
+  exceptId?: string,
+): Promise<void> {
+  const ended = await tx
+    .update(userSessions)
+    .set({ revokedAt: new Date(), endReason: reason })
+    .where(
+      and(
+        eq(userSessions.userId, userId),
+        isLive(),
+        exceptId === undefined ? undefined : ne(userSessions.id, exceptId),
+      ),
+    )
+    .returning({ id: userSessions.id });
+  for (const { id } of ended) emitRevoked(emit, userId, id, reason);
 }
 
 /** By the database's clock, which is the same for all instances. A clock that was set back ends it like one that went on. */
@@ -258,7 +242,7 @@ async function isWithinGrace(tx: Db, { sessionId, generation }: RefreshClaims): 
 }
 
 /** Answers when, or undefined where the user has no such live session. */
-async function endOne(
+export async function endOne(
   tx: Db,
   emit: Emit,
   userId: string,
@@ -277,7 +261,7 @@ async function endOne(
 }
 
 function emitRevoked(emit: Emit, userId: string, sessionId: string, reason: SessionEnd): void {
-  emit({ topic: userTopic(userId), type: 'session.revoked', payload: { sessionId, reason } });
+  emit(userTopics.on(userId), 'session.revoked', { sessionId, reason });
 }
 
 const isLive = () => and(isNull(userSessions.revokedAt), gt(userSessions.expiresAt, new Date()));

@@ -1,9 +1,11 @@
 // Whether a session is still good, and as whom: read from the database, since a token cannot know what became of them.
 
 import { and, asc, eq, inArray } from 'drizzle-orm';
+import { LRUCache } from 'lru-cache';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
-import type { Actor, Role } from '../realtime/actor.ts';
+import type { Role } from '../protocol/roles.ts';
+import type { Actor } from '../realtime/index.ts';
 import type { SessionEnd } from './contract.ts';
 import { userSessions, users } from './schema.ts';
 
@@ -84,19 +86,17 @@ const rememberedMs = 1_000;
 const maxRemembered = 10_000;
 
 export function createStandings(db: Db): Standings {
-  const remembered = new Map<string, { userId: string; until: number; standing: Promise<Standing> }>();
+  const remembered = new LRUCache<string, { userId: string; standing: Promise<Standing> }>({
+    max: maxRemembered,
+    ttl: rememberedMs,
+  });
 
   return {
     read(owner) {
-      const now = Date.now();
       const known = remembered.get(owner.sessionId);
-      if (known !== undefined && known.userId === owner.userId && now < known.until) return known.standing;
-      remembered.delete(owner.sessionId);
-      const oldest = remembered.size < maxRemembered ? undefined : remembered.keys().next().value;
-      if (oldest !== undefined) remembered.delete(oldest);
-
+      if (known !== undefined && known.userId === owner.userId) return known.standing;
       const standing = readStanding(db, owner);
-      const entry = { userId: owner.userId, until: now + rememberedMs, standing };
+      const entry = { userId: owner.userId, standing };
       remembered.set(owner.sessionId, entry);
       standing.catch(() => {
         if (remembered.get(owner.sessionId) === entry) remembered.delete(owner.sessionId);

@@ -2,10 +2,12 @@
 // for which it is good.
 
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { jwt } from '@elysiajs/jwt';
+import { LRUCache } from 'lru-cache';
 import { AppError } from '../protocol/errors.ts';
+import { type Role, roles } from '../protocol/roles.ts';
 import { uuidPattern } from '../protocol/topics.ts';
-import type { Role, TopicGrants } from '../realtime/actor.ts';
+import type { TopicGrants } from '../realtime/index.ts';
 import { readTopicGrants } from './topic-claim.ts';
 
 export interface AccessClaims {
@@ -58,11 +60,11 @@ const maxVerifiedLength = 1_024;
 const lastSecond = 253_402_300_799;
 
 const uuid = new RegExp(uuidPattern);
-const roles: readonly Role[] = ['user', 'worker', 'admin'];
 const refreshPattern = /^([0-9a-f-]{36})\.(\d{1,9})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
 
 export function createTokens(secret: string, accessTokenSeconds: number): Tokens {
-  const accessKey = new TextEncoder().encode(secret);
+  // The plugin's own object: it signs and verifies for the routes and for the socket alike.
+  const { access } = jwt({ name: 'access', secret, alg: algorithm, iss: issuer, aud: issuer }).decorator;
   // A key of its own, so that neither kind of token can ever be taken for the other.
   const refreshKey = createHmac('sha256', secret).update('carillon refresh token').digest();
   const sealOf = (body: string) => createHmac('sha256', refreshKey).update(body).digest('base64url');
@@ -71,9 +73,15 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
    * Tokens that were found good, by their hashes: the signature of each is computed once, not for every request. A token
    * itself has some 350 bytes, and an idle connection would keep them.
    */
-  const verified = new Map<string, VerifiedClaims>();
+  const verified = new LRUCache<string, VerifiedClaims>({ max: maxVerified });
   const readAccess = async (token: string): Promise<VerifiedClaims> => {
-    const payload = await verifyJwt(token, accessKey);
+    const payload = await access.verify(token, {
+      algorithms: [algorithm],
+      issuer,
+      audience: issuer,
+      requiredClaims: ['sub', 'sid', 'role', 'iat', 'exp'],
+    });
+    if (payload === false) throw badToken();
     // Checked here whatever the library declares: it lets a list pass as `sub`, and any number as a time.
     const { sub, sid, role, iat, exp, topics }: Record<string, unknown> = payload;
     const knownRole = roles.find((known) => known === role);
@@ -92,14 +100,7 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
     async signAccess({ userId, sessionId, role }, sessionExpiresAt) {
       const now = Math.floor(Date.now() / 1000);
       const end = Math.min(now + accessTokenSeconds, Math.floor(sessionExpiresAt.getTime() / 1000));
-      const token = await new SignJWT({ sid: sessionId, role })
-        .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
-        .setSubject(userId)
-        .setIssuer(issuer)
-        .setAudience(issuer)
-        .setIssuedAt(now)
-        .setExpirationTime(end)
-        .sign(accessKey);
+      const token = await access.sign({ sub: userId, sid: sessionId, role, exp: end });
       return { token, expiresAt: new Date(end * 1000) };
     },
 
@@ -110,8 +111,6 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
       if (known !== undefined && Date.now() < known.expiresAtMs) return known;
       const claims = await readAccess(token);
       if (token.length > maxVerifiedLength) return claims;
-      const oldest = verified.size < maxVerified ? undefined : verified.keys().next().value;
-      if (oldest !== undefined) verified.delete(oldest);
       verified.set(hash, claims);
       return claims;
     },
@@ -136,24 +135,7 @@ const isId = (claim: unknown): claim is string => typeof claim === 'string' && u
 const isTime = (claim: unknown): claim is number =>
   typeof claim === 'number' && claim >= 0 && claim <= lastSecond;
 
-async function verifyJwt(token: string, key: Uint8Array): Promise<JWTPayload> {
-  try {
-    const { payload } = await jwtVerify(token, key, {
-      algorithms: [algorithm],
-      issuer,
-      audience: issuer,
-      requiredClaims: ['sub', 'sid', 'role', 'iat', 'exp'],
-    });
-    return payload;
-  } catch (cause) {
-    throw badToken(cause);
-  }
-}
-
-function badToken(cause?: unknown): AppError {
-  return new AppError('unauthorized', 'The access token is not valid, or no longer. Refresh it or log in.', {
-    cause,
-  });
-}
+const badToken = () =>
+  new AppError('unauthorized', 'The access token is not valid, or no longer. Refresh it or log in.');
 
 const hashOf = (token: string) => createHash('sha256').update(token).digest('base64url');

@@ -3,7 +3,7 @@
 
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import type { TopicGrants } from '../realtime/actor.ts';
+import type { TopicGrants } from '../realtime/index.ts';
 
 const Patterns = Type.Array(Type.String({ pattern: '^[a-z0-9._*-]{1,100}$' }));
 const TopicsClaim = Type.Object(

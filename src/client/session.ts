@@ -5,8 +5,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { SignedIn } from '../auth/contract.ts';
 import { subprotocol } from '../protocol/envelope.ts';
-import type { ErrorCode } from '../protocol/errors.ts';
-import { ErrorBody } from '../protocol/http.ts';
+import { ErrorBody, type ErrorCode } from '../protocol/errors.ts';
 
 export interface Account {
   email: string;

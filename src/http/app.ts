@@ -2,10 +2,10 @@
 // Requests are as strict as frames: unknown fields, other content types and large bodies are refused, never repaired.
 
 import { type AnyElysia, Elysia } from 'elysia';
-import { leaveBody, leaveQuery } from '../protocol/http-input.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
+import { leaveBody, leaveQuery } from './input.ts';
 import { createMethodsOf, type RouteName } from './methods.ts';
 
 export interface AppParts {

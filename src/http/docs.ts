@@ -2,11 +2,13 @@
 // it works without the internet, and no other origin learns of its readers.
 
 import { type AnyElysia, Elysia } from 'elysia';
+import { version } from '../../package.json';
 import { mendDocument, type OpenApiDocument } from './openapi.ts';
 
 const info = {
   title: 'Carillon',
-  version: '1',
+  version,
+  license: { name: 'MIT', identifier: 'MIT' },
   description:
     'Every route needs `Authorization: Bearer <accessToken>` where it shows a lock. What happens is announced over the ' +
     'WebSocket at `/ws`; its frames are described in `src/protocol/PROTOCOL.md`.',
@@ -78,7 +80,16 @@ export function createDocs(plugins: readonly AnyElysia[]) {
 async function describeRoutes(plugins: readonly AnyElysia[]): Promise<OpenApiDocument> {
   const { swagger } = await import('@elysiajs/swagger');
   const generator = plugins.reduce<AnyElysia>((routes, plugin) => routes.use(plugin), new Elysia());
-  generator.use(swagger({ documentation: { info, tags, components: { securitySchemes } } }));
+  generator.use(
+    swagger({
+      documentation: {
+        info,
+        tags,
+        servers: [{ url: '/', description: 'This server' }],
+        components: { securitySchemes },
+      },
+    }),
+  );
   const response = await generator.handle(new Request('http://generator.local/swagger/json'));
   return mendDocument(await response.json());
 }

@@ -1,15 +1,17 @@
-// Mends what the generator writes: one content type, one schema for errors, and the refusals that every route shares.
+// Mends what the generator writes: one content type, the refusals that every route shares, and named shapes, so that a
+// generated client has the names that a person would have chosen.
 
-import { type ErrorCode, errorTable } from '../protocol/errors.ts';
-import { describeErrors, ErrorBody } from '../protocol/http.ts';
+import { type ErrorCode, errorCodes, errorTable } from '../protocol/errors.ts';
+import { hoist, type JsonSchema, refTo } from './named-schemas.ts';
+import { describeErrors } from './responses.ts';
 
 export interface OpenApiDocument {
   openapi: string;
-  paths: Record<string, Record<string, Operation>>;
-  components: { schemas?: Record<string, object> };
+  paths: Record<string, Record<string, RouteDescription>>;
+  components: { schemas?: Record<string, JsonSchema> };
 }
 
-interface Operation {
+interface RouteDescription {
   parameters?: Parameter[];
   requestBody?: { content: Content };
   responses: Record<string, Answer>;
@@ -17,49 +19,50 @@ interface Operation {
 }
 
 interface Parameter {
-  schema: object;
+  schema: JsonSchema;
+  description?: string;
   examples?: unknown;
 }
 
 interface Answer {
   description?: string;
   content?: Content;
+  /** Of a refusal. */
+  'x-codes'?: readonly ErrorCode[];
 }
 
 interface Content {
   'application/json'?: { schema: JsonSchema };
 }
 
-interface JsonSchema {
-  properties?: object;
-  $ref?: string;
-}
-
-const errorSchema: JsonSchema = JSON.parse(JSON.stringify(ErrorBody));
-const errorContent: Content = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } };
-
 export function mendDocument(document: OpenApiDocument): OpenApiDocument {
+  const named = new Map<string, JsonSchema>(errorCodes.map((code) => [nameOf(code), errorOf(code)]));
+  const paths = mapValues(document.paths, (routes) => mapValues(routes, mendRoute));
+  const hoisted = hoist(paths, named);
   return {
     ...document,
     openapi: '3.1.0', // TypeBox writes JSON Schema with const and null: 3.0 knows neither
-    paths: mapValues(document.paths, (operations) => mapValues(operations, mendOperation)),
-    components: { ...document.components, schemas: { ...document.components.schemas, Error: errorSchema } },
+    paths: hoisted,
+    components: {
+      ...document.components,
+      schemas: { ...document.components.schemas, ...Object.fromEntries([...named].sort()) },
+    },
   };
 }
 
-function mendOperation({ parameters = [], requestBody, ...operation }: Operation): Operation {
+function mendRoute({ parameters = [], requestBody, ...route }: RouteDescription): RouteDescription {
   const shared: ErrorCode[] = ['internal', 'unavailable'];
   if (parameters.length > 0 || requestBody) shared.push('invalid');
   if (requestBody) shared.push('too_large');
-  if (operation.security) shared.push('unauthorized');
-  const refusals = shared.map((code) => [
-    errorTable[code].status,
-    { description: describeErrors([code]), content: errorContent },
-  ]);
-  const mended: Operation = {
-    ...operation,
+  if (route.security?.length) shared.push('unauthorized');
+  const mended: RouteDescription = {
+    ...route,
+    security: route.security ?? [],
     parameters: parameters.map(mendParameter),
-    responses: { ...Object.fromEntries(refusals), ...mapValues(operation.responses, mendAnswer) },
+    responses: {
+      ...Object.fromEntries(shared.map((code) => [errorTable[code].status, refusal([code])])),
+      ...mapValues(route.responses, mendAnswer),
+    },
   };
   const content = onlyJson(requestBody?.content ?? {});
   // A body without fields may as well not be there.
@@ -70,15 +73,53 @@ function mendOperation({ parameters = [], requestBody, ...operation }: Operation
 }
 
 /** In a schema examples are a list, in a parameter they are not. */
-function mendParameter({ examples, schema, ...parameter }: Parameter): Parameter {
-  return { ...parameter, schema: examples === undefined ? schema : { ...schema, examples } };
+function mendParameter({ examples, schema, description, ...parameter }: Parameter): Parameter {
+  return {
+    ...parameter,
+    description: description ?? schema.description,
+    schema: examples === undefined ? schema : { ...schema, examples },
+  };
 }
 
-/** Everything else that stands in an answer belongs to its schema, where the generator repeats it. */
-function mendAnswer({ description = 'Done', content = {} }: Answer): Answer {
+/** The generator leaves a schema's other keywords beside it: its name, and the parts that it is made of. */
+function mendAnswer({ description = 'Done', content = {}, 'x-codes': codes, ...keywords }: Answer): Answer {
+  if (codes !== undefined) return refusal(codes);
   const schema = content['application/json']?.schema;
-  const isError = Bun.deepEquals(schema?.properties, errorSchema.properties);
-  return { description, content: isError ? errorContent : onlyJson(content) };
+  if (schema === undefined) return { description, content: {} };
+  return { description, content: { 'application/json': { schema: { ...schema, ...keywords } } } };
+}
+
+function refusal(codes: readonly ErrorCode[]): Answer {
+  const variants = codes.map((code) => refTo(nameOf(code)));
+  const [only] = variants;
+  const schema = variants.length === 1 && only !== undefined ? only : { oneOf: variants };
+  return { description: describeErrors(codes), content: { 'application/json': { schema } } };
+}
+
+/** `NotFoundError`, for a client that switches on it. */
+const nameOf = (code: ErrorCode): string =>
+  `${code.replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase())}Error`;
+
+function errorOf(code: ErrorCode): JsonSchema {
+  const error: Record<string, JsonSchema> = {
+    code: { const: code, type: 'string' },
+    message: { type: 'string', description: 'What was expected, and what to do' },
+  };
+  if (code === 'invalid') {
+    const path = { type: 'string', description: 'A JSON pointer from the root of the request' };
+    const field = {
+      type: 'object',
+      required: ['path', 'message'],
+      properties: { path, message: { type: 'string' } },
+    };
+    error.details = { type: 'array', items: field };
+  }
+  if (code === 'conflict') error.details = { description: 'What is so now, where the message says so' };
+  if (code === 'rate_limited' || code === 'unavailable') {
+    error.retryAfterMs = { type: 'integer', minimum: 0, description: 'Not before, in milliseconds' };
+  }
+  const inner = { type: 'object', required: ['code', 'message'], properties: error };
+  return { type: 'object', required: ['error'], properties: { error: inner }, title: nameOf(code) };
 }
 
 /** The generator offers forms and plain text as well; the parser refuses them. */

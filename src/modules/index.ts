@@ -1,27 +1,9 @@
-// The modules of this server. A line here adds one: its topics, its commands, its routes.
+// The modules of this server. A line here adds one: its topics, its routes, its commands.
 
-import type { Auth } from '../auth/auth.ts';
-import type { Core } from '../realtime/core.ts';
-import type { Module } from '../realtime/module.ts';
-import { chatModule } from './chat/module.ts';
-import { topicsModule } from './topics/module.ts';
+import type { Module, ModuleCore } from '../realtime/index.ts';
+import { chatModule } from './chat/index.ts';
+import { topicsModule } from './topics/index.ts';
 
-export type ModuleDeps = Pick<
-  Core,
-  'db' | 'commit' | 'createGroup' | 'announce' | 'presence' | 'toRefusal'
-> & {
-  readonly auth: Pick<Auth, 'guard' | 'limits' | 'audit'>;
-};
+const modules = [topicsModule, chatModule];
 
-export function listModules({ auth, presence, toRefusal, ...core }: ModuleDeps): Module[] {
-  const deps = {
-    ...core,
-    ...auth,
-    async findAway(topic: string, userIds: readonly string[]) {
-      const [devices, following] = await Promise.all([presence.devicesOf(userIds), presence.list(topic)]);
-      return userIds.filter((userId) => (devices.get(userId) ?? 0) > (following.get(userId) ?? 0));
-    },
-    onFailure: (error: unknown, what: string) => void toRefusal(error, what),
-  };
-  return [topicsModule(deps), chatModule(deps)];
-}
+export const startModules = (core: ModuleCore): Module[] => modules.map((module) => module(core));

@@ -25,7 +25,10 @@ export interface Page<Item> {
 }
 
 export const pageOf = <Item extends TSchema>(item: Item) =>
-  Type.Object({ items: Type.Array(item), nextCursor: Type.Union([Type.String(), Type.Null()]) });
+  Type.Object(
+    { items: Type.Array(item), nextCursor: Type.Union([Type.String(), Type.Null()]) },
+    item.title === undefined ? {} : { title: `${item.title}Page` },
+  );
 
 /** A page of `rows`, which must have been read with a limit one above the page's: one more row says that more follow. */
 export function toPage<Row, Item>(

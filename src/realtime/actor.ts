@@ -1,8 +1,8 @@
 // Who asks, through which door. Made by auth, carried unchanged down to the events that the request causes.
 
 import type { EventMeta, Source } from '../protocol/envelope.ts';
-
-export type Role = 'user' | 'worker' | 'admin';
+import { AppError } from '../protocol/errors.ts';
+import type { Role } from '../protocol/roles.ts';
 
 /** What an access token grants on `app:` topics: patterns of their names, in which `*` stands for any characters. */
 export interface TopicGrants {
@@ -10,11 +10,18 @@ export interface TopicGrants {
   readonly publish: readonly string[];
 }
 
+/** Where a request comes from: what sessions and the audit log remember of the other side. */
+export interface Device {
+  readonly ip: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
 export interface Actor {
   readonly userId: string;
   readonly sessionId: string;
   readonly role: Role;
   readonly source: Source;
+  readonly device?: Device | undefined;
   /** Ties events to the request that caused them: the frame's id, or the `X-Correlation-Id` header. */
   readonly correlationId?: string;
   /** Absent: none. */
@@ -27,4 +34,10 @@ export function metaOf(actor: Actor | undefined): EventMeta {
   const meta: EventMeta = { actorId: actor.userId, source: actor.source };
   if (actor.correlationId !== undefined) meta.correlationId = actor.correlationId;
   return meta;
+}
+
+/** Throws `forbidden` unless the actor has one of the roles. */
+export function requireRole(actor: Actor, roles: readonly Role[]): void {
+  if (roles.includes(actor.role)) return;
+  throw new AppError('forbidden', `Only users with the role ${roles.join(' or ')} may do this.`);
 }

@@ -4,7 +4,7 @@
 import type { Database, Db } from '../db/connect.ts';
 import { asRefusal } from '../db/errors.ts';
 import { AppError } from '../protocol/errors.ts';
-import { parseTopic } from '../protocol/topics.ts';
+import { userOfTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { startHealing } from './hub/heal.ts';
@@ -44,6 +44,8 @@ export interface Core {
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
   /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
   readonly toRefusal: (error: unknown, what: string) => AppError;
+  /** Of what failed beside an answer: a bug is logged as one, what passes by itself as that. */
+  readonly report: (error: unknown, what: string) => void;
   /**
    * Called with every durable event of the type on a user's own topic, right behind its delivery here. Not on others: on
    * `app:` topics anybody chooses the types. One observer a type.
@@ -78,6 +80,8 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     reportBug(error, what);
     return new AppError('internal', 'Something went wrong on the server. Try again later.', { cause: error });
   };
+  const report = (error: unknown, what: string): void =>
+    asRefusal(error) === undefined ? reportBug(error, what) : onFailure(error, what);
   const onFailure = (error: unknown, what: string): void =>
     logger.warn({ err: error }, `${what} failed, for now`);
   const readPage = (topic: string, after: number, limit: number) => readEvents(db, topic, after, limit);
@@ -95,7 +99,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
     onDelivered: (event) => {
       const observer = observers.get(event.type);
-      if (observer !== undefined && parseTopic(event.topic)?.kind === 'user') observer(event);
+      if (observer !== undefined && userOfTopic(event.topic) !== undefined) observer(event);
     },
     onFailure,
     onBug: reportBug,
@@ -107,10 +111,14 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     readHeads: (topics) => readHeads(db, topics),
     onFailure,
   });
-  const announce: Announce = (event) => hub.announce(event);
+  const announce: Announce = ({ name, events }, type, payload, audience) => {
+    if (events !== undefined && events[type]?.isDurable !== false)
+      throw new Error(`The table of events has no ephemeral "${type}" on ${name}.`);
+    hub.announce({ topic: name, type, payload, ...audience });
+  };
   // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
   const presence = await createPresence((type, topic, userId) =>
-    announce({ topic, type, payload: { userId }, actor: undefined, exceptUserId: userId }),
+    hub.announce({ topic, type, payload: { userId }, actor: undefined, exceptUserId: userId }),
   );
 
   lineage = await createLineage({
@@ -151,6 +159,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     refreshEpoch: () => lineage.refresh(),
     readEvents: readPage,
     toRefusal,
+    report,
     observeUsers(type, observer) {
       if (observers.has(type)) throw new Error(`Events of the type ${type} have an observer already.`);
       observers.set(type, observer);

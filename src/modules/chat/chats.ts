@@ -3,96 +3,101 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { and, eq, ne, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
-import type { RateLimits } from '../../auth/rate-limits.ts';
 import { users } from '../../auth/schema.ts';
 import { type Db, queryRows } from '../../db/connect.ts';
 import { AppError, type FieldError } from '../../protocol/errors.ts';
-import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../../protocol/paging.ts';
+import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
 import { Id } from '../../protocol/values.ts';
-import type { Actor } from '../../realtime/actor.ts';
-import { type Commit, type Emit, keyedBy } from '../../realtime/log/commit.ts';
-import { takeOrRepeat } from '../../realtime/log/keys.ts';
+import { command, type Emit, query } from '../../realtime/index.ts';
 import { findActiveUsers, lockGroupAsAdmin, noSuchChat, readChat } from './access.ts';
 import {
-  type Chat,
+  Chat,
   type ChatListItem,
-  type CreateChat,
+  ChatPage,
+  CreateChat,
+  GetChat,
+  ListChats,
   type MessageType,
   previewLength,
+  RenameChat,
 } from './contract.ts';
+import { chatsPerHour, messagesPerMinute } from './limits.ts';
 import { chatParticipants, chats } from './schema.ts';
+import { chat, user } from './topics.ts';
 import { unreadCount } from './unread.ts';
-import { emitToUsers, systemMessage, writeTo } from './writer.ts';
+import { addMessage, systemMessage } from './writer.ts';
 
-export interface Chats {
-  /** Two who create their direct chat, at once or one after another, get the same one. */
-  create(actor: Actor, input: CreateChat, key: string | undefined): Promise<Chat>;
-  /** The actor's chats, newest activity first. */
-  list(actor: Actor, page: PageRequest): Promise<Page<ChatListItem>>;
-  get(actor: Actor, chatId: string): Promise<Chat>;
-  rename(actor: Actor, chatId: string, name: string): Promise<Chat>;
-}
+const tag = 'Chats';
 
-export interface ChatsDeps {
-  readonly db: Db;
-  readonly commit: Commit;
-  readonly limits: Pick<RateLimits, 'takeChat' | 'takeMessage'>;
-}
+export const createChat = command('chat.create', {
+  summary: 'Create a group or a direct chat',
+  description:
+    'The creator is a member, and the admin of a group. A direct chat exists once for two users: creating it again, at ' +
+    'once or later, answers the same chat.',
+  tag,
+  http: 'POST /chats',
+  takesKey: true,
+  limit: chatsPerHour,
+  isFree: ({ actor, db }, input) => isThere(db, actor.userId, input),
+  input: CreateChat,
+  output: Chat,
+  run: ({ actor, tx, emit }, input) =>
+    input.type === 'group'
+      ? createGroup(tx, emit, actor.userId, input)
+      : createDirect(tx, emit, actor.userId, input),
+});
 
-export function createChats({ db, commit, limits }: ChatsDeps): Chats {
-  return {
-    async create(actor, input, key) {
-      const idempotency = { operation: 'chat.create', key, body: input };
-      if (!(await isThere(db, actor.userId, input))) {
-        const first = await takeOrRepeat<Chat>(db, keyedBy(actor, idempotency), () =>
-          limits.takeChat(actor.userId),
-        );
-        if (first !== undefined) return first.value;
-      }
-      const { value } = await commit(
-        actor,
-        (tx, emit) =>
-          input.type === 'group'
-            ? createGroup(tx, emit, actor.userId, input)
-            : createDirect(tx, emit, actor.userId, input),
-        idempotency,
+export const listChats = query('chat.list', {
+  summary: 'My chats, newest activity first',
+  tag,
+  http: 'GET /chats',
+  input: ListChats,
+  output: ChatPage,
+  async run({ actor, db }, { limit = defaultPageSize, cursor }) {
+    const rows = await readList(db, actor.userId, limit + 1, readCursor(ListPosition, cursor));
+    return toPage(rows, limit, (row) => [Date.parse(row.created_at), row.id], toListItem);
+  },
+});
+
+export const getChat = query('chat.get', {
+  summary: 'A chat and its members',
+  tag,
+  http: 'GET /chats/:chatId',
+  input: GetChat,
+  output: Chat,
+  refuses: ['not_found'],
+  async run({ actor, db }, { chatId }) {
+    const found = await readChat(db, chatId);
+    if (!found?.members.some(({ userId }) => userId === actor.userId)) throw noSuchChat();
+    return found;
+  },
+});
+
+export const renameChat = command('chat.rename', {
+  summary: 'Rename a group, as its admin',
+  tag,
+  http: 'PATCH /chats/:chatId',
+  limit: messagesPerMinute,
+  input: RenameChat,
+  output: Chat,
+  refuses: ['forbidden', 'not_found', 'conflict'],
+  async run({ actor, tx, emit }, { chatId, name }) {
+    const { chat: face } = await lockGroupAsAdmin(tx, chatId, actor.userId);
+    if (name !== face.name) {
+      const updatedAt = new Date();
+      await tx.update(chats).set({ name, updatedAt }).where(eq(chats.id, chatId));
+      const content = `The group is now called “${name}”.`;
+      await addMessage(
+        tx,
+        emit,
+        chatId,
+        systemMessage(actor.userId, content, { event: 'chat.renamed', name }),
       );
-      return value;
-    },
-
-    async list(actor, { limit = defaultPageSize, cursor }) {
-      const rows = await readList(db, actor.userId, limit + 1, readCursor(ListPosition, cursor));
-      return toPage(rows, limit, (row) => [Date.parse(row.created_at), row.id], toListItem);
-    },
-
-    async get(actor, chatId) {
-      const chat = await readChat(db, chatId);
-      if (!chat?.members.some(({ userId }) => userId === actor.userId)) throw noSuchChat();
-      return chat;
-    },
-
-    async rename(actor, chatId, name) {
-      await limits.takeMessage(actor.userId);
-      const { value } = await commit(actor, async (tx, emit) => {
-        const { chat } = await lockGroupAsAdmin(tx, chatId, actor.userId);
-        if (name !== chat.name) {
-          const updatedAt = new Date();
-          await tx.update(chats).set({ name, updatedAt }).where(eq(chats.id, chatId));
-          const writer = writeTo(tx, emit, chatId);
-          await writer.addMessage(
-            systemMessage(actor.userId, `The group is now called “${name}”.`, {
-              event: 'chat.renamed',
-              name,
-            }),
-          );
-          writer.emit('chat.updated', { ...chat, name, updatedAt: updatedAt.toISOString() });
-        }
-        return await readExisting(tx, chatId);
-      });
-      return value;
-    },
-  };
-}
+      emit(chat.on(chatId), 'chat.updated', { ...face, name, updatedAt: updatedAt.toISOString() });
+    }
+    return await readExisting(tx, chatId);
+  },
+});
 
 /** A direct chat that is there already is not a new one. */
 async function isThere(db: Db, creatorId: string, input: CreateChat): Promise<boolean> {
@@ -110,12 +115,12 @@ type ChatRow = typeof chats.$inferSelect;
 async function createGroup(tx: Db, emit: Emit, creatorId: string, input: Create<'group'>): Promise<Chat> {
   const { name, participantIds } = input;
   await requireUsers(tx, participantIds);
-  const chat = newChat(creatorId, { type: 'group', name, directKey: null });
-  await tx.insert(chats).values(chat);
+  const row = newChat(creatorId, { type: 'group', name, directKey: null });
+  await tx.insert(chats).values(row);
   const memberIds = [...new Set([creatorId, ...participantIds])];
-  await addFirstMembers(tx, emit, chat, memberIds);
-  emitToUsers(emit, memberIds, 'chat.added', { chatId: chat.id, type: 'group', name });
-  return await readExisting(tx, chat.id);
+  await addFirstMembers(tx, emit, row, memberIds);
+  emit(memberIds.map(user.on), 'chat.added', { chatId: row.id, type: 'group', name });
+  return await readExisting(tx, row.id);
 }
 
 async function createDirect(tx: Db, emit: Emit, creatorId: string, input: Create<'direct'>): Promise<Chat> {
@@ -124,11 +129,11 @@ async function createDirect(tx: Db, emit: Emit, creatorId: string, input: Create
     throw invalidUsers([{ path: '/participantIds/0', message: 'Expected the id of another user' }]);
   }
   const directKey = directKeyOf(creatorId, otherId);
-  const chat = newChat(creatorId, { type: 'direct', name: null, directKey });
+  const row = newChat(creatorId, { type: 'direct', name: null, directKey });
   // Whoever comes second waits here until the first one commits, and then finds that chat.
   const inserted = await tx
     .insert(chats)
-    .values(chat)
+    .values(row)
     .onConflictDoNothing({ target: chats.directKey })
     .returning({ id: chats.id });
   if (inserted.length === 0) {
@@ -137,11 +142,11 @@ async function createDirect(tx: Db, emit: Emit, creatorId: string, input: Create
     return await readExisting(tx, existing.id);
   }
   await requireUsers(tx, input.participantIds);
-  await addFirstMembers(tx, emit, chat, [creatorId, otherId]);
-  for (const { userId, otherName } of await readPair(tx, chat.id)) {
-    emitToUsers(emit, [userId], 'chat.added', { chatId: chat.id, type: 'direct', name: otherName });
+  await addFirstMembers(tx, emit, row, [creatorId, otherId]);
+  for (const { userId, otherName } of await readPair(tx, row.id)) {
+    emit(user.on(userId), 'chat.added', { chatId: row.id, type: 'direct', name: otherName });
   }
-  return await readExisting(tx, chat.id);
+  return await readExisting(tx, row.id);
 }
 
 function newChat(createdBy: string, what: Pick<ChatRow, 'type' | 'name' | 'directKey'>): ChatRow {
@@ -149,18 +154,18 @@ function newChat(createdBy: string, what: Pick<ChatRow, 'type' | 'name' | 'direc
   return { id: Bun.randomUUIDv7(), ...what, createdBy, createdAt: now, updatedAt: now };
 }
 
-async function addFirstMembers(tx: Db, emit: Emit, chat: ChatRow, userIds: readonly string[]): Promise<void> {
+async function addFirstMembers(tx: Db, emit: Emit, row: ChatRow, userIds: readonly string[]): Promise<void> {
   await tx.insert(chatParticipants).values(
     userIds.map((userId) => ({
-      chatId: chat.id,
+      chatId: row.id,
       userId,
-      role: chat.type === 'group' && userId === chat.createdBy ? ('admin' as const) : ('member' as const),
+      role: row.type === 'group' && userId === row.createdBy ? ('admin' as const) : ('member' as const),
       lastReadSeq: 0,
-      joinedAt: chat.createdAt,
+      joinedAt: row.createdAt,
     })),
   );
-  const said = systemMessage(chat.createdBy, 'The chat was created.', { event: 'chat.created' });
-  await writeTo(tx, emit, chat.id).addMessage(said);
+  const said = systemMessage(row.createdBy, 'The chat was created.', { event: 'chat.created' });
+  await addMessage(tx, emit, row.id, said);
 }
 
 /** Each of the two in a direct chat, with the name of the other. */
@@ -178,9 +183,9 @@ async function readPair(tx: Db, chatId: string): Promise<{ userId: string; other
 }
 
 async function readExisting(tx: Db, chatId: string): Promise<Chat> {
-  const chat = await readChat(tx, chatId);
-  if (chat === undefined) throw new Error(`The chat ${chatId} is there, but has no members.`);
-  return chat;
+  const found = await readChat(tx, chatId);
+  if (found === undefined) throw new Error(`The chat ${chatId} is there, but has no members.`);
+  return found;
 }
 
 /** Throws `invalid` unless each can be talked to: is there and not disabled. */

@@ -1,6 +1,7 @@
-// What goes over the wire: inputs of routes and commands, outputs, and the payload of every event. Browser-safe.
+// What goes over the wire: inputs, outputs, the table of events and the state. Browser-safe.
 
 import { type Static, Type } from '@sinclair/typebox';
+import { type DurableEvent, durable, ephemeral } from '../../protocol/events.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
 import { Id, Instant, line, nullable, textWithout } from '../../protocol/values.ts';
 
@@ -56,49 +57,58 @@ const face = {
   updatedAt: Instant,
 };
 /** A chat without its members. */
-export const ChatFace = Type.Object(face);
+export const ChatFace = Type.Object(face, { title: 'ChatFace' });
 export type ChatFace = Static<typeof ChatFace>;
 
-export const Member = Type.Object({ userId: Id, role: MemberRole, joinedAt: Instant, lastReadSeq: Seq });
+export const Member = Type.Object(
+  { userId: Id, role: MemberRole, joinedAt: Instant, lastReadSeq: Seq },
+  { title: 'Member' },
+);
 export type Member = Static<typeof Member>;
 
 /** Members: those who joined first come first. */
-export const Chat = Type.Object({ ...face, members: Type.Array(Member) });
+export const Chat = Type.Object({ ...face, members: Type.Array(Member) }, { title: 'Chat' });
 export type Chat = Static<typeof Chat>;
 
-export const Message = Type.Object({
-  id: Id,
-  chatId: Id,
-  seq: Seq,
-  senderId: Id,
-  content: nullable(Type.String({ description: 'Null once deleted' })),
-  messageType: MessageType,
-  metadata: nullable(Metadata),
-  replyTo: nullable(Id),
-  createdAt: Instant,
-  editedAt: nullable(Instant),
-  deletedAt: nullable(Instant),
-});
-export type Message = Static<typeof Message>;
-
-export const ChatListItem = Type.Object({
-  id: Id,
-  type: ChatType,
-  name: nullable(Type.String({ description: "The other member's name when direct" })),
-  /** Always there: a chat begins with a message of the system. */
-  lastMessage: Type.Object({
+export const Message = Type.Object(
+  {
     id: Id,
+    chatId: Id,
     seq: Seq,
     senderId: Id,
+    content: nullable(Type.String({ description: 'Null once deleted' })),
     messageType: MessageType,
-    preview: nullable(
-      Type.String({ description: `The first ${previewLength} characters; null once deleted` }),
-    ),
+    metadata: nullable(Metadata),
+    replyTo: nullable(Id),
     createdAt: Instant,
-  }),
-  unreadCount: Type.Integer({ minimum: 0 }),
-  memberCount: Type.Integer({ minimum: 0 }),
-});
+    editedAt: nullable(Instant),
+    deletedAt: nullable(Instant),
+  },
+  { title: 'Message' },
+);
+export type Message = Static<typeof Message>;
+
+export const ChatListItem = Type.Object(
+  {
+    id: Id,
+    type: ChatType,
+    name: nullable(Type.String({ description: "The other member's name when direct" })),
+    /** Always there: a chat begins with a message of the system. */
+    lastMessage: Type.Object({
+      id: Id,
+      seq: Seq,
+      senderId: Id,
+      messageType: MessageType,
+      preview: nullable(
+        Type.String({ description: `The first ${previewLength} characters; null once deleted` }),
+      ),
+      createdAt: Instant,
+    }),
+    unreadCount: Type.Integer({ minimum: 0 }),
+    memberCount: Type.Integer({ minimum: 0 }),
+  },
+  { title: 'ChatListItem' },
+);
 export type ChatListItem = Static<typeof ChatListItem>;
 
 export const ChatPage = pageOf(ChatListItem);
@@ -106,13 +116,16 @@ export const ChatPage = pageOf(ChatListItem);
 /** Ascending by seq. `nextCursor` is the next `after` where that was given, else the next `before`; null at the end. */
 export const MessagePage = pageOf(Message);
 
-export const ReadPosition = Type.Object({ chatId: Id, userId: Id, lastReadSeq: Seq });
+export const ReadPosition = Type.Object(
+  { chatId: Id, userId: Id, lastReadSeq: Seq },
+  { title: 'ReadPosition' },
+);
 export type ReadPosition = Static<typeof ReadPosition>;
 
-export const Departure = Type.Object({ chatId: Id, userId: Id });
+export const Departure = Type.Object({ chatId: Id, userId: Id }, { title: 'Departure' });
 export type Departure = Static<typeof Departure>;
 
-// Inputs of the routes
+// Inputs
 
 export const CreateChat = Type.Union([
   Type.Object(
@@ -126,90 +139,82 @@ export const CreateChat = Type.Union([
 ]);
 export type CreateChat = Static<typeof CreateChat>;
 
-export const RenameChat = Type.Object({ name: Name }, strict);
-export const AddMember = Type.Object({ userId: Id }, strict);
-export const ChangeRole = Type.Object({ role: MemberRole }, strict);
+export const ListChats = Type.Object(pageQuery, strict);
+export const GetChat = Type.Object({ chatId: Id }, strict);
+export const RenameChat = Type.Object({ chatId: Id, name: Name }, strict);
 
-const message = {
-  content: Content,
-  replyTo: Type.Optional(Id),
-  metadata: Type.Optional(Metadata),
-};
-export const SendMessageBody = Type.Object(message, strict);
-export const EditMessageBody = Type.Object({ content: Content }, strict);
-export const ReadBody = Type.Object({ seq: Seq }, strict);
+export const AddMember = Type.Object({ chatId: Id, userId: Id }, strict);
+export const ChangeRole = Type.Object({ chatId: Id, userId: Id, role: MemberRole }, strict);
+export const RemoveMember = Type.Object({ chatId: Id, userId: Id }, strict);
 
-export const ChatsQuery = Type.Object(pageQuery, strict);
-
-export const MessagesQuery = Type.Object(
-  { before: Type.Optional(Seq), after: Type.Optional(Seq), limit: pageQuery.limit },
+export const ListMessages = Type.Object(
+  { chatId: Id, before: Type.Optional(Seq), after: Type.Optional(Seq), limit: pageQuery.limit },
   strict,
 );
-export type MessagesQuery = Static<typeof MessagesQuery>;
 
-export const ChatParams = Type.Object({ id: Id });
-export const MemberParams = Type.Object({ id: Id, userId: Id });
-export const MessageParams = Type.Object({ id: Id, messageId: Id });
-
-// Inputs of the commands
-
-export const SendMessage = Type.Object({ chatId: Id, ...message }, strict);
+export const SendMessage = Type.Object(
+  { chatId: Id, content: Content, replyTo: Type.Optional(Id), metadata: Type.Optional(Metadata) },
+  strict,
+);
 export type SendMessage = Static<typeof SendMessage>;
 
 export const EditMessage = Type.Object(
   { messageId: Id, content: Content, chatId: Type.Optional(Id) },
   strict,
 );
-export type EditMessage = Static<typeof EditMessage>;
-
 export const DeleteMessage = Type.Object({ messageId: Id, chatId: Type.Optional(Id) }, strict);
-export type DeleteMessage = Static<typeof DeleteMessage>;
-
 export const ReadMessages = Type.Object({ chatId: Id, seq: Seq }, strict);
-export type ReadMessages = Static<typeof ReadMessages>;
 
 export const Typing = Type.Object({ chatId: Id, active: Type.Boolean() }, strict);
 export type Typing = Static<typeof Typing>;
 
 // Events
 
-/** Durable, on `chat:<id>`. */
-export const chatEvents = {
-  'message.created': Message,
-  'message.edited': Message,
-  'message.deleted': Message,
-  'message.read': Type.Object({ userId: Id, seq: Seq }),
-  'member.joined': Member,
-  'member.updated': Type.Object({ userId: Id, role: MemberRole }),
-  'member.left': Type.Object({ userId: Id, removedBy: nullable(Id) }),
-  'chat.updated': ChatFace,
+export const events = {
+  'message.created': durable(['chat'], Message),
+  'message.edited': durable(['chat'], Message),
+  'message.deleted': durable(['chat'], Message),
+  'message.read': durable(['chat'], Type.Object({ userId: Id, seq: Seq })),
+  'member.joined': durable(['chat'], Member),
+  'member.updated': durable(['chat'], Type.Object({ userId: Id, role: MemberRole })),
+  'member.left': durable(['chat'], Type.Object({ userId: Id, removedBy: nullable(Id) })),
+  'chat.updated': durable(['chat'], ChatFace),
+  'chat.added': durable(
+    ['user'],
+    Type.Object({
+      chatId: Id,
+      type: ChatType,
+      name: Type.String({ description: "The other member's name when direct" }),
+    }),
+  ),
+  'chat.removed': durable(['user'], Type.Object({ chatId: Id })),
+  typing: ephemeral(['chat'], Type.Object({ chatId: Id, userId: Id, active: Type.Boolean() })),
+  'message.notified': ephemeral(
+    ['user'],
+    Type.Object({
+      chatId: Id,
+      messageId: Id,
+      senderName: Type.String(),
+      preview: Type.String({ description: `The first ${previewLength} characters` }),
+      unreadCount: Type.Integer({ minimum: 0 }),
+    }),
+  ),
 };
+export type ChatEvent = DurableEvent<typeof events, 'chat'>;
 
-/** Durable, on `user:<id>`. */
-export const userEvents = {
-  'chat.added': Type.Object({
-    chatId: Id,
-    type: ChatType,
-    name: Type.String({ description: "The other member's name when direct" }),
-  }),
-  'chat.removed': Type.Object({ chatId: Id }),
-};
+// The state of a chat, as a snapshot holds it
 
-/** Ephemeral: `typing` on `chat:<id>`, `message.notified` on `user:<id>`. */
-export const liveEvents = {
-  typing: Type.Object({ chatId: Id, userId: Id, active: Type.Boolean() }),
-  'message.notified': Type.Object({
-    chatId: Id,
-    messageId: Id,
-    senderName: Type.String(),
-    preview: Type.String({ description: `The first ${previewLength} characters` }),
-    unreadCount: Type.Integer({ minimum: 0 }),
-  }),
-};
-
-/** Every event of this module by its type. */
-export const events = { ...chatEvents, ...userEvents, ...liveEvents };
-
-export type ChatEvents = { [Type in keyof typeof chatEvents]: Static<(typeof chatEvents)[Type]> };
-export type UserEvents = { [Type in keyof typeof userEvents]: Static<(typeof userEvents)[Type]> };
-export type LiveEvents = { [Type in keyof typeof liveEvents]: Static<(typeof liveEvents)[Type]> };
+export const ChatState = Type.Object(
+  {
+    chat: ChatFace,
+    /** Those who joined first come first. */
+    members: Type.Array(Type.Omit(Member, ['lastReadSeq'])),
+    /** The newest ones, ascending by seq. */
+    messages: Type.Array(Message),
+    readPositions: Type.Record(Type.String(), Seq, {
+      description: 'By user: the seq up to which they have read',
+    }),
+  },
+  { title: 'ChatState' },
+);
+export type ChatState = Static<typeof ChatState>;

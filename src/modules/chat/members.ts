@@ -2,110 +2,109 @@
 // Every change holds the lock of the group, so that two at once cannot break that.
 
 import { asc, eq } from 'drizzle-orm';
-import type { RateLimits } from '../../auth/rate-limits.ts';
 import type { Db } from '../../db/connect.ts';
 import { AppError } from '../../protocol/errors.ts';
-import type { Actor } from '../../realtime/actor.ts';
-import { type Commit, type Emit, keyedBy } from '../../realtime/log/commit.ts';
-import { takeOrRepeat } from '../../realtime/log/keys.ts';
+import { command } from '../../realtime/index.ts';
 import { findActiveUsers, isParticipant, lockGroup, lockGroupAsAdmin } from './access.ts';
-import { type Departure, type Member, type MemberRole, maxMembers } from './contract.ts';
+import {
+  AddMember,
+  ChangeRole,
+  Departure,
+  Member,
+  type MemberRole,
+  maxMembers,
+  RemoveMember,
+} from './contract.ts';
+import { messagesPerMinute } from './limits.ts';
 import { toMember } from './rows.ts';
 import { chatParticipants } from './schema.ts';
-import { emitToUsers, systemMessage, writeTo } from './writer.ts';
+import { chat, user } from './topics.ts';
+import { addMessage, systemMessage } from './writer.ts';
 
-export interface Members {
-  add(actor: Actor, chatId: string, userId: string, key: string | undefined): Promise<Member>;
-  changeRole(actor: Actor, chatId: string, userId: string, role: MemberRole): Promise<Member>;
-  /** An admin removes someone, or a member leaves. The member hears nothing of the chat behind this. [S7] */
-  remove(actor: Actor, chatId: string, userId: string): Promise<Departure>;
-}
+const tag = 'Chats';
 
-export interface MembersDeps {
-  readonly db: Db;
-  readonly commit: Commit;
-  readonly limits: Pick<RateLimits, 'takeMessage'>;
-}
+export const addMember = command('member.add', {
+  summary: 'Add a member to a group, as its admin',
+  tag,
+  http: 'POST /chats/:chatId/members',
+  takesKey: true,
+  limit: messagesPerMinute,
+  input: AddMember,
+  output: Member,
+  refuses: ['forbidden', 'not_found', 'conflict'],
+  async run({ actor, tx, emit }, { chatId, userId }) {
+    const { name } = await lockGroupAsAdmin(tx, chatId, actor.userId);
+    await requireRoomFor(tx, chatId, userId);
+    const said = await addMessage(
+      tx,
+      emit,
+      chatId,
+      systemMessage(actor.userId, 'A member joined.', { event: 'member.joined', userId }),
+    );
+    // What was said before is not unread for who comes now.
+    const joined = { chatId, userId, role: 'member' as const, lastReadSeq: said.seq, joinedAt: new Date() };
+    await tx.insert(chatParticipants).values(joined);
+    const member = toMember(joined);
+    emit(chat.on(chatId), 'member.joined', member);
+    emit(user.on(userId), 'chat.added', { chatId, type: 'group', name });
+    return member;
+  },
+});
 
-export function createMembers({ db, commit, limits }: MembersDeps): Members {
-  return {
-    async add(actor, chatId, userId, key) {
-      const idempotency = { operation: 'member.add', key, body: { chatId, userId } };
-      const first = await takeOrRepeat<Member>(db, keyedBy(actor, idempotency), () =>
-        limits.takeMessage(actor.userId),
-      );
-      if (first !== undefined) return first.value;
-      const work = async (tx: Db, emit: Emit): Promise<Member> => {
-        const { name } = await lockGroupAsAdmin(tx, chatId, actor.userId);
-        await requireRoomFor(tx, chatId, userId);
-        const writer = writeTo(tx, emit, chatId);
-        const said = await writer.addMessage(
-          systemMessage(actor.userId, 'A member joined.', { event: 'member.joined', userId }),
-        );
-        // What was said before is not unread for who comes now.
-        const joined = {
-          chatId,
-          userId,
-          role: 'member' as const,
-          lastReadSeq: said.seq,
-          joinedAt: new Date(),
-        };
-        await tx.insert(chatParticipants).values(joined);
-        const member = toMember(joined);
-        writer.emit('member.joined', member);
-        emitToUsers(emit, [userId], 'chat.added', { chatId, type: 'group', name });
-        return member;
-      };
-      const { value } = await commit(actor, work, idempotency);
-      return value;
-    },
+export const changeRole = command('member.update', {
+  summary: 'Make a member an admin, or no longer one',
+  tag,
+  http: 'PATCH /chats/:chatId/members/:userId',
+  limit: messagesPerMinute,
+  input: ChangeRole,
+  output: Member,
+  refuses: ['forbidden', 'not_found', 'conflict'],
+  async run({ actor, tx, emit }, { chatId, userId, role }) {
+    await lockGroupAsAdmin(tx, chatId, actor.userId);
+    const members = await readMembers(tx, chatId);
+    const member = members.find((candidate) => candidate.userId === userId);
+    if (member === undefined) throw noSuchMember();
+    if (member.role === role) return member;
+    if (members.filter(isAdmin).length === 1 && member.role === 'admin') {
+      throw new AppError('conflict', 'A group needs an admin. Promote another member first.');
+    }
+    await setRole(tx, chatId, userId, role);
+    emit(chat.on(chatId), 'member.updated', { userId, role });
+    return { ...member, role };
+  },
+});
 
-    async changeRole(actor, chatId, userId, role) {
-      await limits.takeMessage(actor.userId);
-      const { value } = await commit(actor, async (tx, emit) => {
-        await lockGroupAsAdmin(tx, chatId, actor.userId);
-        const members = await readMembers(tx, chatId);
-        const member = members.find((candidate) => candidate.userId === userId);
-        if (member === undefined) throw noSuchMember();
-        if (member.role === role) return member;
-        if (members.filter(isAdmin).length === 1 && member.role === 'admin') {
-          throw new AppError('conflict', 'A group needs an admin. Promote another member first.');
-        }
-        await setRole(tx, chatId, userId, role);
-        writeTo(tx, emit, chatId).emit('member.updated', { userId, role });
-        return { ...member, role };
-      });
-      return value;
-    },
-
-    async remove(actor, chatId, userId) {
-      const isLeaving = userId === actor.userId;
-      // Whoever wants to leave may: to leave again takes someone who brings them back.
-      if (!isLeaving) await limits.takeMessage(actor.userId);
-      const { value } = await commit(actor, async (tx, emit) => {
-        await (isLeaving ? lockGroup(tx, chatId, userId) : lockGroupAsAdmin(tx, chatId, actor.userId));
-        const removed = await tx
-          .delete(chatParticipants)
-          .where(isParticipant(chatId, userId))
-          .returning({ userId: chatParticipants.userId });
-        if (removed.length === 0) throw noSuchMember();
-        const promoted = await keepAnAdmin(tx, chatId);
-        const writer = writeTo(tx, emit, chatId);
-        await writer.addMessage(
-          systemMessage(actor.userId, isLeaving ? 'A member left.' : 'A member was removed.', {
-            event: 'member.left',
-            userId,
-          }),
-        );
-        if (promoted !== undefined) writer.emit('member.updated', { userId: promoted, role: 'admin' });
-        writer.emit('member.left', { userId, removedBy: isLeaving ? null : actor.userId }, userId);
-        emitToUsers(emit, [userId], 'chat.removed', { chatId });
-        return { chatId, userId };
-      });
-      return value;
-    },
-  };
-}
+/** The member hears nothing of the chat behind this. [S7] */
+export const removeMember = command('member.remove', {
+  summary: 'Remove a member as an admin, or leave',
+  description: 'When the last admin leaves, the member who joined first becomes one.',
+  tag,
+  http: 'DELETE /chats/:chatId/members/:userId',
+  limit: messagesPerMinute,
+  // Whoever wants to leave may: to leave again takes someone who brings them back.
+  isFree: ({ actor }, { userId }) => userId === actor.userId,
+  input: RemoveMember,
+  output: Departure,
+  refuses: ['forbidden', 'not_found', 'conflict'],
+  async run({ actor, tx, emit }, { chatId, userId }) {
+    const isLeaving = userId === actor.userId;
+    await (isLeaving ? lockGroup(tx, chatId, userId) : lockGroupAsAdmin(tx, chatId, actor.userId));
+    const removed = await tx
+      .delete(chatParticipants)
+      .where(isParticipant(chatId, userId))
+      .returning({ userId: chatParticipants.userId });
+    if (removed.length === 0) throw noSuchMember();
+    const promoted = await keepAnAdmin(tx, chatId);
+    const what = isLeaving ? 'A member left.' : 'A member was removed.';
+    await addMessage(tx, emit, chatId, systemMessage(actor.userId, what, { event: 'member.left', userId }));
+    const on = chat.on(chatId);
+    if (promoted !== undefined) emit(on, 'member.updated', { userId: promoted, role: 'admin' });
+    const left = { userId, removedBy: isLeaving ? null : actor.userId };
+    emit(on, 'member.left', left, { shutsOut: [userId] });
+    emit(user.on(userId), 'chat.removed', { chatId });
+    return { chatId, userId };
+  },
+});
 
 async function requireRoomFor(tx: Db, chatId: string, userId: string): Promise<void> {
   const active = await findActiveUsers(tx, [userId]);

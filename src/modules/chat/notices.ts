@@ -5,11 +5,9 @@
 import { inArray, sql } from 'drizzle-orm';
 import { users } from '../../auth/schema.ts';
 import { type Db, queryRows } from '../../db/connect.ts';
-import { chatTopic, userTopic } from '../../protocol/topics.ts';
-import type { Actor } from '../../realtime/actor.ts';
-import { createBatcher } from '../../realtime/log/batcher.ts';
-import type { Announce } from '../../realtime/module.ts';
-import { type LiveEvents, type Message, maxNotifiedMembers, previewLength } from './contract.ts';
+import { type Actor, createBatcher, type ModuleCore } from '../../realtime/index.ts';
+import { type Message, maxNotifiedMembers, previewLength } from './contract.ts';
+import { chat, user } from './topics.ts';
 import { countUnread, type Membership } from './unread.ts';
 
 export interface Sent {
@@ -22,25 +20,25 @@ export interface Notices {
   tell(sent: readonly Sent[]): void;
 }
 
-export interface NoticesDeps {
-  readonly db: Db;
-  readonly announce: Announce;
-  /** Those of the users who have a connection, on any instance, that does not follow the topic. */
-  readonly findAway: (topic: string, userIds: readonly string[]) => Promise<readonly string[]>;
-  readonly onFailure: (error: unknown, what: string) => void;
-}
+export type NoticesDeps = Pick<ModuleCore, 'db' | 'announce' | 'presence' | 'report'>;
 
 /** More than this may not wait: what a flood drops, the unread counts of the next notice tell. */
 const maxWaiting = 10_000;
 
-export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps): Notices {
+export function createNotices({ db, announce, presence, report }: NoticesDeps): Notices {
+  /** Those of the users who have a connection, on any instance, that does not follow the topic. */
+  async function findAway(topic: string, userIds: readonly string[]): Promise<string[]> {
+    const [devices, following] = await Promise.all([presence.devicesOf(userIds), presence.list(topic)]);
+    return userIds.filter((userId) => (devices.get(userId) ?? 0) > (following.get(userId) ?? 0));
+  }
+
   async function announceAll(sent: readonly Sent[]): Promise<void> {
     const chatIds = [...new Set(sent.map(({ message }) => message.chatId))];
     const members = Map.groupBy(await readMembers(db, chatIds), ({ chatId }) => chatId);
     const reachable: Membership[] = [];
     for (const [chatId, inChat] of members) {
       const userIds = inChat.map(({ userId }) => userId);
-      for (const userId of await findAway(chatTopic(chatId), userIds)) reachable.push({ chatId, userId });
+      for (const userId of await findAway(chat.on(chatId).name, userIds)) reachable.push({ chatId, userId });
     }
     if (reachable.length === 0) return;
     const names = await readNames(db, [...new Set(sent.map(({ actor }) => actor.userId))]);
@@ -49,20 +47,15 @@ export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps
     for (const { actor, message } of sent) {
       for (const { userId, unread } of unreadByChat.get(message.chatId) ?? []) {
         if (userId === actor.userId) continue;
-        const payload: LiveEvents['message.notified'] = {
+        const payload = {
           chatId: message.chatId,
           messageId: message.id,
           senderName: names.get(actor.userId) ?? '',
           preview: [...(message.content ?? '')].slice(0, previewLength).join(''),
           unreadCount: unread,
         };
-        announce({
-          topic: userTopic(userId),
-          type: 'message.notified',
-          payload,
-          actor,
-          exceptHearersOf: { topic: chatTopic(message.chatId), seq: message.seq },
-        });
+        const exceptHearersOf = { topic: chat.on(message.chatId).name, seq: message.seq };
+        announce(user.on(userId), 'message.notified', payload, { actor, exceptHearersOf });
       }
     }
   }
@@ -70,15 +63,15 @@ export function createNotices({ db, announce, findAway, onFailure }: NoticesDeps
   const add = createBatcher<Sent, void>({
     maxBatch: 1_000,
     maxWaiting,
-    onFailure: (error) => onFailure(error, 'message.notified'),
+    onFailure: (error) => report(error, 'message.notified'),
     async run(sent) {
-      await announceAll(sent).catch((error: unknown) => onFailure(error, 'message.notified'));
+      await announceAll(sent).catch((error: unknown) => report(error, 'message.notified'));
       return { outcomes: sent.map(() => ({ isDone: true, result: undefined })) };
     },
   });
   return {
     tell(sent) {
-      for (const one of sent) add(one).catch((error: unknown) => onFailure(error, 'message.notified'));
+      for (const one of sent) add(one).catch((error: unknown) => report(error, 'message.notified'));
     },
   };
 }

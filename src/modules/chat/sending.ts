@@ -2,71 +2,56 @@
 // of the chat's topic, so a message and its sender's removal stand in the log in the order in which they counted.
 
 import { sql } from 'drizzle-orm';
-import type { Audit } from '../../auth/audit.ts';
 import { type Db, queryRows } from '../../db/connect.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { chatTopic } from '../../protocol/topics.ts';
-import type { Actor } from '../../realtime/actor.ts';
-import type { Committed } from '../../realtime/log/commit.ts';
-import type { CreateGroup, GroupItem } from '../../realtime/log/group-commit.ts';
-import type { KeyedRequest } from '../../realtime/log/keys.ts';
+import { type GroupItem, grouped } from '../../realtime/index.ts';
 import { noSuchChat } from './access.ts';
-import type { Message, SendMessage } from './contract.ts';
+import { Message, type Metadata, maxMetadataBytes, SendMessage } from './contract.ts';
+import { messagesPerMinute } from './limits.ts';
 import type { Notices } from './notices.ts';
-
-export interface Sending {
-  /** The order of calls is the order of messages. Throws `not_found` for everyone but members. */
-  add(actor: Actor, input: SendMessage, request: KeyedRequest | undefined): Promise<Committed<Message>>;
-}
-
-export interface SendingDeps {
-  readonly createGroup: CreateGroup;
-  readonly audit: Pick<Audit, 'record'>;
-  readonly notices: Notices;
-}
+import { chat } from './topics.ts';
+import { insertMessages } from './writer.ts';
 
 /** A message but for its seq, which the log gives it. */
 type UnsentMessage = Omit<Message, 'seq'>;
 
-export function createSending({ createGroup, audit, notices }: SendingDeps): Sending {
-  const add = createGroup<UnsentMessage, Message>({
+export const sendMessage = (notices: Notices) =>
+  grouped('message.send', {
+    summary: 'Send a message',
+    tag: 'Messages',
+    http: 'POST /chats/:chatId/messages',
+    takesKey: true,
+    limit: messagesPerMinute,
+    input: SendMessage,
+    output: Message,
+    refuses: ['not_found', 'conflict'],
+    check: ({ metadata }) => metadata && checkMetadata(metadata),
+    event: 'message.created',
+    topic: ({ chatId }) => chat.on(chatId),
+    draft(actor, { chatId, content, metadata, replyTo = null }): UnsentMessage {
+      return {
+        id: Bun.randomUUIDv7(),
+        chatId,
+        senderId: actor.userId,
+        content,
+        messageType: 'text',
+        metadata: metadata ?? null,
+        replyTo,
+        createdAt: new Date().toISOString(),
+        editedAt: null,
+        deletedAt: null,
+      };
+    },
     refuse,
-    toValue: ({ input }, seq) => ({ ...input, seq }),
-    toEvent: (_, message) => ({ type: 'message.created', payload: message }),
-    async write(tx, messages) {
-      const entries = messages.map(({ id, chatId, senderId }) => ({
-        event: 'message_sent' as const,
-        userId: senderId,
-        details: { chatId, messageId: id },
-      }));
-      await Promise.all([insertMessages(tx, messages), audit.record(tx, ...entries)]);
-    },
-    onCommitted(written) {
-      notices.tell(written.map(({ item, value }) => ({ actor: item.actor, message: value })));
-    },
+    toOutput: (draft, seq) => ({ ...draft, seq }),
+    write: insertMessages,
+    audit: ({ id, chatId, senderId }) => ({
+      event: 'message_sent',
+      userId: senderId,
+      details: { chatId, messageId: id },
+    }),
+    onCommitted: (written) => notices.tell(written.map(({ actor, output }) => ({ actor, message: output }))),
   });
-
-  return {
-    add: (actor, input, request) =>
-      add({
-        actor,
-        topic: chatTopic(input.chatId),
-        input: {
-          id: Bun.randomUUIDv7(),
-          chatId: input.chatId,
-          senderId: actor.userId,
-          content: input.content,
-          messageType: 'text',
-          metadata: input.metadata ?? null,
-          replyTo: input.replyTo ?? null,
-          createdAt: new Date().toISOString(),
-          editedAt: null,
-          deletedAt: null,
-        },
-        request,
-      }),
-  };
-}
 
 async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
   const asked = items.map(({ input }) => ({
@@ -94,31 +79,27 @@ async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
     return row.has_original ? undefined : noSuchOriginal();
   });
 }
-
-async function insertMessages(tx: Db, messages: readonly Message[]): Promise<void> {
-  const rows = messages.map((message) => ({
-    id: message.id,
-    chat_id: message.chatId,
-    seq: message.seq,
-    sender_id: message.senderId,
-    content: message.content,
-    message_type: message.messageType,
-    metadata: message.metadata,
-    reply_to: message.replyTo,
-    created_at: message.createdAt,
-  }));
-  await queryRows(
-    tx,
-    sql`
-      INSERT INTO messages (id, chat_id, seq, sender_id, content, message_type, metadata, reply_to, created_at)
-      SELECT id, chat_id, seq, sender_id, content, message_type, nullif(metadata, 'null'), reply_to, created_at
-      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS m(id uuid, chat_id uuid, seq bigint, sender_id uuid,
-        content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`,
-    'insert_messages',
-  );
-}
-
 const noSuchOriginal = () =>
   new AppError('invalid', 'A reply must name a message of the same chat.', {
     fields: [{ path: '/replyTo', message: 'There is no such message in this chat' }],
+  });
+
+/** It is kept as jsonb, which takes neither NUL nor half a surrogate pair, in keys nor values. */
+function checkMetadata(metadata: Metadata): void {
+  if (Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes) {
+    throw invalidMetadata(`Expected at most ${maxMetadataBytes} bytes as JSON`);
+  }
+  let isStorable = true;
+  JSON.stringify(metadata, (key, value: unknown) => {
+    isStorable &&= isText(key) && (typeof value !== 'string' || isText(value));
+    return value;
+  });
+  if (!isStorable) throw invalidMetadata('Expected text without NUL and without halves of surrogate pairs');
+}
+
+const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();
+
+const invalidMetadata = (message: string) =>
+  new AppError('invalid', `The metadata cannot be kept. ${message}.`, {
+    fields: [{ path: '/metadata', message }],
   });

@@ -2,19 +2,9 @@
 // The law: apply over the events between two snapshots turns the first snapshot into the second.
 
 import type { EventFrame } from '../../protocol/envelope.ts';
-import { type ChatEvents, type ChatFace, type Member, type Message, snapshotMessages } from './contract.ts';
+import { type ChatEvent, type ChatState, type Member, snapshotMessages } from './contract.ts';
 
-export interface ChatState {
-  chat: ChatFace;
-  /** Those who joined first come first. */
-  members: Omit<Member, 'lastReadSeq'>[];
-  /** The newest ones, ascending by seq. */
-  messages: Message[];
-  /** By user: the seq up to which they have read. */
-  readPositions: Record<string, number>;
-}
-
-type ChatEvent = { [Type in keyof ChatEvents]: { type: Type; payload: ChatEvents[Type] } }[keyof ChatEvents];
+export type { ChatState };
 
 /** The state behind the event; the given state is left as it is. Other events on the topic change nothing here. */
 export function apply(state: ChatState, frame: Pick<EventFrame, 'type' | 'payload'>): ChatState {

@@ -1,24 +1,28 @@
 // Who is typing. At most once a second for each user and chat is passed on, whichever instances the user is connected to;
 // of what comes in between, the last word is, when the second is over: a stop is never lost.
 
-import type { RateLimits } from '../../auth/rate-limits.ts';
-import type { Db } from '../../db/connect.ts';
-import { chatTopic } from '../../protocol/topics.ts';
-import type { Actor } from '../../realtime/actor.ts';
-import type { Announce } from '../../realtime/module.ts';
+import { type Actor, action, type ModuleCore } from '../../realtime/index.ts';
 import { isMember, noSuchChat } from './access.ts';
-import type { LiveEvents, Typing } from './contract.ts';
+import { Typing } from './contract.ts';
+import { chat } from './topics.ts';
 
-export interface TypingNews {
+export const typing = action('typing', {
+  summary: 'Say that I am typing, or no longer',
+  tag: 'Messages',
+  input: Typing,
+  refuses: ['not_found'],
+  start(core) {
+    const news = createTyping(core);
+    return async ({ actor }, input) => {
+      await news.tell(actor, input);
+      return { output: undefined };
+    };
+  },
+});
+
+interface TypingNews {
   /** Throws `not_found` for everyone but members. */
   tell(actor: Actor, typing: Typing): Promise<void>;
-}
-
-export interface TypingDeps {
-  readonly db: Db;
-  readonly limits: Pick<RateLimits, 'takeTyping'>;
-  readonly announce: Announce;
-  readonly onFailure: (error: unknown, what: string) => void;
 }
 
 const quietMs = 1_000;
@@ -30,7 +34,7 @@ interface Quiet {
   latest: { readonly actor: Actor; readonly typing: Typing };
 }
 
-export function createTyping({ db, limits, announce, onFailure }: TypingDeps): TypingNews {
+function createTyping({ db, takeSecond, announce, report }: ModuleCore): TypingNews {
   const quiets = new Map<string, Quiet>();
 
   /** Membership is asked each time: of someone who was removed within the second nothing more is said. */
@@ -47,11 +51,10 @@ export function createTyping({ db, limits, announce, onFailure }: TypingDeps): T
     const quiet: Quiet = { said: undefined, latest: { actor, typing } };
     quiets.set(key, quiet);
     try {
-      const waitMs = await limits.takeTyping(userId, chatId);
+      const waitMs = await takeSecond(`typing ${userId} ${chatId}`);
       if (waitMs === 0) {
         quiet.said = typing;
-        const payload: LiveEvents['typing'] = { chatId, userId, active };
-        announce({ topic: chatTopic(chatId), type: 'typing', payload, actor, exceptUserId: userId });
+        announce(chat.on(chatId), 'typing', { chatId, userId, active }, { actor, exceptUserId: userId });
       }
       setTimeout(() => end(key), waitMs || quietMs).unref();
     } catch (error) {
@@ -64,7 +67,7 @@ export function createTyping({ db, limits, announce, onFailure }: TypingDeps): T
     const quiet = quiets.get(key);
     quiets.delete(key);
     if (quiet === undefined || quiet.latest.typing.active === quiet.said?.active) return;
-    tell(quiet.latest.actor, quiet.latest.typing).catch((error) => onFailure(error, 'typing'));
+    tell(quiet.latest.actor, quiet.latest.typing).catch((error) => report(error, 'typing'));
   }
 
   return { tell };

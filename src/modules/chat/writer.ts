@@ -1,74 +1,61 @@
-// Writes to the topic of one chat within one transaction. Everything on `chat:<id>` goes through here, because a message's
-// row carries the seq of its own event: the writer counts what it emitted before.
+// How a message comes to be inside of a transaction: its row carries the seq of its own `message.created`.
 
-import type { Db } from '../../db/connect.ts';
-import { chatTopic, userTopic } from '../../protocol/topics.ts';
-import type { Emit } from '../../realtime/log/commit.ts';
-import { reserveSeq } from '../../realtime/log/event-log.ts';
-import type { ChatEvents, Message, MessageType, Metadata, UserEvents } from './contract.ts';
-import { toMessage } from './rows.ts';
-import { messages } from './schema.ts';
+import { sql } from 'drizzle-orm';
+import { type Db, queryRows } from '../../db/connect.ts';
+import type { Emit } from '../../realtime/index.ts';
+import type { Message, MessageType, Metadata } from './contract.ts';
+import { chat } from './topics.ts';
 
 export interface Draft {
-  readonly id?: string;
   readonly senderId: string;
   readonly messageType: MessageType;
   readonly content: string;
   readonly metadata?: Metadata | undefined;
-  readonly replyTo?: string | undefined;
 }
 
-export interface ChatWriter {
-  /** `shutsOut` loses the topic behind this event, which must be the last one. [S7] */
-  emit<Type extends keyof ChatEvents>(type: Type, payload: ChatEvents[Type], shutsOut?: string): void;
-  /** Locks the topic until COMMIT, so that the next message's seq is known: call it late. */
-  addMessage(draft: Draft): Promise<Message>;
-}
-
-/** One writer a transaction and chat: two would give the same seq twice, which the table refuses. */
-export function writeTo(tx: Db, emit: Emit, chatId: string): ChatWriter {
-  const topic = chatTopic(chatId);
-  let emitted = 0;
-
-  const writer: ChatWriter = {
-    emit(type, payload, shutsOut) {
-      emitted += 1;
-      emit({ topic, type, payload, ...(shutsOut !== undefined && { shutsOut: [shutsOut] }) });
-    },
-
-    async addMessage({ id = Bun.randomUUIDv7(), metadata = null, replyTo = null, ...draft }) {
-      const row: typeof messages.$inferSelect = {
-        id,
-        chatId,
-        // Events get their seqs at COMMIT: until then the topic's head stays where it was.
-        seq: (await reserveSeq(tx, topic)) + emitted,
-        ...draft,
-        metadata,
-        replyTo,
-        createdAt: new Date(),
-        editedAt: null,
-        deletedAt: null,
-      };
-      await tx.insert(messages).values(row);
-      const message = toMessage(row);
-      writer.emit('message.created', message);
-      return message;
-    },
+/** Locks the topic until COMMIT, so that the seq is known: call it late. */
+export async function addMessage(tx: Db, emit: Emit, chatId: string, draft: Draft): Promise<Message> {
+  const on = chat.on(chatId);
+  const message: Message = {
+    id: Bun.randomUUIDv7(),
+    chatId,
+    seq: await emit.seqOf(on),
+    metadata: null,
+    replyTo: null,
+    ...draft,
+    createdAt: new Date().toISOString(),
+    editedAt: null,
+    deletedAt: null,
   };
-  return writer;
-}
-
-/** Tells users, on topics of their own, that they came into a chat or out of it. */
-export function emitToUsers<Type extends keyof UserEvents>(
-  emit: Emit,
-  userIds: readonly string[],
-  type: Type,
-  payload: UserEvents[Type],
-): void {
-  emit({ topic: userIds.map(userTopic), type, payload });
+  await insertMessages(tx, [message]);
+  emit(on, 'message.created', message);
+  return message;
 }
 
 /** What the system says in a chat. `metadata.event` tells clients that rather use words of their own. */
 export function systemMessage(senderId: string, content: string, metadata: Metadata): Draft {
   return { senderId, messageType: 'system', content, metadata };
+}
+
+export async function insertMessages(tx: Db, messages: readonly Message[]): Promise<void> {
+  const rows = messages.map((message) => ({
+    id: message.id,
+    chat_id: message.chatId,
+    seq: message.seq,
+    sender_id: message.senderId,
+    content: message.content,
+    message_type: message.messageType,
+    metadata: message.metadata,
+    reply_to: message.replyTo,
+    created_at: message.createdAt,
+  }));
+  await queryRows(
+    tx,
+    sql`
+      INSERT INTO messages (id, chat_id, seq, sender_id, content, message_type, metadata, reply_to, created_at)
+      SELECT id, chat_id, seq, sender_id, content, message_type, nullif(metadata, 'null'), reply_to, created_at
+      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS m(id uuid, chat_id uuid, seq bigint, sender_id uuid,
+        content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`,
+    'insert_messages',
+  );
 }

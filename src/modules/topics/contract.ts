@@ -30,8 +30,11 @@ export const EventName = Type.String({
   examples: ['cursor.moved'],
 });
 
+const AppTopic = Type.String({ description: '`app:<name>`', examples: ['app:public.lobby'] });
+
 export const Publish = Type.Object(
   {
+    topic: AppTopic,
     event: EventName,
     data: Type.Unknown({
       description: `Any JSON of up to ${maxDataBytes} bytes: the payload of the event`,
@@ -48,47 +51,37 @@ export const Publish = Type.Object(
 );
 export type Publish = Static<typeof Publish>;
 
-export const Published = Type.Object({
-  topic: Type.String(),
-  event: EventName,
-  events: Type.Optional(
-    Type.Array(Type.Object({ topic: Type.String(), seq: Seq }), {
-      description: 'Where a durable event stands',
-    }),
-  ),
-});
+export const Published = Type.Object({ topic: Type.String(), event: EventName }, { title: 'Published' });
 export type Published = Static<typeof Published>;
 
 /** A durable event as its subscribers get it. */
-export const TopicEvent = Type.Object({
-  type: Type.String(),
-  topic: Type.String(),
-  seq: Seq,
-  id: Id,
-  at: Instant,
-  payload: Type.Unknown(),
-  meta: Type.Object({
-    actorId: Type.Optional(Id),
-    source: Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]),
-    correlationId: Type.Optional(Type.String()),
-  }),
-});
+export const TopicEvent = Type.Object(
+  {
+    type: Type.String(),
+    topic: Type.String(),
+    seq: Seq,
+    id: Id,
+    at: Instant,
+    payload: Type.Unknown(),
+    meta: Type.Object({
+      actorId: Type.Optional(Id),
+      source: Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]),
+      correlationId: Type.Optional(Type.String()),
+    }),
+  },
+  { title: 'TopicEvent' },
+);
 export type TopicEvent = Static<typeof TopicEvent>;
 
 /** Ascending by seq. `nextCursor` is the next `after`; null at the end. */
 export const TopicEventPage = pageOf(TopicEvent);
 
-// Inputs of the routes
-
-export const TopicParams = Type.Object({
-  topic: Type.String({ description: '`app:<name>`', examples: ['app:public.lobby'] }),
-});
-
-export const TopicEventsQuery = Type.Object(
+export const ListEvents = Type.Object(
   {
+    topic: AppTopic,
     after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 })),
     limit: pageQuery.limit,
   },
   strict,
 );
-export type TopicEventsQuery = Static<typeof TopicEventsQuery>;
+export type ListEvents = Static<typeof ListEvents>;

@@ -1,10 +1,12 @@
 // Who may do what on `app:` topics: everyone who is logged in on public ones, elsewhere whom the access token lets. [T2]
 
-import type { Actor, TopicGrants } from '../../realtime/actor.ts';
+import type { Actor, TopicGrants } from '../../realtime/index.ts';
+
+export type Right = keyof TopicGrants;
 
 const publicPrefix = 'public.';
 
-export function isGranted(actor: Actor, right: keyof TopicGrants, name: string): boolean {
+export function isGranted(actor: Actor, right: Right, name: string): boolean {
   if (name.startsWith(publicPrefix)) return true;
   return actor.topicGrants?.[right].some((pattern) => matches(pattern, name)) ?? false;
 }

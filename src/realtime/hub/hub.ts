@@ -2,12 +2,12 @@
 // through ordered streams: consecutive, once. Who is shut out by an event hears nothing behind it. [O1] [S7]
 
 import type { EventFrame, EventPosition } from '../../protocol/envelope.ts';
-import { parseTopic } from '../../protocol/topics.ts';
+import { userOfTopic } from '../../protocol/topics.ts';
+import type { Actor } from '../actor.ts';
 import { metaOf } from '../actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from '../bridge/bridge.ts';
 import { isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
 import type { Place } from '../log/identity.ts';
-import type { EphemeralEvent } from '../module.ts';
 import { ringEvents, Stream } from './stream.ts';
 
 /** A connection as the hub sees it. */
@@ -43,6 +43,19 @@ export interface HubDeps {
   readonly onFailure: (error: unknown, what: string) => void;
   /** What cannot happen did. */
   readonly onBug: (error: unknown, what: string) => void;
+}
+
+/** An event without a seq: live only, never in the log. */
+export interface EphemeralEvent {
+  readonly topic: string;
+  readonly type: string;
+  /** Any JSON. */
+  readonly payload: unknown;
+  readonly actor: Actor | undefined;
+  /** Not delivered to this user's connections. */
+  readonly exceptUserId?: string | undefined;
+  /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
+  readonly exceptHearersOf?: EventPosition | undefined;
 }
 
 /** A topic served here: its stream and how many follow it. */
@@ -314,9 +327,9 @@ export class Hub {
   #leftOut({ topic, exceptUserId, exceptHearersOf }: EphemeralFrame): Follower[] {
     if (exceptUserId !== undefined) return [...this.#deps.followersOf(exceptUserId)];
     if (exceptHearersOf === undefined) return [];
-    const parsed = parseTopic(topic);
-    if (parsed?.kind !== 'user') throw new Error(`exceptHearersOf is for user topics, not for ${topic}.`);
-    return [...this.#deps.followersOf(parsed.id)].filter((follower) => follower.hears(exceptHearersOf));
+    const userId = userOfTopic(topic);
+    if (userId === undefined) throw new Error(`exceptHearersOf is for user topics, not for ${topic}.`);
+    return [...this.#deps.followersOf(userId)].filter((follower) => follower.hears(exceptHearersOf));
   }
 
   #healSoon(topic: string, served: Served): void {

@@ -4,12 +4,36 @@
 import type { Db } from '../../db/connect.ts';
 import { isTransient } from '../../db/errors.ts';
 import type { EventPosition } from '../../protocol/envelope.ts';
+import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import { type Actor, metaOf } from '../actor.ts';
-import { appendEvents, type LoggedEvent, type NewEvent } from './event-log.ts';
+import type { Topic } from '../topic-kind.ts';
+import { appendEvents, type LoggedEvent, type NewEvent, reserveSeq } from './event-log.ts';
 import { type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
 
-/** Queues an event for the log; it gets its seq just before COMMIT, in the order of the calls. */
-export type Emit = (event: NewEvent) => void;
+type Topics = Topic | readonly Topic[];
+type TableOf<On extends Topics> = On extends readonly (infer One extends Topic)[]
+  ? TableOf<One>
+  : On extends Topic<infer Events>
+    ? Events
+    : never;
+
+export interface Emit {
+  /**
+   * Queues an event for the log; it gets its seq just before COMMIT, in the order of the calls. Several topics: one event,
+   * one id, a seq on each. `shutsOut`: users who lose the topic with it; it must be the last one on that topic. [S7]
+   */
+  <On extends Topics, Type extends DurableType<TableOf<On>>>(
+    on: On,
+    type: Type,
+    payload: PayloadOf<TableOf<On>, Type>,
+    options?: { readonly shutsOut?: readonly string[] },
+  ): void;
+  /**
+   * The seq that the next event on the topic will get, for rows that carry the seq of their own event. It takes the
+   * topic's lock early, and everything on the topic waits until COMMIT: call it late.
+   */
+  seqOf(on: Topic): Promise<number>;
+}
 
 export interface Committed<Value> {
   readonly value: Value;
@@ -57,13 +81,6 @@ export function createCommit(db: Db, publish: Publish, knownEpoch: () => string 
   };
 }
 
-/** The reply to a command: its result, and where its events stand. [O3] */
-export function toReply<Value extends object>(
-  committed: Committed<Value>,
-): Value & { events: EventPosition[] } {
-  return { ...committed.value, events: committed.events };
-}
-
 /** The request under its key, if it carries one. The system's own work needs none. */
 export function keyedBy(
   actor: Actor | undefined,
@@ -98,7 +115,7 @@ async function runOnce<Value extends object>(
     if (!isTaken) throw new Error('A key was taken, but its first result is not there.');
   }
   const emitted: NewEvent[] = [];
-  const value = await work(tx, (event) => void emitted.push(event));
+  const value = await work(tx, collect(tx, emitted));
   const meta = metaOf(actor);
   const events = await appendEvents(
     tx,
@@ -107,6 +124,29 @@ async function runOnce<Value extends object>(
   const positions = positionsOf(events);
   if (request !== undefined) await keepResults(tx, [{ ...request, value, events: positions }]);
   return { committed: { value, events: positions, isRepeat: false }, events };
+}
+
+/** What is emitted, kept until the work is done. */
+function collect(tx: Db, emitted: NewEvent[]): Emit {
+  const emit = (
+    on: Topics,
+    type: string,
+    payload: unknown,
+    { shutsOut }: { shutsOut?: readonly string[] } = {},
+  ): void => {
+    const topics = 'name' in on ? [on] : on;
+    for (const { name, events } of topics) {
+      if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
+        throw new Error(`The table of events has no durable "${type}" on ${name}.`);
+    }
+    emitted.push({ topic: topics.map(({ name }) => name), type, payload, shutsOut });
+  };
+  const seqOf = async ({ name }: Topic): Promise<number> => {
+    // Events get their seqs at COMMIT: until then the topic's head stays where it was.
+    const before = emitted.filter(({ topic }) => topic.includes(name)).length;
+    return (await reserveSeq(tx, name)) + before;
+  };
+  return Object.assign(emit, { seqOf });
 }
 
 export function positionsOf(events: readonly LoggedEvent[]): EventPosition[] {

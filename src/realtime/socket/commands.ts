@@ -2,8 +2,8 @@
 
 import { Type } from '@sinclair/typebox';
 import { AppError } from '../../protocol/errors.ts';
-import { parseTopic } from '../../protocol/topics.ts';
 import type { Presence } from '../presence/presence.ts';
+import type { TopicKinds } from '../topic-kind.ts';
 import { type CoreCommand, requireTopic } from './dispatch.ts';
 import { AuthPayload, type Hello } from './hello.ts';
 import type { Rights } from './revocation.ts';
@@ -14,9 +14,11 @@ export interface CoreCommandDeps {
   readonly subscriber: Subscriber;
   readonly rights: Rights;
   readonly presence: Presence;
+  readonly topicKinds: TopicKinds;
 }
 
-export function listCoreCommands({ hello, subscriber, rights, presence }: CoreCommandDeps): CoreCommand[] {
+export function listCoreCommands(deps: CoreCommandDeps): CoreCommand[] {
+  const { hello, subscriber, rights, presence, topicKinds } = deps;
   const empty = Type.Object({}, { additionalProperties: false });
   return [
     {
@@ -25,9 +27,10 @@ export function listCoreCommands({ hello, subscriber, rights, presence }: CoreCo
       takesTopic: false,
       async run(connection, { payload }) {
         const reply = await hello.renew(connection, (payload as AuthPayload).token); // checked by dispatch
-        // Other kinds of topic do not depend on what the token grants.
-        const apps = [...connection.subscriptions.keys()].filter((name) => parseTopic(name)?.kind === 'app');
-        await rights.checkAgain(connection, apps);
+        const granted = [...connection.subscriptions.keys()].filter(
+          (name) => topicKinds.find(name)?.kind.dependsOnToken,
+        );
+        await rights.checkAgain(connection, granted);
         return reply;
       },
     },

@@ -8,7 +8,7 @@ import { AppError, toWireError } from '../../protocol/errors.ts';
 import { misfit } from '../../protocol/field-errors.ts';
 import { cutNested, isTooDeep, maxLevels } from '../../protocol/json.ts';
 import type { Actor } from '../actor.ts';
-import type { Command } from '../module.ts';
+import type { Call } from '../operation.ts';
 import type { Connection } from './connection.ts';
 
 /** A command of the core: it may act on the connection itself. */
@@ -19,6 +19,19 @@ export interface CoreCommand {
   /** For how many commands one with this payload, which fits `input`, stands; absent: for one. [E6] */
   readonly weigh?: (payload: unknown) => number;
   run(connection: Connection, frame: ClientFrame): Promise<Reply>;
+}
+
+/** An operation as a command: its payload fits `input` when `run` is called. [E5] */
+export interface Command {
+  readonly type: string;
+  readonly input: TSchema;
+  readonly takesKey: boolean;
+  readonly takesTopic: boolean;
+  readonly lane: string | undefined;
+  run(
+    call: Call,
+    frame: { readonly topic: string | undefined; readonly payload: unknown },
+  ): Promise<object | undefined>;
 }
 
 export interface Reply {
@@ -236,7 +249,7 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
       lane: command.lane,
       async run(connection, { id, topic, payload, key }, entered) {
         const actor = { ...connection.actor, correlationId: id };
-        return { payload: await command.run(actor, payload, { topic, key, entered }) };
+        return { payload: await command.run({ actor, key, entered }, { topic, payload }) };
       },
     });
   }

@@ -7,7 +7,7 @@ import type { Actor } from '../actor.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
 import { readPosition, readPositions, type TopicPosition } from '../log/event-log.ts';
-import type { TopicKind } from '../module.ts';
+import type { TopicKind } from '../topic-kind.ts';
 
 export type TopicRequest = SubscribeRequest & { topic: string };
 
@@ -95,7 +95,7 @@ export async function readEntry(deps: EntryDeps, approached: Approach): Promise<
   if (since === undefined) return { subscribed: describe(request, position, head), authorizedAt: head };
   const resumed = resumePoint(request, position);
   if (resumed !== undefined) return { subscribed: describe(request, position, resumed), authorizedAt: head };
-  if (kind.readSnapshot !== undefined) return await readEntryWithSnapshot(deps, approached, true);
+  if (kind.snapshot !== undefined) return await readEntryWithSnapshot(deps, approached, true);
   return { subscribed: { ...describe(request, position, head), reset: true }, authorizedAt: head };
 }
 
@@ -109,7 +109,7 @@ async function readEntryWithSnapshot(
     async (tx) => {
       if (!(await kind.findFollowable(tx, actor, [id])).has(id)) return undefined;
       const position = await readPosition(tx, stream.topic);
-      return { position, snapshot: await kind.readSnapshot?.(tx, actor, id) };
+      return { position, snapshot: await kind.snapshot?.read(tx, actor, id) };
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   );

@@ -4,7 +4,8 @@
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { closeCodes } from '../../protocol/envelope.ts';
-import { parseTopic } from '../../protocol/topics.ts';
+import { Role } from '../../protocol/roles.ts';
+import { userOfTopic } from '../../protocol/topics.ts';
 import type { Core } from '../core.ts';
 import type { LoggedEvent } from '../log/event-log.ts';
 import type { Connection } from './connection.ts';
@@ -16,9 +17,7 @@ export interface Rights {
 }
 
 const SessionRevoked = Type.Object({ sessionId: Type.String(), reason: Type.String() });
-const RoleChanged = Type.Object({
-  role: Type.Union([Type.Literal('user'), Type.Literal('worker'), Type.Literal('admin')]),
-});
+const RoleChanged = Type.Object({ role: Role });
 
 export function watchRights(core: Core, subscriber: Subscriber): Rights {
   const { connections } = core;
@@ -63,5 +62,5 @@ export function watchRights(core: Core, subscriber: Subscriber): Rights {
 }
 
 function readUserEvent({ topic, frame }: LoggedEvent): { userId: string; payload: unknown } {
-  return { userId: parseTopic(topic)?.id ?? '', payload: JSON.parse(frame).payload };
+  return { userId: userOfTopic(topic) ?? '', payload: JSON.parse(frame).payload };
 }

@@ -4,13 +4,12 @@ import type { Server, WebSocketHandler } from 'bun';
 import { closeCodes, maxSnapshotBytes } from '../../protocol/envelope.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { isAllowedOrigin } from '../../protocol/origins.ts';
-import { parseTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../actor.ts';
 import type { Core } from '../core.ts';
-import type { Command, TopicKind } from '../module.ts';
+import type { TopicKinds } from '../topic-kind.ts';
 import { listCoreCommands } from './commands.ts';
 import { Connection, type Subscription } from './connection.ts';
-import { createDispatch } from './dispatch.ts';
+import { type Command, createDispatch } from './dispatch.ts';
 import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
 import { type Credentials, chooseProtocol, createHello, findToken, greetingMs } from './hello.ts';
 import { Places } from './places.ts';
@@ -31,7 +30,7 @@ export interface SocketLimits {
 export interface SocketDeps {
   readonly core: Core;
   readonly commands: readonly Command[];
-  readonly topicKinds: readonly TopicKind[];
+  readonly topicKinds: TopicKinds;
   /** Checks a token alone; throws `unauthorized`. */
   readonly verify: (token: string) => Promise<Credentials>;
   /** Reads whether session and user are still good; throws `unauthorized`, answers the actor with its current role. */
@@ -97,7 +96,7 @@ const tooMany = {
 export function createSocketDoor(deps: SocketDeps): SocketDoor {
   const { core, limits } = deps;
   const { connections, presence, hub } = core;
-  const topicKinds = new Map<string, TopicKind>(deps.topicKinds.map((kind) => [kind.kind, kind]));
+  const { topicKinds } = deps;
 
   const hello = createHello({
     ...deps,
@@ -118,7 +117,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
   });
   const rights = watchRights(core, subscriber);
   const dispatch = createDispatch({
-    coreCommands: listCoreCommands({ hello, subscriber, rights, presence }),
+    coreCommands: listCoreCommands({ hello, subscriber, rights, presence, topicKinds }),
     commands: deps.commands,
     greet: hello.greetByFrame,
     onLimited: deps.onLimited,
@@ -128,8 +127,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
   const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames, waitingBytes };
   const onEnded = ({ userId }: Connection, { topic, stream }: Subscription): void => {
     hub.unfollow(stream);
-    const kind = topicKinds.get(parseTopic(topic)?.kind ?? '');
-    if (kind?.hasPresence) presence.leave(topic, userId);
+    if (topicKinds.find(topic)?.kind.hasPresence) presence.leave(topic, userId);
   };
   const places = new Places(limits);
   const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);

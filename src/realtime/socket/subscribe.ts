@@ -4,10 +4,9 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Subscribed, SubscribeRequest } from '../../protocol/envelope.ts';
 import { AppError, toWireError, type WireError } from '../../protocol/errors.ts';
-import { parseTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../actor.ts';
-import type { TopicKind } from '../module.ts';
 import type { Presence } from '../presence/presence.ts';
+import type { TopicKind, TopicKinds } from '../topic-kind.ts';
 import type { Connection, Subscription } from './connection.ts';
 import {
   type Approach,
@@ -47,7 +46,7 @@ export interface SubscribeReply<Payload> {
 
 export interface SubscribeDeps extends EntryDeps, ReplayDeps {
   readonly presence: Presence;
-  readonly topicKinds: ReadonlyMap<string, TopicKind>;
+  readonly topicKinds: TopicKinds;
   /** Subscriptions a connection; 0: none. */
   readonly maxSubscriptions: number;
   readonly onRefused: (actor: Actor, topic: string) => void;
@@ -68,15 +67,15 @@ export interface Subscriber {
 
 export function createSubscriber(deps: SubscribeDeps): Subscriber {
   const kindOf = (topic: string): { kind: TopicKind; id: string } => {
-    const parsed = parseTopic(topic);
-    const kind = parsed && deps.topicKinds.get(parsed.kind);
-    if (parsed === undefined || kind === undefined) {
-      throw new AppError(
-        'unknown_topic',
-        'There is no such kind of topic. Expected kind:id, such as chat:<uuid>.',
-      );
-    }
-    return { kind, id: parsed.id };
+    const found = deps.topicKinds.find(topic);
+    if (found !== undefined) return found;
+    const like = deps.topicKinds.kindsLike(topic).map(({ form }) => form);
+    throw new AppError(
+      'unknown_topic',
+      like.length > 0
+        ? `This name is malformed: expected ${like.join(' or ')}, with an id in lower case.`
+        : 'There is no such kind of topic. Expected kind:id, such as chat:<uuid>.',
+    );
   };
 
   const refuse = (actor: Actor, topic: string): never => {
@@ -97,7 +96,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
   /** The topic is served from now on, if nothing is wrong with the request itself. */
   const serve = async (connection: Connection, request: TopicRequest): Promise<Asked> => {
     const { kind, id } = kindOf(request.topic);
-    if (request.snapshot && kind.readSnapshot === undefined) {
+    if (request.snapshot && kind.snapshot === undefined) {
       throw new AppError('invalid', `Topics of the kind ${kind.kind} have no snapshot: leave it out.`);
     }
     requireRoom(connection, request.topic);

@@ -1,20 +1,23 @@
-// `chat:<id>` as a topic: who may follow it, and its state for those who begin to.
+// The topics of a chat: `chat:<id>` and its members' own. Who may follow it, and its state for those who begin to.
 
 import { desc, eq } from 'drizzle-orm';
+import { userTopics } from '../../auth/topics.ts';
 import type { Db } from '../../db/connect.ts';
-import type { TopicKind } from '../../realtime/module.ts';
+import { topicKind } from '../../realtime/index.ts';
 import { findOwnChats, noSuchChat, readChat } from './access.ts';
-import { snapshotMessages } from './contract.ts';
+import { ChatState, events, snapshotMessages } from './contract.ts';
 import { toMessage } from './rows.ts';
 import { messages } from './schema.ts';
-import type { ChatState } from './state.ts';
 
-export const chatTopicKind: TopicKind = {
-  kind: 'chat',
+export const chat = topicKind('chat', {
+  events,
   hasPresence: true,
   findFollowable: (db, actor, chatIds) => findOwnChats(db, actor.userId, chatIds),
-  readSnapshot: (tx, _actor, chatId) => readState(tx, chatId),
-};
+  snapshot: { schema: ChatState, read: (tx, _actor, chatId) => readState(tx, chatId) },
+});
+
+/** Members on their own topics. */
+export const user = userTopics.carrying(events);
 
 /** In one snapshot of `tx`, so that the parts belong together. */
 export async function readState(tx: Db, chatId: string): Promise<ChatState> {

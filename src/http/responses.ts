@@ -1,19 +1,7 @@
 // Refusals over HTTP, for the routes' response schemas. [X]
 
 import { Type } from '@sinclair/typebox';
-import { type ErrorCode, errorCodes, errorTable } from './errors.ts';
-
-export const ErrorBody = Type.Object(
-  {
-    error: Type.Object({
-      code: Type.Union(errorCodes.map((code) => Type.Literal(code))),
-      message: Type.String(),
-      details: Type.Optional(Type.Unknown()),
-      retryAfterMs: Type.Optional(Type.Number()),
-    }),
-  },
-  { description: 'A refusal' },
-);
+import { ErrorBody, type ErrorCode, errorTable } from '../protocol/errors.ts';
 
 /** To spread into a route's `response`: the statuses of the errors that it may answer. */
 export function errorsOf<Code extends ErrorCode>(
@@ -21,9 +9,10 @@ export function errorsOf<Code extends ErrorCode>(
 ): { [Status in (typeof errorTable)[Code]['status']]: typeof ErrorBody } {
   const byStatus = Map.groupBy(codes, (code) => errorTable[code].status);
   const responses = Object.fromEntries(
-    [...byStatus].map(([status, ofStatus]) => [
+    [...byStatus].map(([status, ofStatus]): [number, typeof ErrorBody] => [
       status,
-      { ...ErrorBody, description: describeErrors(ofStatus) },
+      // `x-codes`: for the document, which has a shape for each code.
+      Object.assign({}, ErrorBody, { description: describeErrors(ofStatus), 'x-codes': ofStatus }),
     ]),
   );
   return responses as { [Status in (typeof errorTable)[Code]['status']]: typeof ErrorBody }; // filled just above

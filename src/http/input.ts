@@ -3,10 +3,10 @@
 // writes out whatever does not fit, which fails for an object with a `toString` of its own and takes long for deep ones.
 
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
-import { compileCheck } from './check.ts';
-import { AppError } from './errors.ts';
-import { misfit } from './field-errors.ts';
-import { isTooDeep, maxLevels } from './json.ts';
+import { compileCheck } from '../protocol/check.ts';
+import { AppError } from '../protocol/errors.ts';
+import { misfit } from '../protocol/field-errors.ts';
+import { isTooDeep, maxLevels } from '../protocol/json.ts';
 
 /** Larger bodies are refused with `too_large`. */
 export const maxBodyBytes = 1_048_576;
@@ -48,6 +48,16 @@ export function queryOf<Schema extends TObject>(schema: Schema): Schema {
       ([name, text]) => [name, isNumber(name, text) ? Number(text) : text] as const,
     );
     return { value: check(Object.fromEntries(fields)) };
+  });
+}
+
+/** A route's answer. What does not fit is our own fault, and says where but not what: answers may hold tokens. */
+export function answerOf<Schema extends TSchema>(schema: Schema): Schema {
+  const check = compileCheck(schema);
+  return readBy(schema, (value: unknown) => {
+    if (check.fits(value)) return { value };
+    const problems = JSON.stringify(check.listErrors(value, '/response'));
+    throw new Error(`The answer does not fit its schema: ${problems}`);
   });
 }
 

@@ -1,0 +1,78 @@
+// Sessions as their user sees and ends them. Becoming a user, logging in and refreshing are plain HTTP: `http/sign-in.ts`.
+
+import { Type } from '@sinclair/typebox';
+import { AppError } from '../protocol/errors.ts';
+import { Id } from '../protocol/values.ts';
+import { action, type CommandContext, command, query } from '../realtime/index.ts';
+import type { Accounts } from './accounts.ts';
+import * as contract from './contract.ts';
+import { endOne, listSessions } from './sessions.ts';
+import { lockStanding, type Standings } from './standings.ts';
+
+const tag = 'Sessions';
+const nothing = Type.Object({}, { additionalProperties: false });
+
+const list = query('session.list', {
+  summary: 'My live sessions, newest first',
+  tag,
+  http: 'GET /auth/sessions',
+  input: contract.SessionsQuery,
+  output: contract.SessionPage,
+  run: ({ actor, db }, page) => listSessions(db, actor, page),
+});
+
+type Ending = ['logout', 'logout'] | ['revoked', 'session_revoked'];
+
+async function end({ actor, tx, emit, audit }: CommandContext, sessionId: string, [reason, event]: Ending) {
+  await lockStanding(tx, actor);
+  const revokedAt = await endOne(tx, emit, actor.userId, sessionId, reason);
+  if (revokedAt === undefined) throw new AppError('not_found', 'You have no such session.');
+  await audit(event, { sessionId });
+  return { id: sessionId, revokedAt: revokedAt.toISOString() };
+}
+
+export function sessionOperations(services: {
+  accounts: Pick<Accounts, 'changePassword'>;
+  standings: Pick<Standings, 'forgetUser'>;
+}) {
+  const { accounts, standings } = services;
+  return [
+    command('session.logout', {
+      summary: 'End this session',
+      tag,
+      http: 'POST /auth/logout',
+      input: nothing,
+      output: contract.RevokedSession,
+      refuses: ['not_found'],
+      run: (context) => end(context, context.actor.sessionId, ['logout', 'logout']),
+      onCommitted: ({ userId }) => standings.forgetUser(userId),
+    }),
+    list,
+    command('session.revoke', {
+      summary: 'End one of my sessions',
+      tag,
+      http: 'DELETE /auth/sessions/:id',
+      input: Type.Object({ id: Id }, { additionalProperties: false }),
+      output: contract.RevokedSession,
+      refuses: ['not_found'],
+      run: (context, { id }) => end(context, id, ['revoked', 'session_revoked']),
+      onCommitted: ({ userId }) => standings.forgetUser(userId),
+    }),
+    action('password.change', {
+      summary: 'Change the password and end all other sessions',
+      tag,
+      http: 'POST /auth/password',
+      socket: false,
+      writes: true,
+      input: contract.PasswordInput,
+      output: contract.OwnUser,
+      refuses: ['forbidden', 'conflict', 'rate_limited', 'unavailable'],
+      start:
+        () =>
+        async ({ actor }, input) => {
+          const { value, events } = await accounts.changePassword(actor, input);
+          return { output: value, events };
+        },
+    }),
+  ] as const;
+}

@@ -1,0 +1,151 @@
+// Users as they see themselves and each other: profiles, search, and who is online. [P2]
+
+import { Type } from '@sinclair/typebox';
+import { eq, inArray } from 'drizzle-orm';
+import { AppError } from '../protocol/errors.ts';
+import { Id } from '../protocol/values.ts';
+import { action, command, type Devices, query, type RateLimit } from '../realtime/index.ts';
+import * as contract from './contract.ts';
+import { users } from './schema.ts';
+import { lockStanding } from './standings.ts';
+import { userTopics } from './topics.ts';
+import { foldName, found, toOwnUser, toPublicUser } from './user-rows.ts';
+import { searchByName } from './user-search.ts';
+
+const tag = 'Users';
+const nothing = Type.Object({}, { additionalProperties: false });
+const ById = Type.Object({ userId: Id }, { additionalProperties: false });
+
+/** `RATE_SEARCHES_PER_MINUTE`, a user. */
+export const searchesPerMinute: RateLimit = {
+  name: 'searches',
+  points: (config) => config.searchesPerMinute,
+  seconds: 60,
+};
+
+const readOwn = query('user.me', {
+  summary: 'Me',
+  tag,
+  http: 'GET /users/me',
+  input: nothing,
+  output: contract.OwnUser,
+  async run({ actor, db }) {
+    return toOwnUser(found(await db.select().from(users).where(eq(users.id, actor.userId))));
+  },
+});
+
+const updateOwn = command('user.update', {
+  summary: 'Change my profile',
+  tag,
+  http: 'PATCH /users/me',
+  input: contract.ProfileInput,
+  output: contract.OwnUser,
+  check({ avatarUrl }) {
+    if (typeof avatarUrl === 'string' && !URL.canParse(avatarUrl)) {
+      throw new AppError('invalid', 'avatarUrl must be an http or https URL.');
+    }
+  },
+  async run({ actor, tx, emit }, { name, avatarUrl }) {
+    await lockStanding(tx, actor);
+    const user = found(
+      await tx
+        .update(users)
+        .set({ name, foldedName: name && foldName(name), avatarUrl, updatedAt: new Date() })
+        .where(eq(users.id, actor.userId))
+        .returning(),
+    );
+    const profile = { id: user.id, name: user.name, avatarUrl: user.avatarUrl };
+    emit(userTopics.on(user.id), 'profile.updated', profile);
+    return toOwnUser(user);
+  },
+});
+
+const readPublic = query('user.get', {
+  summary: 'A public profile',
+  tag,
+  http: 'GET /users/:userId',
+  input: ById,
+  output: contract.PublicUser,
+  refuses: ['not_found'],
+  async run({ db }, { userId }) {
+    return toPublicUser(found(await db.select().from(users).where(eq(users.id, userId))));
+  },
+});
+
+const find = query('user.find', {
+  summary: 'Public profiles, by ids or by a part of the name',
+  description:
+    'By `ids`: those that exist, all on one page. By `search`: those whose names contain the text, whatever its case, by ' +
+    'name, without disabled users. A page of a search may be short, even empty, and have a `nextCursor` all the same: `null` is the end.',
+  tag,
+  http: 'GET /users',
+  input: contract.UsersQuery,
+  output: contract.PublicUserPage,
+  limit: searchesPerMinute,
+  isFree: (_, { ids }) => ids !== undefined,
+  check({ ids, search, limit, cursor }) {
+    if ((ids === undefined) === (search === undefined)) {
+      throw new AppError('invalid', 'Ask either with "ids" or with "search".');
+    }
+    if (ids !== undefined && (limit !== undefined || cursor !== undefined)) {
+      throw new AppError('invalid', '"ids" are answered on one page: leave out "limit" and "cursor".');
+    }
+  },
+  async run({ db }, { ids, search = '', ...page }) {
+    if (ids === undefined) {
+      return await searchByName(
+        db,
+        { foldedText: foldName(search), withDisabled: false },
+        page,
+        toPublicUser,
+      );
+    }
+    const rows = await db
+      .select()
+      .from(users)
+      .where(inArray(users.id, ids.split(',')));
+    return { items: rows.map(toPublicUser), nextCursor: null };
+  },
+});
+
+const readPresence = action('presence.get', {
+  summary: 'Whether a user is online',
+  tag: 'Presence',
+  http: 'GET /users/:userId/presence',
+  input: ById,
+  output: contract.UserPresence,
+  refuses: ['not_found'],
+  start:
+    ({ db, presence }) =>
+    async (_, { userId }) => {
+      const user = toPublicUser(found(await db.select().from(users).where(eq(users.id, userId))));
+      return { output: toPresence(user, await presence.devicesOf([userId])) };
+    },
+});
+
+const findPresence = action('presence.find', {
+  summary: 'Which of the users are online',
+  tag: 'Presence',
+  http: 'GET /presence',
+  input: contract.PresenceQuery,
+  output: contract.PresenceList,
+  start:
+    ({ db, presence }) =>
+    async (_, input) => {
+      const rows = await db
+        .select()
+        .from(users)
+        .where(inArray(users.id, input.users.split(',')));
+      const devices = await presence.devicesOf(rows.map(({ id }) => id));
+      return {
+        output: { items: rows.map((row) => toPresence(toPublicUser(row), devices)), nextCursor: null },
+      };
+    },
+});
+
+function toPresence({ id, lastSeenAt }: contract.PublicUser, devicesOf: Devices): contract.UserPresence {
+  const devices = devicesOf.get(id) ?? 0;
+  return { userId: id, online: devices > 0, devices, lastSeenAt };
+}
+
+export const userOperations = [readOwn, updateOwn, readPublic, find, readPresence, findPresence] as const;

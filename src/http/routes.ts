@@ -1,0 +1,81 @@
+// Operations as routes. What follows by rule is derived and not repeated: statuses, refusals, parameters, security.
+
+import { type TObject, type TSchema, Type } from '@sinclair/typebox';
+import { type AnyElysia, Elysia } from 'elysia';
+import { only, without } from '../realtime/input.ts';
+import type { Module, ModuleCore } from '../realtime/module.ts';
+import { type Operation, refusalsOf, startOperation } from '../realtime/operation.ts';
+import type { Guard } from './guard.ts';
+import { answerOf, bodyOf, noBody, queryOf, smallBodyOf } from './input.ts';
+import { errorsOf, keyHeaders } from './responses.ts';
+
+/** Where the events stand that a request wrote. [O3] */
+/** Shown as it is: it is a part of other shapes. */
+const Written = Type.Object({
+  events: Type.Array(Type.Object({ topic: Type.String(), seq: Type.Integer({ minimum: 1 }) }), {
+    description: 'Where the events stand that this wrote: wait for them to see it through a subscription',
+  }),
+});
+
+/** The routes of the module's operations, below /v1. */
+export function mountModule({ name, operations }: Module, core: ModuleCore, guard: Guard): AnyElysia {
+  const routes: AnyElysia = new Elysia({ name, normalize: false }).use(guard);
+  for (const operation of operations) mount(routes, operation, core, name);
+  return routes;
+}
+
+function mount(routes: AnyElysia, operation: Operation, core: ModuleCore, module: string): void {
+  const { http, takesKey = false } = operation;
+  if (http === undefined) return;
+  const [method = '', path = ''] = http.split(' ');
+  const parameters = [...path.matchAll(/:(\w+)/g)].map(([, parameter = '']) => parameter);
+  const rest = without(operation.input, parameters);
+  const hasBody = method !== 'GET';
+  const run = startOperation(operation, core);
+  const success = operation.status ?? (takesKey ? 201 : 200);
+  routes.route(
+    method,
+    path,
+    async ({ actor, params, body, query, headers, status }) => {
+      const call = { actor, key: takesKey ? headers['idempotency-key'] : undefined, entered };
+      const { output, events } = await run(call, { ...(hasBody ? body : query), ...params });
+      return status(success, events === undefined ? output : { ...output, events });
+    },
+    {
+      ...(parameters.length > 0 && { params: only(operation.input, parameters) }),
+      ...(takesKey && { headers: keyHeaders }),
+      ...(hasBody
+        ? { body: isEmpty(rest) ? noBody : path.startsWith('/auth/') ? smallBodyOf(rest) : bodyOf(rest) }
+        : { query: queryOf(asObject(rest)) }),
+      response: {
+        [success]: answerOf(schemaOf(operation)),
+        ...errorsOf(...refusalsOf(operation), ...bodyErrors(hasBody)),
+      },
+      detail: {
+        operationId: operation.name,
+        summary: operation.summary,
+        ...(operation.description !== undefined && { description: operation.description }),
+        tags: [operation.tag ?? module],
+        security: [{ bearer: [] }],
+      },
+    },
+  );
+}
+
+/** HTTP has no lanes. */
+const entered = (): void => {};
+
+function schemaOf({ output, writes }: Operation): TSchema {
+  const written = writes === 'sometimes' ? Type.Partial(Written) : Written;
+  if (output === undefined) return writes ? written : Type.Object({});
+  return writes ? Type.Intersect([output, written]) : output;
+}
+
+const bodyErrors = (hasBody: boolean) => (hasBody ? (['too_large'] as const) : []);
+
+const isEmpty = (schema: TSchema): boolean => Object.keys(schema.properties ?? { some: 1 }).length === 0;
+
+function asObject(schema: TSchema): TObject {
+  if (schema.type === 'object') return schema as TObject; // as its type says
+  throw new Error('What comes in a query must be an object of fields.');
+}

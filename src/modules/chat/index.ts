@@ -1,0 +1,32 @@
+// The chat module: conversations of two or of a group.
+
+import { defineModule } from '../../realtime/index.ts';
+import { createChat, getChat, listChats, renameChat } from './chats.ts';
+import { events } from './contract.ts';
+import { addMember, changeRole, removeMember } from './members.ts';
+import { deleteMessage, editMessage, listMessages, readMessages } from './messages.ts';
+import { createNotices } from './notices.ts';
+import { sendMessage } from './sending.ts';
+import { chat } from './topics.ts';
+import { typing } from './typing.ts';
+
+export const chatModule = defineModule('chat', {
+  topicKinds: [chat],
+  events,
+  auditEvents: ['message_sent'],
+  operations: (core) => [
+    createChat,
+    listChats,
+    getChat,
+    renameChat,
+    addMember,
+    changeRole,
+    removeMember,
+    listMessages,
+    sendMessage(createNotices(core)),
+    editMessage,
+    deleteMessage,
+    readMessages,
+    typing,
+  ],
+});

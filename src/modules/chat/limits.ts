@@ -1,0 +1,24 @@
+// How often members may do what everybody in a chat is told of.
+
+import type { RateLimit } from '../../realtime/index.ts';
+
+/** Whatever a chat keeps: a message, its edit or deletion, a new name, who is let in or put out. */
+export const messagesPerMinute: RateLimit = {
+  name: 'messages',
+  points: ({ messagesPerMinute }) => messagesPerMinute,
+  seconds: 60,
+};
+
+/** A read position, ten times as often as a message: each is an event of its own. */
+export const readsPerMinute: RateLimit = {
+  name: 'read positions',
+  points: ({ messagesPerMinute }) => 10 * messagesPerMinute,
+  seconds: 60,
+};
+
+/** A new chat, whose members are not asked. */
+export const chatsPerHour: RateLimit = {
+  name: 'chats',
+  points: ({ chatsPerHour }) => chatsPerHour,
+  seconds: 3_600,
+};

@@ -1,0 +1,9 @@
+// The topics module: plain pub/sub for whatever has no module of its own.
+
+import { defineModule } from '../../realtime/index.ts';
+import { app, listEvents, publish } from './operations.ts';
+
+export const topicsModule = defineModule('topics', {
+  topicKinds: [app],
+  operations: [publish, listEvents],
+});

@@ -1,0 +1,31 @@
+// The face of the core: all that auth and modules may import of it.
+
+export { type Actor, type Device, metaOf, requireRole, type TopicGrants } from './actor.ts';
+export { createBatcher } from './log/batcher.ts';
+export { type Commit, type Committed, type Emit, keyedBy } from './log/commit.ts';
+export { isLastPage, readEvents, readHeads } from './log/event-log.ts';
+export type { CreateGroup, GroupItem } from './log/group-commit.ts';
+export { takeOrRepeat } from './log/keys.ts';
+export {
+  type Announce,
+  type Audience,
+  type AuditEntry,
+  defineModule,
+  type Module,
+  type ModuleCore,
+} from './module.ts';
+export {
+  type Answer,
+  action,
+  type Call,
+  type CommandContext,
+  command,
+  grouped,
+  type Operation,
+  query,
+  type RateLimit,
+} from './operation.ts';
+export type { Devices, Presence } from './presence/presence.ts';
+export { startRounds } from './rounds.ts';
+export type { Credentials } from './socket/hello.ts';
+export { type Topic, type TopicKind, topicKind } from './topic-kind.ts';

@@ -1,0 +1,262 @@
+// What a server can do, declared once: an operation is a route, a command, an entry in both documents, a key, a limit, an
+// audit row and its refusals. Its author writes schemas, rules and SQL; both doors answer alike.
+
+import type { Static, TSchema } from '@sinclair/typebox';
+import type { Config } from '../config.ts';
+import type { Db } from '../db/connect.ts';
+import type { EventPosition } from '../protocol/envelope.ts';
+import type { AppError, ErrorCode } from '../protocol/errors.ts';
+import type { EventTable, PayloadOf } from '../protocol/events.ts';
+import type { Role } from '../protocol/roles.ts';
+import { type Actor, requireRole } from './actor.ts';
+import { type Emit, keyedBy } from './log/commit.ts';
+import type { GroupItem } from './log/group-commit.ts';
+import { takeOrRepeat } from './log/keys.ts';
+import type { AuditEntry, ModuleCore } from './module.ts';
+import type { Topic } from './topic-kind.ts';
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** How often a user may do something, counted over all instances. */
+export interface RateLimit {
+  /** In the audit log and in the counters' keys. */
+  readonly name: string;
+  /** 0: as often as one likes. */
+  readonly points: (config: Config) => number;
+  readonly seconds: number;
+}
+
+/** What every operation says about itself. */
+export interface Declared<Input extends TSchema, Output extends TSchema | undefined> {
+  /** One line, as a heading. */
+  readonly summary: string;
+  readonly description?: string;
+  /** The heading in the documents; the module's name where it is left out. */
+  readonly tag?: string;
+  /** `POST /chats/:chatId/members`, below /v1: path parameters are fields of the input. Left out: socket only. */
+  readonly http?: `${Method} /${string}`;
+  /** The status of success. 201 where a key is taken (it creates something), else 200. */
+  readonly status?: 200 | 201;
+  /** False: HTTP only. */
+  readonly socket?: boolean;
+  /** With a field `topic`, which the envelope carries rather than the payload. [E1] */
+  readonly takesTopic?: boolean;
+  /** Unknown fields are refused, so say `additionalProperties: false`. */
+  readonly input: Input;
+  /** Left out: nothing is answered but `ok`. */
+  readonly output?: Output;
+  /** An idempotency key may come with it. [K1] */
+  readonly takesKey?: boolean;
+  /** Only users of these roles. */
+  readonly roles?: readonly Role[];
+  readonly limit?: RateLimit;
+  /** Does not count where this is true. */
+  isFree?(
+    context: { readonly actor: Actor; readonly db: Db },
+    input: Static<Input>,
+  ): boolean | Promise<boolean>;
+  /** What the schema cannot say; throws `invalid`. It comes before all else, and may be asked by anybody as often as they like. */
+  check?(input: Static<Input>): unknown;
+  /** What it may refuse with, beside what follows from the rest: `invalid`, `unauthorized`, `rate_limited` and so on. */
+  readonly refuses?: readonly ErrorCode[];
+}
+
+type Answered<Output extends TSchema | undefined> = Output extends TSchema ? Static<Output> : undefined;
+
+/** A request as it comes through either door. */
+export interface Call {
+  readonly actor: Actor;
+  readonly key: string | undefined;
+  /** The request has its place in the order of its lane; the next one may follow. [E6] */
+  readonly entered: () => void;
+}
+
+/** What both doors answer; `events` says where its events stand, and is there where it may have written some. [O3] */
+export interface Answer {
+  readonly output: object | undefined;
+  readonly events?: readonly EventPosition[] | undefined;
+}
+
+export interface Operation<
+  Name extends string = string,
+  Input extends TSchema = TSchema,
+  Output extends TSchema | undefined = TSchema | undefined,
+> extends Declared<Input, Output> {
+  /** The type of the command, and the `operationId` of the route. */
+  readonly name: Name;
+  /** Neighbours on one connection need not wait for each other's end: whatever stands behind keeps their order. [E6] */
+  readonly hasLane: boolean;
+  /** Whether the answer has `events`. */
+  readonly writes: boolean | 'sometimes';
+  /** Binds it to a server. The input fits the schema when the answer is called. */
+  start(core: ModuleCore): (call: Call, input: unknown) => Promise<Answer>;
+}
+
+export interface CommandContext {
+  readonly actor: Actor;
+  /** The transaction: everything that is read and written belongs in it. */
+  readonly tx: Db;
+  /** Queues events, which stand or fall with the transaction. */
+  readonly emit: Emit;
+  /** Adds a row to the audit log, with the transaction. */
+  audit(event: string, details?: Record<string, unknown>, userId?: string): Promise<void>;
+}
+
+/** A change, in one transaction with its events. It may run again, so it has no effect outside of `tx`. */
+export function command<
+  const Name extends string,
+  Input extends TSchema,
+  Output extends TSchema | undefined = undefined,
+>(
+  name: Name,
+  declared: Declared<Input, Output> & {
+    run(context: CommandContext, input: Static<Input>): Promise<Answered<Output>>;
+    /** Behind COMMIT. Must not fail. */
+    onCommitted?(actor: Actor, output: Answered<Output>): void;
+  },
+): Operation<Name, Input, Output> {
+  return {
+    ...declared,
+    name,
+    hasLane: false,
+    writes: true,
+    start: (core) => async (call, given) => {
+      const input = given as Static<Input>; // both doors have checked it
+      const { actor, key } = call;
+      const committed = await core.commit(
+        actor,
+        async (tx, emit) => {
+          const audit: CommandContext['audit'] = (event, details, userId = actor.userId) =>
+            core.audit(tx, { event, userId, device: actor.device, details });
+          return ((await declared.run({ actor, tx, emit, audit }, input)) ?? nothing) as object; // outputs are objects
+        },
+        { operation: name, key, body: given },
+      );
+      declared.onCommitted?.(actor, committed.value as Answered<Output>); // as run answered it
+      return { output: declared.output && committed.value, events: committed.events };
+    },
+  };
+}
+
+/** A reading, outside of any transaction but its own. */
+export function query<const Name extends string, Input extends TSchema, Output extends TSchema>(
+  name: Name,
+  declared: Declared<Input, Output> & {
+    run(context: { readonly actor: Actor; readonly db: Db }, input: Static<Input>): Promise<Static<Output>>;
+  },
+): Operation<Name, Input, Output> {
+  return {
+    ...declared,
+    name,
+    hasLane: false,
+    writes: false,
+    start:
+      ({ db }) =>
+      async ({ actor }, input) => ({ output: (await declared.run({ actor, db }, input)) as object }),
+  };
+}
+
+/** Anything else, such as what only announces: it gets the core and says itself what it wrote. */
+export function action<
+  const Name extends string,
+  Input extends TSchema,
+  Output extends TSchema | undefined = undefined,
+>(
+  name: Name,
+  declared: Declared<Input, Output> & {
+    readonly writes?: boolean | 'sometimes';
+    start(core: ModuleCore): (call: Call, input: Static<Input>) => Promise<Answer>;
+  },
+): Operation<Name, Input, Output> {
+  return { ...declared, name, hasLane: false, writes: declared.writes ?? false };
+}
+
+/** One of many small writes that share a transaction; all its events are on one topic. See `GroupWork`. */
+export function grouped<
+  const Name extends string,
+  Input extends TSchema,
+  Output extends TSchema,
+  Draft,
+  Events extends EventTable,
+  Type extends keyof Events & string,
+>(
+  name: Name,
+  declared: Declared<Input, Output> & {
+    readonly event: Type;
+    topic(input: Static<Input>): Topic<Events>;
+    /** Before the batch, for each alone: throws what can be refused without the database. */
+    draft(actor: Actor, input: Static<Input>): Draft;
+    refuse?(tx: Db, items: readonly GroupItem<Draft>[]): Promise<readonly (AppError | undefined)[]>;
+    /** What is answered, and the event's payload; `seq` is the event's. */
+    toOutput(draft: Draft, seq: number): Static<Output> & PayloadOf<Events, Type>;
+    write?(tx: Db, outputs: readonly Static<Output>[]): Promise<void>;
+    /** A row in the audit log for each. */
+    audit?(output: Static<Output>): AuditEntry;
+    onCommitted?(written: readonly { readonly actor: Actor; readonly output: Static<Output> }[]): void;
+  },
+): Operation<Name, Input, Output> {
+  return {
+    ...declared,
+    name,
+    hasLane: true,
+    writes: true,
+    start(core) {
+      const add = core.createGroup<Draft, object>({
+        refuse: declared.refuse,
+        toValue: ({ input }, seq) => declared.toOutput(input, seq) as object, // outputs are objects
+        toEvent: (_, payload) => ({ type: declared.event, payload }),
+        async write(tx, values) {
+          const outputs = values as readonly Static<Output>[]; // made by toOutput
+          const entries = declared.audit ? outputs.map(declared.audit) : [];
+          await Promise.all([declared.write?.(tx, outputs), core.audit(tx, ...entries)]);
+        },
+        onCommitted: (written) =>
+          declared.onCommitted?.(
+            written.map(({ item, value }) => ({ actor: item.actor, output: value as Static<Output> })),
+          ),
+      });
+      return async ({ actor, key, entered }, given) => {
+        const input = given as Static<Input>; // both doors have checked it
+        const draft = declared.draft(actor, input);
+        const request = keyedBy(actor, { operation: name, key, body: given });
+        const added = add({ actor, topic: declared.topic(input).name, input: draft, request });
+        entered();
+        const { value, events } = await added;
+        return { output: value, events };
+      };
+    },
+  };
+}
+
+/** What a command without an output keeps under its key. */
+const nothing = {};
+
+/** An operation as a door calls it: the role is asked for, the limit counted, a repeat answered also when over it. [K1] */
+export function startOperation(
+  operation: Operation,
+  core: ModuleCore,
+): (call: Call, input: unknown) => Promise<Answer> {
+  const run = operation.start(core);
+  const { name, limit, roles } = operation;
+  return async (call, input) => {
+    const { actor, key } = call;
+    // Read anew: what the token says, or a request found a moment ago, may be so no longer.
+    if (roles !== undefined) requireRole(await core.confirm(actor), roles);
+    operation.check?.(input);
+    if (limit !== undefined && !(await operation.isFree?.({ actor, db: core.db }, input))) {
+      const request = keyedBy(actor, { operation: name, key, body: input });
+      const first = await takeOrRepeat<object>(core.db, request, () => core.takeLimit(limit, actor));
+      if (first !== undefined) return { output: first.value, events: first.events };
+    }
+    return await run(call, input);
+  };
+}
+
+/** What an operation may refuse with, from all that it says. */
+export function refusalsOf({ refuses = [], roles, limit, takesKey }: Operation): ErrorCode[] {
+  const codes: ErrorCode[] = ['invalid', 'unauthorized', ...refuses];
+  if (roles !== undefined) codes.push('forbidden');
+  if (limit !== undefined) codes.push('rate_limited');
+  if (takesKey) codes.push('conflict');
+  return [...new Set(codes)];
+}
