@@ -86,6 +86,26 @@ describe('on the way into a topic', () => {
     expect([connection.subscriptions.size, house.core.hub.topics()]).toEqual([0, []]);
   });
 
+  test('[S7] a right that was read for a role which has changed since is read again', async () => {
+    const { connection, subscriber } = prepare(async (_db, { role }, ids) => {
+      if (role === 'admin') become('user'); // behind the reading, and before its answer is here
+      return new Set(role === 'admin' ? ids : []);
+    });
+    const become = (role: 'admin' | 'user') => {
+      connection.phase = { name: 'live', actor: { ...actor, role }, expiresAtMs: 0, warnAtMs: 0 };
+    };
+    become('admin');
+    const refusal = await subscriber.subscribe(connection, { topic: newTopic() }).catch((error) => error);
+    expect(refusal).toMatchObject({ code: 'forbidden' });
+    become('admin');
+    const { payload } = await subscriber.subscribeMany(
+      connection,
+      range(1, 3).map(() => ({ topic: newTopic() })),
+    );
+    for (const result of payload.results) expect(result).toMatchObject({ error: { code: 'forbidden' } });
+    expect([connection.subscriptions.size, house.core.hub.topics()]).toEqual([0, []]);
+  });
+
   test('[S5] whatever a topic is refused for, it is not served any longer', async () => {
     const refusals: [code: string, TopicKind['findFollowable']][] = [
       ['forbidden', async () => new Set()],
