@@ -221,7 +221,7 @@ export async function createSubscriberOn(
         {
           kind: 'app',
           hasPresence: true,
-          mayFollow: async (_db, actor) => (await mayFollow?.(actor)) ?? true,
+          findFollowable: async (_db, actor, ids) => new Set(((await mayFollow?.(actor)) ?? true) ? ids : []),
           ...(snapshot && { readSnapshot: async () => snapshot }),
         },
       ],
