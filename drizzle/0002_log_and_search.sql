@@ -10,6 +10,8 @@ CREATE TABLE "forgotten_topics" (
 	"head" bigint NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "event_log" ADD COLUMN "log_id" uuid DEFAULT gen_random_uuid() NOT NULL;--> statement-breakpoint
+ALTER TABLE "event_log" ADD COLUMN "history" text;--> statement-breakpoint
 ALTER TABLE "topics" ADD COLUMN "base" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "topics" ADD COLUMN "idle_since" timestamp (3) with time zone;--> statement-breakpoint
 CREATE INDEX "users_name_parts" ON "users" USING gin (name_parts("folded_name")) WITH (fastupdate=false);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DrizzleQueryError, sql } from 'drizzle-orm';
 import { type Config, readConfig } from '../src/config.ts';
 import { connectDatabase, type Database, type Db, queryRows } from '../src/db/connect.ts';
-import { renewEpoch } from '../src/realtime/event-log.ts';
+import { renewEpoch } from '../src/realtime/log-identity.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
 
 try {

@@ -8,6 +8,7 @@ import { countInMemory, countInRedis } from './auth/rate-limits.ts';
 import { createLimitHits, createRefusals } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
+import { readBootId } from './db/boot.ts';
 import { connectDatabase, type Database } from './db/connect.ts';
 import { createApp } from './http/app.ts';
 import { createCors } from './http/cors.ts';
@@ -19,6 +20,7 @@ import { createMemoryBridge } from './realtime/bridge-memory.ts';
 import { createRedisBridge } from './realtime/bridge-redis.ts';
 import type { Connection } from './realtime/connection.ts';
 import { createCore } from './realtime/core.ts';
+import { readStored, renewEpoch } from './realtime/log-identity.ts';
 import type { AnnouncePresence } from './realtime/presence.ts';
 import { createMemoryPresence } from './realtime/presence-memory.ts';
 import { createRedisPresence } from './realtime/presence-redis.ts';
@@ -35,15 +37,26 @@ export interface Instance {
   stop(): Promise<void>;
 }
 
-/** Resolves when the instance is ready; fails when the database cannot be opened or migrated. */
-export async function startServer(config: Config, logger: Logger): Promise<Instance> {
-  const database = await connectDatabase(config, logger);
+/** Resolves when the instance is ready; fails when the database cannot be opened or migrated. `bootId` is the machine's. */
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  bootId: string = readBootId(),
+): Promise<Instance> {
+  const database = await connectDatabase(config, logger, { bootId });
   await database.migrate();
   const { db } = database;
+  if (database.mayHaveLost) {
+    logger.warn('the machine went down while the database was open: its last writes may be lost');
+    await renewEpoch(db);
+  }
+  database.markOpen();
 
-  const links = connectInstances(config, logger, database.kind === 'embedded');
+  const { logId } = await readStored(db);
+  const links = connectInstances(config, logger, { logId, isAlone: database.kind === 'embedded' });
   const core = await createCore({
     db,
+    watch: database.watch,
     ...links,
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     logger,
@@ -167,7 +180,11 @@ function atMostOnceAMinute(say: (what: string) => void): (what: string) => void 
 }
 
 /** What instances share beside the database: everything over Redis, or nothing. */
-function connectInstances(config: Config, logger: Logger, isAlone: boolean) {
+function connectInstances(
+  config: Config,
+  logger: Logger,
+  { logId, isAlone }: { readonly logId: string; readonly isAlone: boolean },
+) {
   const { redisUrl, instanceId } = config;
   if (redisUrl === undefined) {
     return {
@@ -179,10 +196,10 @@ function connectInstances(config: Config, logger: Logger, isAlone: boolean) {
   }
   const redis = connectRedis(redisUrl);
   return {
-    bridge: createRedisBridge(redisUrl, { instanceId, logger }),
+    bridge: createRedisBridge(redisUrl, { instanceId, logId, logger }),
     createPresence: (announce: AnnouncePresence) =>
-      createRedisPresence({ redis, instanceId, announce, logger }),
-    createLimiter: countInRedis(redis),
+      createRedisPresence({ redis, instanceId, logId, announce, logger }),
+    createLimiter: countInRedis(redis, logId),
     disconnect: () => redis.disconnect(),
   };
 }

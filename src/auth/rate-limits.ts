@@ -60,13 +60,16 @@ export type CreateLimiter = (options: {
 
 export const countInMemory: CreateLimiter = (options) => new RateLimiterMemory(options);
 
-/** Counts of all instances together; while Redis is away, each instance counts for itself. */
+/**
+ * Counts of all instances together; while Redis is away, each instance counts for itself. `logId` is that of the database:
+ * another deployment may use the same Redis.
+ */
 export const countInRedis =
-  (redis: RedisClient): CreateLimiter =>
+  (redis: RedisClient, logId: string): CreateLimiter =>
   (options) =>
     new RateLimiterRedis({
       ...options,
-      keyPrefix: `carillon-limit:${options.keyPrefix}`,
+      keyPrefix: `carillon-limit:${logId}:${options.keyPrefix}`,
       storeClient: redis,
       rejectIfRedisNotReady: true,
       insuranceLimiter: new RateLimiterMemory(options),

@@ -12,6 +12,7 @@ import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
 import pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { type BootMark, readBootId, readBootMark, writeBootMark } from './boot.ts';
 import { claimDataFolder } from './data-folder.ts';
 import { EmbeddedFiles, fileParams } from './embedded-files.ts';
 import { isDatabaseAway, isUnreachable } from './errors.ts';
@@ -25,7 +26,20 @@ export interface Database {
   readonly kind: 'postgres' | 'embedded';
   /** Applies pending migrations; several instances may call it at once. */
   migrate(): Promise<void>;
+  /** From now on this one is told of connections. Absent where there is but one, that lives as long as the database. */
+  readonly watch?: (watcher: ConnectionWatcher) => void;
+  /** The machine went down under it, and the last writes may be gone without a trace. */
+  readonly mayHaveLost: boolean;
+  /** Call it when that has been dealt with, and before anything is written for others to see. */
+  markOpen(): void;
   close(): Promise<void>;
+}
+
+export interface ConnectionWatcher {
+  /** Looks at a new connection before anybody uses it, and refuses it by failing. `dropOthers` breaks all others. */
+  connected(connection: Db, dropOthers: () => void): Promise<void>;
+  /** A connection broke, in use or idle. */
+  broken(): void;
 }
 
 /**
@@ -47,10 +61,10 @@ export const migrationsFolder = join(import.meta.dir, '../../drizzle');
 export async function connectDatabase(
   config: Pick<Config, 'databaseUrl' | 'databasePool' | 'dataDir'>,
   logger: Logger,
-  patience: Partial<Patience> = {},
+  { bootId = readBootId(), ...patience }: Partial<Patience> & { readonly bootId?: string } = {},
 ): Promise<Database> {
   return config.databaseUrl === undefined
-    ? await openEmbedded(config.dataDir)
+    ? await openEmbedded(config.dataDir, bootId)
     : openPostgres(config.databaseUrl, config.databasePool, logger, { ...defaultPatience, ...patience });
 }
 
@@ -69,6 +83,8 @@ export interface Patience {
 const defaultPatience: Patience = { statementMs: 15_000, lockMs: 2_000, idleMs: 5_000, connectionMs: 5_000 };
 
 function openPostgres(url: string, poolSize: number, logger: Logger, patience: Patience): Database {
+  let watcher: ConnectionWatcher | undefined;
+  const clients = new Set<pg.Client>();
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
@@ -85,13 +101,25 @@ function openPostgres(url: string, poolSize: number, logger: Logger, patience: P
         `SET statement_timeout = ${patience.statementMs}; SET lock_timeout = ${patience.lockMs};
          SET idle_in_transaction_session_timeout = ${patience.idleMs}`,
       ),
+    verify(client, done) {
+      const dropOthers = () => {
+        for (const other of clients) if (other !== client) void other.end().catch(() => {});
+      };
+      const looking = watcher?.connected(toDb(drizzlePostgres(client)), dropOthers);
+      Promise.resolve(looking).then(() => done(), done);
+    },
   });
   // A connection that breaks, idle or in use, would otherwise end the process; the pool replaces it by itself, and
   // whoever was using it is told by the failure of its statement.
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
-  pool.on('connect', (client) =>
-    client.on('error', (error) => logger.debug({ err: error }, 'a connection broke')),
-  );
+  pool.on('connect', (client) => {
+    clients.add(client);
+    client.on('end', () => clients.delete(client));
+    client.on('error', (error) => {
+      logger.debug({ err: error }, 'a connection broke');
+      watcher?.broken();
+    });
+  });
   // Transactions may wait for one another, be it in vain; plain reads never do, and always find a connection.
   const gate = createGate(Math.max(1, Math.floor((poolSize * 3) / 4)), patience.connectionMs);
   const db = drizzlePostgres(pool);
@@ -110,8 +138,13 @@ function openPostgres(url: string, poolSize: number, logger: Logger, patience: P
       }
     });
   return {
-    db: db as unknown as Db, // the driver's result type is narrower than the shared one
+    db: toDb(db),
     kind: 'postgres',
+    watch(next) {
+      watcher = next;
+    },
+    mayHaveLost: false, // what is committed there is on the disk, or log-identity.ts tells
+    markOpen() {},
     async migrate() {
       const { migratePostgres } = await import('./migrate.ts');
       try {
@@ -133,33 +166,62 @@ function nameServer(url: string): string {
   );
 }
 
-async function openEmbedded(dataDir: string): Promise<Database> {
+// The driver's result type is narrower than the shared one.
+const toDb = (db: unknown): Db => db as Db;
+
+async function openEmbedded(dataDir: string, bootId: string): Promise<Database> {
   claimDataFolder(dataDir);
   const release = lockFolder(dataDir);
   let client: PGlite;
+  let mayHaveLost: boolean;
   try {
     client = await PGlite.create({
       fs: new EmbeddedFiles(join(dataDir, 'postgres')),
       startParams: [...PGlite.defaultStartParams, ...fileParams],
     });
+    mayHaveLost = await isCutOff(client, readBootMark(dataDir), bootId);
   } catch (error) {
     release();
     throw error;
   }
   giveTurns(client);
+  let isMarked = false;
   const db = drizzleEmbedded(client);
   return {
-    db: db as unknown as Db, // the driver's result type is narrower than the shared one
+    db: toDb(db),
     kind: 'embedded',
     async migrate() {
       const { migrateEmbedded } = await import('./migrate.ts');
       await migrateEmbedded(client, migrationsFolder);
     },
+    mayHaveLost,
+    markOpen() {
+      writeBootMark(dataDir, { bootId });
+      isMarked = true;
+    },
     async close() {
+      const closedAt = await readLogPosition(client).catch(() => undefined);
       await client.close();
+      if (isMarked) writeBootMark(dataDir, { bootId, closedAt });
       release();
     },
   };
+}
+
+/** Another boot than the one that left the mark, and not, or not all of, what was there when it was closed. */
+async function isCutOff(client: PGlite, mark: BootMark | undefined, bootId: string): Promise<boolean> {
+  if (mark === undefined || mark.bootId === bootId) return false;
+  if (mark.closedAt === undefined) return true;
+  const { rows } = await client.query<{ isBehind: boolean }>(
+    'SELECT pg_current_wal_lsn() < $1::pg_lsn AS "isBehind"',
+    [mark.closedAt],
+  );
+  return rows[0]?.isBehind ?? true;
+}
+
+async function readLogPosition(client: PGlite): Promise<string | undefined> {
+  const { rows } = await client.query<{ position: string }>('SELECT pg_current_wal_lsn()::text AS position');
+  return rows[0]?.position;
 }
 
 /**

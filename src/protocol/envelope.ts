@@ -78,6 +78,9 @@ export interface Subscribed {
   snapshot?: unknown;
 }
 
+/** Of a snapshot, as JSON in UTF-8: common clients cut off frames of more than 1 MiB. [S3] */
+export const maxSnapshotBytes = 524_288;
+
 export interface WelcomePayload {
   connectionId: string;
   userId: string;
@@ -87,7 +90,12 @@ export interface WelcomePayload {
   /** When the access token ends, ISO 8601. */
   expiresAt: string;
   heartbeatMs: number;
-  limits: { frameBytes: number; subscriptions: number; commandsPerSecond: number };
+  limits: {
+    frameBytes: number;
+    subscriptions: number;
+    commandsPerSecond: number;
+    snapshotBytes: number;
+  };
 }
 
 export const closeCodes = {

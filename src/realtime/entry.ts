@@ -40,16 +40,21 @@ export interface Entry {
 export interface EntryDeps {
   readonly db: Db;
   readonly hub: Hub;
-  /** Of the log, as read at the start. */
-  readonly epoch: string;
+  /** Of the log, as this instance knows it. */
+  readonly knownEpoch: () => string;
+  /** Looks whether the log has another epoch by now. Fails when the database is away. */
+  readonly refreshEpoch: () => Promise<void>;
 }
 
 /** Fails when positions cannot be read. A right that cannot be read fails with its entry. */
 export async function approach(
-  { db, hub }: EntryDeps,
+  { db, hub, knownEpoch, refreshEpoch }: EntryDeps,
   actor: Actor,
   all: readonly Asked[],
 ): Promise<Approach[]> {
+  // Another instance may have heard of another epoch sooner.
+  const isOther = ({ request: { epoch } }: Asked) => epoch !== undefined && epoch !== knownEpoch();
+  if (all.some(isOther)) await refreshEpoch();
   // Events come to one instance sooner than to another: who was connected elsewhere may be ahead of this one.
   const isAhead = ({ request: { since, snapshot }, stream }: Asked) =>
     !snapshot && since !== undefined && since > stream.position;
@@ -122,7 +127,7 @@ async function locate(
   deps: EntryDeps,
   { stream, request: { since }, head, position }: Approach,
 ): Promise<Omit<TopicPosition, 'head'>> {
-  const { epoch } = deps;
+  const epoch = deps.knownEpoch();
   if (since === undefined || since === head) return { reach: head, base: 0, epoch };
   if (since < head && (await remembers(deps, stream, since))) return { reach: since, base: 0, epoch };
   return position ?? (await readPosition(deps.db, stream.topic));

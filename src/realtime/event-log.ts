@@ -258,28 +258,22 @@ export async function readPositions(db: Db, names: readonly string[]): Promise<M
   );
 }
 
-/**
- * Makes every position that a client has void, and answers the new epoch: for a log that was restored, and gives the same
- * seqs to other events. [S4] An instance goes by the epoch that it read at its start.
- */
-export async function renewEpoch(db: Db): Promise<string> {
-  const rows = await queryRows<{ epoch: string }>(
-    db,
-    sql`UPDATE event_log SET epoch = gen_random_uuid() RETURNING epoch`,
-  );
-  const row = rows[0];
-  if (row === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
-  return row.epoch;
+/** The end of a topic: where it stands, and the id of the event there, null where that was pruned. */
+export interface LogHead {
+  readonly head: number;
+  readonly id: string | null;
 }
 
-/** The newest seq of each topic; of one that is not in the log, the one behind which it begins. */
-export async function readStarts(db: Db, names: readonly string[]): Promise<Map<string, number>> {
-  const rows = await queryRows<{ name: string; head: string | number }>(
+/** Where each topic ends; one that is not in the log, where it begins. */
+export async function readStarts(db: Db, names: readonly string[]): Promise<Map<string, LogHead>> {
+  const rows = await queryRows<{ name: string; head: string | number; id: string | null }>(
     db,
-    sql`SELECT asked.name, coalesce((SELECT head FROM topics WHERE topics.name = asked.name), ${baseOf(sql`asked.name`)}) AS head
-        FROM unnest(${sql.param([...names])}::text[]) AS asked(name)`,
+    sql`SELECT asked.name, coalesce(t.head, ${baseOf(sql`asked.name`)}) AS head, events.id
+        FROM unnest(${sql.param([...names])}::text[]) AS asked(name)
+          LEFT JOIN topics AS t ON t.name = asked.name
+          LEFT JOIN events ON events.topic = t.name AND events.seq = t.head`,
   );
-  return new Map(rows.map(({ name, head }) => [name, Number(head)]));
+  return new Map(rows.map(({ name, head, id }) => [name, { head: Number(head), id }]));
 }
 
 /** The heads of those of the topics that are in the log. */
@@ -291,11 +285,20 @@ export async function readHeads(db: Db, names: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.name, Number(row.head)]));
 }
 
+/** The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. */
+export function idOf({ topic, seq, type, frame }: LoggedEvent): string {
+  const start = beginOf(topic, seq, type).length;
+  return frame.slice(start, frame.indexOf('"', start));
+}
+
+const beginOf = (topic: string, seq: number, type: string): string =>
+  `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"`;
+
 /** Payload and meta are JSON already: concatenation, so that replay costs no parsing. [E3] */
 function toLoggedEvent(row: EventRow): LoggedEvent {
   const { topic, type } = row;
   const seq = Number(row.seq);
-  const frame = `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
+  const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
   return { topic, seq, type, frame, shutsOut: row.shuts_out ?? undefined };
 }
 

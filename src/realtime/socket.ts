@@ -1,7 +1,7 @@
 // The WebSocket door: Bun's handlers, the upgrade, and draining. What a connection is made of comes together here.
 
 import type { Server, WebSocketHandler } from 'bun';
-import { closeCodes } from '../protocol/envelope.ts';
+import { closeCodes, maxSnapshotBytes } from '../protocol/envelope.ts';
 import { AppError } from '../protocol/errors.ts';
 import { isAllowedOrigin } from '../protocol/origins.ts';
 import { parseTopic } from '../protocol/topics.ts';
@@ -106,6 +106,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
       frameBytes: limits.frameBytes,
       subscriptions: limits.subscriptions,
       commandsPerSecond: limits.commandsPerSecond,
+      snapshotBytes: maxSnapshotBytes,
     },
     maxConnectionsPerUser: limits.connectionsPerUser,
   });

@@ -156,8 +156,10 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     }
     if (entry === undefined) return refuse(current.actor, topic);
     if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
-    // It was given up meanwhile, and those who followed it were told to come back.
-    if (!deps.hub.serves(stream)) {
+    const isOtherLog = entry.subscribed.epoch !== deps.knownEpoch();
+    if (isOtherLog) await deps.refreshEpoch();
+    // It was given up meanwhile, and those who followed it were told to come back; or the log is another one by now.
+    if (isOtherLog || !deps.hub.serves(stream)) {
       throw new AppError('unavailable', 'The events of this topic have moved on. Try again.', {
         retryAfterMs: 100,
       });

@@ -193,7 +193,7 @@ onEachDatabase('hello', (open, database) => {
           protocol: 1,
           expiresAt: expect.stringMatching(/^\d{4}-.*Z$/),
           heartbeatMs: expect.any(Number),
-          limits: { frameBytes: 65_536, subscriptions: 200, commandsPerSecond: 0 },
+          limits: { frameBytes: 65_536, subscriptions: 200, commandsPerSecond: 0, snapshotBytes: 524_288 },
         },
       },
     ]);
@@ -402,7 +402,7 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.n
     toRefusal: (error: unknown) =>
       error instanceof AppError ? error : new AppError('internal', String(error)),
     instanceId: 'test',
-    limits: { frameBytes: 1, subscriptions: 1, commandsPerSecond: 1 },
+    limits: { frameBytes: 1, subscriptions: 1, commandsPerSecond: 1, snapshotBytes: 1 },
     maxConnectionsPerUser: 0,
   };
   return { connection, sent, closes, deps: deps as unknown as HelloDeps }; // likewise all that it touches

@@ -36,6 +36,7 @@ onEachDatabase('healing', (_open, database) => {
     healing = startHealing({
       hub,
       bridge: { isComplete },
+      async refreshLog() {},
       readHeads(topics) {
         isAsked ||= topics.includes(topic);
         return readHeads(own.db, topics);

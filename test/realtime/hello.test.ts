@@ -42,7 +42,7 @@ onEachDatabase('a greeting', (_open, database) => {
       onLimited: (_, limit) => void limited.push(limit),
       toRefusal,
       instanceId: 'test',
-      limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0 },
+      limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0, snapshotBytes: 0 },
       maxConnectionsPerUser,
     };
     const hello = createHello(deps);

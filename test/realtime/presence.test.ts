@@ -209,6 +209,8 @@ interface Member {
   vanish(): void;
 }
 
+const logId = crypto.randomUUID();
+
 async function openMember(url: string, ...others: Said[]): Promise<Member> {
   const redis = connectRedis(url);
   const said = new Said();
@@ -216,7 +218,7 @@ async function openMember(url: string, ...others: Said[]): Promise<Member> {
     for (const listener of [said, ...others]) listener.announce(...change);
   };
   const presence = await createRedisPresence(
-    { redis, instanceId: crypto.randomUUID(), announce, logger },
+    { redis, instanceId: crypto.randomUUID(), logId, announce, logger },
     times,
   );
   const stop = presence.stop.bind(presence);
@@ -310,6 +312,7 @@ function testSharedPresence(start: () => Promise<Backend>): void {
       {
         redis,
         instanceId: crypto.randomUUID(),
+        logId,
         announce(type, name, userId) {
           if (type !== 'presence.left' || name !== topic) return;
           left.push(userId);
@@ -436,7 +439,7 @@ describeWith('presence of an instance that Redis could not be told of', redisMis
       const client = connectRedis(`redis://127.0.0.1:${port}`);
       const said = new Said();
       const presence = await createRedisPresence(
-        { redis: client, instanceId: crypto.randomUUID(), announce: said.announce, logger },
+        { redis: client, instanceId: crypto.randomUUID(), logId, announce: said.announce, logger },
         lasting,
       );
       const stop = async () => {

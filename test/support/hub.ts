@@ -12,8 +12,8 @@ import {
   type LoggedEvent,
   type NewEvent,
   readEvents,
-  readHeads,
   readNewestEvents,
+  readStarts,
 } from '../../src/realtime/event-log.ts';
 import { Hub } from '../../src/realtime/hub.ts';
 import { createMemoryPresence } from '../../src/realtime/presence-memory.ts';
@@ -67,6 +67,9 @@ export interface KindInHand {
   readonly snapshot?: object;
 }
 
+/** Of a hub in hand: frames of another one it would not deliver. */
+const theEpoch = 'epoch';
+
 /** Nothing that a test does takes nearly as many: whoever goes on for ever is stopped. */
 const maxReads = 500;
 
@@ -93,6 +96,7 @@ export function createHub(db: Db): HubInHand {
     return page;
   };
   const hub = new Hub({
+    knownEpoch: () => theEpoch,
     bridge: {
       isComplete: true,
       status: 'up',
@@ -116,10 +120,10 @@ export function createHub(db: Db): HubInHand {
     allFollowers: () => members.map(({ connection }) => connection),
     async readHead(topic) {
       const waiting = held.readHead;
-      const heads = await readHeads(db, [topic]);
+      const heads = await readStarts(db, [topic]);
       headsRead += 1;
       await waiting;
-      return heads.get(topic) ?? 0;
+      return heads.get(topic) ?? { head: 0, id: null };
     },
     readEvents: readPage,
     readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
@@ -160,10 +164,10 @@ export function createHub(db: Db): HubInHand {
           })),
         ),
       ),
-    publish: (events) => hub.publish(events),
+    publish: (events) => hub.publish(events, theEpoch),
     arrive(event) {
       if (event === undefined) throw new Error('There is no such event.');
-      hub.receive(event);
+      hub.receive(event, theEpoch);
     },
     readEvents: readPage,
     connect(userId, role = 'user') {
@@ -226,7 +230,8 @@ export async function createSubscriberOn(
         },
       ],
     ]),
-    epoch: log?.epoch ?? '',
+    knownEpoch: () => log?.epoch ?? '',
+    async refreshEpoch() {},
     maxSubscriptions: 0,
     onRefused: (_, topic) => void refused.push(topic),
     toRefusal,

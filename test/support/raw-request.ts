@@ -44,7 +44,7 @@ export async function rawExchange(
   const socket = connect(port, '127.0.0.1');
   const over = Promise.withResolvers<void>();
   let received = '';
-  const statuses = () => [...received.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, status]) => Number(status));
+  const statuses = () => [...received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
   socket.on('data', (bytes: Buffer) => {
     received += bytes;
     if (statuses().length >= enough) over.resolve();
