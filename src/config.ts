@@ -1,5 +1,7 @@
 // The environment, read once, checked, and frozen. The only reader of process.env. A limit of 0 means none.
+// What is read here is all that there is: a variable that looks like one of these, and is none, is refused.
 
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 
@@ -22,9 +24,16 @@ export interface Config {
   readonly eventsRetentionPerTopic: number;
   readonly maxFrameBytes: number;
   readonly maxSubscriptions: number;
+  /** On this instance, with credentials or without. */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly maxConnectionsPerUser: number;
   readonly maxCommandsPerSecond: number;
   readonly messagesPerMinute: number;
+  readonly chatsPerHour: number;
+  readonly publishesPerMinute: number;
+  readonly topicsPerHour: number;
+  readonly searchesPerMinute: number;
   readonly loginsPerMinute: number;
   readonly registrationsPerHour: number;
   readonly drainSeconds: number;
@@ -49,10 +58,33 @@ export class ConfigError extends Error {
   }
 }
 
-/** Throws ConfigError that names every wrong variable. An empty variable counts as not set. */
-export function readConfig(env: Record<string, string | undefined>): Config {
+type Env = Record<string, string | undefined>;
+
+/**
+ * Throws ConfigError that names every wrong variable. An empty variable counts as not set. `descriptors`: how many files
+ * and sockets this process may have open.
+ */
+export function readConfig(env: Env, descriptors = readDescriptorLimit()): Config {
+  const { config, names, problems } = read(env, descriptors);
+  const misspelt = findMisspelt(Object.keys(env), names).map(
+    ({ name, nearest }) => `There is no variable ${name}. Is ${nearest} meant?`,
+  );
+  if (problems.length + misspelt.length > 0) throw new ConfigError([...problems, ...misspelt]);
+  return Object.freeze(config);
+}
+
+/** Every variable that the configuration is made of. */
+export function listVariables(): string[] {
+  return [...read({}, Number.POSITIVE_INFINITY).names];
+}
+
+function read(env: Env, descriptors: number) {
   const problems: string[] = [];
-  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
+  const names = new Set<string>();
+  const text = (name: string): string | undefined => {
+    names.add(name);
+    return env[name]?.trim() || undefined;
+  };
 
   const integer = (name: string, fallback: number, minimum: number, maximum: number): number => {
     const raw = text(name);
@@ -89,7 +121,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       .map((entry) => entry.trim())
       .filter((entry) => entry !== '');
 
-  const production = env.NODE_ENV === 'production';
+  const production = text('NODE_ENV') === 'production';
   const jwtSecret = text('JWT_SECRET');
   if (jwtSecret !== undefined && jwtSecret.length < 32) {
     problems.push(`JWT_SECRET must have at least 32 characters, but has ${jwtSecret.length}.`);
@@ -102,7 +134,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     ['postgres:', 'postgresql:'],
     'postgres://user:password@host:5432/name',
   );
-  if (production && databaseUrl === undefined && text('DATA_DIR') === undefined) {
+  const dataDir = text('DATA_DIR');
+  if (production && databaseUrl === undefined && dataDir === undefined) {
     problems.push('In production set DATABASE_URL, or set DATA_DIR to keep the embedded database there.');
   }
   for (const email of list('ADMIN_EMAILS')) {
@@ -115,12 +148,20 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     }
   }
 
+  const maxConnections = integer('MAX_CONNECTIONS', connectionsWithin(descriptors), 0, 1_000_000);
+  if (maxConnections > descriptors - reservedDescriptors && text('MAX_CONNECTIONS') !== undefined) {
+    problems.push(
+      `MAX_CONNECTIONS is ${maxConnections}, but this process may have ${descriptors} files and sockets open, of which ` +
+        `${reservedDescriptors} are for others: raise that (ulimit -n), or lower MAX_CONNECTIONS.`,
+    );
+  }
+
   const config: Config = {
     production,
     port: integer('PORT', 3000, 0, 65_535),
     host: text('HOST') ?? '0.0.0.0',
     databaseUrl,
-    dataDir: resolve(text('DATA_DIR') ?? './data'),
+    dataDir: resolve(dataDir ?? './data'),
     databasePool: integer('DATABASE_POOL', 10, 1, 1_000),
     redisUrl: url('REDIS_URL', ['redis:', 'rediss:', 'redis+cluster:'], 'redis://host:6379'),
     jwtSecret,
@@ -132,9 +173,15 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     eventsRetentionPerTopic: integer('EVENTS_RETENTION_PER_TOPIC', 10_000, 0, 1_000_000_000),
     maxFrameBytes: integer('MAX_FRAME_BYTES', 65_536, 0, 16_777_216),
     maxSubscriptions: integer('MAX_SUBSCRIPTIONS', 200, 0, 1_000_000),
+    maxConnections,
+    maxConnectionsPerAddress: integer('MAX_CONNECTIONS_PER_ADDRESS', 1_000, 0, 1_000_000),
     maxConnectionsPerUser: integer('MAX_CONNECTIONS_PER_USER', 20, 0, 1_000_000),
     maxCommandsPerSecond: integer('MAX_COMMANDS_PER_SECOND', 100, 0, 1_000_000),
     messagesPerMinute: integer('RATE_MESSAGES_PER_MINUTE', 30, 0, 1_000_000_000),
+    chatsPerHour: integer('RATE_CHATS_PER_HOUR', 60, 0, 1_000_000_000),
+    publishesPerMinute: integer('RATE_PUBLISHES_PER_MINUTE', 600, 0, 1_000_000_000),
+    topicsPerHour: integer('RATE_TOPICS_PER_HOUR', 600, 0, 1_000_000_000),
+    searchesPerMinute: integer('RATE_SEARCHES_PER_MINUTE', 120, 0, 1_000_000_000),
     loginsPerMinute: integer('RATE_LOGINS_PER_MINUTE', 10, 0, 1_000_000_000),
     registrationsPerHour: integer('RATE_REGISTRATIONS_PER_HOUR', 20, 0, 1_000_000_000),
     drainSeconds: integer('DRAIN_SECONDS', 10, 0, 3_600),
@@ -143,6 +190,79 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     logFormat: oneOf('LOG_FORMAT', process.stdout.isTTY ? 'pretty' : 'json', logFormats),
     instanceId: `${hostname().slice(0, 40)}-${crypto.randomUUID().slice(0, 8)}`,
   };
-  if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze(config);
+  return { config, names, problems };
+}
+
+/** 112 are the embedded database's, the others are connections to servers and what Bun itself needs. */
+const reservedDescriptors = 160;
+
+/** A quarter is left for requests over HTTP, which are descriptors, too, and are not counted. */
+function connectionsWithin(descriptors: number): number {
+  return Math.max(1, Math.min(1_000_000, Math.floor(descriptors * 0.75) - reservedDescriptors));
+}
+
+/** Bun raises it to the hard limit when it starts; without /proc the shell says what it is. */
+function readDescriptorLimit(): number {
+  const told = existsSync('/proc/self/limits')
+    ? /^Max open files +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    : Bun.spawnSync(['sh', '-c', 'ulimit -n']).stdout.toString().trim();
+  return Number(told) || Number.POSITIVE_INFINITY; // "unlimited"
+}
+
+/** Families of names that other programs and platforms use, too: of these only what is nearly one of ours counts. */
+const sharedWords = new Set([
+  'ACCESS',
+  'ADMIN',
+  'DATA',
+  'DATABASE',
+  'HOST',
+  'LOG',
+  'MAX',
+  'NODE',
+  'PORT',
+  'REDIS',
+]);
+
+/** So many letters may be wrong for a name still to be taken for ours. */
+const nearby = 2;
+
+/**
+ * The names that begin like a known one and are none, with the known one that is nearest: `RATE_LOGINS` as well as
+ * `RATE_MESSAGE_PER_MINUTE`. In a typo nobody would notice that a limit is not set.
+ */
+function findMisspelt(given: readonly string[], known: ReadonlySet<string>) {
+  const families = new Set([...known].flatMap(familiesOf));
+  return given
+    .filter((name) => !known.has(name) && name.includes('_'))
+    .flatMap((name) => {
+      const [nearest] = [...known]
+        .map((candidate) => ({ name: candidate, distance: distanceBetween(name, candidate) }))
+        .sort((a, b) => a.distance - b.distance);
+      if (nearest === undefined) return [];
+      const isOurs = familiesOf(name).some((family) => families.has(family)) || nearest.distance <= nearby;
+      return isOurs ? [{ name, nearest: nearest.name }] : [];
+    });
+}
+
+/** How a name begins: with its first word, unless that is a shared one, and with the first two of three or more. */
+function familiesOf(name: string): string[] {
+  const [first = '', second = '', third] = name.split('_');
+  return [
+    ...(sharedWords.has(first) || second === '' ? [] : [first]),
+    ...(third === undefined ? [] : [`${first}_${second}`]),
+  ];
+}
+
+/** Levenshtein's: letters that have to be added, removed or replaced. */
+function distanceBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [index, letter] of [...a].entries()) {
+    const next = [index + 1];
+    for (const [column, other] of [...b].entries()) {
+      const replaced = (row[column] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
 }

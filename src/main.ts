@@ -1,12 +1,25 @@
 // Starts one instance. SIGTERM and SIGINT drain it; a second one ends it at once. [C1]
 
-import { ConfigError, readConfig } from './config.ts';
+import { ConfigError, listVariables, readConfig } from './config.ts';
 import { startServer } from './server.ts';
-import { createLogger } from './telemetry/logger.ts';
+import { createLogger, describeError } from './telemetry/logger.ts';
 
 /** What a stop may take behind the drain: more than a statement that a lost database never answers. */
 const stopPatienceMs = 40_000;
 
+const help = `bun start: runs one instance of Carillon. It takes no arguments.
+
+The configuration comes from the environment, or from a file .env in this folder, which Bun reads by itself.
+.env.example shows every default, README.md says what each variable is for:
+
+${listVariables()
+  .map((name) => `  ${name}\n`)
+  .join('')}
+bun run dev   starts anew whenever a file changes
+bun run demo  plays a first session with the instance
+`;
+
+readArguments(process.argv.slice(2));
 const config = readConfigOrExit();
 const logger = createLogger(config);
 
@@ -14,6 +27,11 @@ const logger = createLogger(config);
 process.on('unhandledRejection', (error) =>
   logger.error({ err: error }, 'a promise failed that nobody waited for'),
 );
+// Said by the logger: Bun would print everything that the error carries, secrets too.
+process.on('uncaughtException', (error) => {
+  logger.fatal({ err: error }, 'an error that nobody caught');
+  process.exit(1);
+});
 
 const startedAt = performance.now();
 try {
@@ -50,7 +68,18 @@ try {
     'ready',
   );
 } catch (error) {
-  logger.fatal({ err: error }, error instanceof Error ? error.message : 'could not start');
+  logger.fatal({ err: error }, describeError(error));
+  process.exit(1);
+}
+
+/** There are none but the question which: whoever tries one should not have started an instance. */
+function readArguments(given: readonly string[]): void {
+  if (given.length === 0) return;
+  if (given.every((argument) => argument === '--help' || argument === '-h')) {
+    process.stdout.write(help);
+    process.exit(0);
+  }
+  process.stderr.write(`There is no argument ${given.join(' ')}.\n\n${help}`);
   process.exit(1);
 }
 

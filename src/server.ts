@@ -8,15 +8,19 @@ import { countInMemory, countInRedis } from './auth/rate-limits.ts';
 import { createLimitHits, createRefusals } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
 import type { Config } from './config.ts';
+import { readBootId } from './db/boot.ts';
 import { connectDatabase, type Database } from './db/connect.ts';
 import { createApp } from './http/app.ts';
+import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
+import { listenAt } from './http/listen.ts';
 import { listModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge-memory.ts';
 import { createRedisBridge } from './realtime/bridge-redis.ts';
 import type { Connection } from './realtime/connection.ts';
 import { createCore } from './realtime/core.ts';
+import { readStored, renewEpoch } from './realtime/log-identity.ts';
 import type { AnnouncePresence } from './realtime/presence.ts';
 import { createMemoryPresence } from './realtime/presence-memory.ts';
 import { createRedisPresence } from './realtime/presence-redis.ts';
@@ -33,15 +37,26 @@ export interface Instance {
   stop(): Promise<void>;
 }
 
-/** Resolves when the instance is ready; fails when the database cannot be opened or migrated. */
-export async function startServer(config: Config, logger: Logger): Promise<Instance> {
-  const database = await connectDatabase(config, logger);
+/** Resolves when the instance is ready; fails when the database cannot be opened or migrated. `bootId` is the machine's. */
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  bootId: string = readBootId(),
+): Promise<Instance> {
+  const database = await connectDatabase(config, logger, { bootId });
   await database.migrate();
   const { db } = database;
+  if (database.mayHaveLost) {
+    logger.warn('the machine went down while the database was open: its last writes may be lost');
+    await renewEpoch(db);
+  }
+  database.markOpen();
 
-  const links = connectInstances(config, logger, database.kind === 'embedded');
+  const { logId } = await readStored(db);
+  const links = connectInstances(config, logger, { logId, isAlone: database.kind === 'embedded' });
   const core = await createCore({
     db,
+    watch: database.watch,
     ...links,
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     logger,
@@ -70,6 +85,10 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
     onRefused: createRefusals(db, auth.audit, warn('auditing a refusal')),
     onLimited: createLimitHits(db, auth.audit, warn('auditing a refusal')),
     onSeen: lastSeen.note,
+    addressOf: (request) => auth.readDevice(request).ip,
+    onFull: atMostOnceAMinute((limit) =>
+      logger.warn({ limit }, 'connections are refused: there are too many'),
+    ),
     answerRefusal,
     instanceId: config.instanceId,
     limits: {
@@ -77,6 +96,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       subscriptions: config.maxSubscriptions,
       commandsPerSecond: config.maxCommandsPerSecond,
       connectionsPerUser: config.maxConnectionsPerUser,
+      connections: config.maxConnections,
+      connectionsPerAddress: config.maxConnectionsPerAddress,
     },
     allowedOrigins: config.allowedOrigins,
   });
@@ -95,27 +116,30 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
       isDraining: () => isDraining,
     },
     toRefusal: core.toRefusal,
+    otherRoutes: [{ method: 'GET', path: '/ws' }],
   });
+  const mark = createCors(config.allowedOrigins);
 
   const { fetch: route } = app.compile(); // asked for every time, it would be composed anew every time
-  const listening: Server<Connection> = Bun.serve<Connection>({
-    port: config.port,
-    hostname: config.host,
-    // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    development: false, // its error page shows the source
-    websocket: door.handlers,
-    fetch(request, self) {
-      const url = URL.parse(request.url);
-      if (url === null) {
-        return answerRefusal(
-          new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'),
-        );
-      }
-      return url.pathname === '/ws' ? door.upgrade(request, self) : route(request);
-    },
-    error: (error) => answerRefusal(core.toRefusal(error, 'a request')),
-  });
+  const serve = (): Server<Connection> =>
+    Bun.serve<Connection>({
+      port: config.port,
+      hostname: config.host,
+      reusePort: false, // outside of development it is Bun's default, and a second instance would take half of what arrives
+      // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      development: false, // its error page shows the source
+      websocket: door.handlers,
+      async fetch(request, self) {
+        const url = URL.parse(request.url);
+        const isUpgrade = url?.pathname === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
+        const answer =
+          url === null ? noHost() : isUpgrade ? door.upgrade(request, self) : await route(request);
+        return answer && mark(request, answer);
+      },
+      error: (error) => answerRefusal(core.toRefusal(error, 'a request')),
+    });
+  const listening = await listenAt(config, serve);
   server = listening;
   core.attach(listening);
 
@@ -143,8 +167,24 @@ export async function startServer(config: Config, logger: Logger): Promise<Insta
   };
 }
 
+const noHost = () =>
+  answerRefusal(new AppError('invalid', 'The Host header must name a host, as in "example.com:3000".'));
+/** For what a flood would repeat. */
+function atMostOnceAMinute(say: (what: string) => void): (what: string) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (what) => {
+    if (performance.now() - saidAt < 60_000) return;
+    saidAt = performance.now();
+    say(what);
+  };
+}
+
 /** What instances share beside the database: everything over Redis, or nothing. */
-function connectInstances(config: Config, logger: Logger, isAlone: boolean) {
+function connectInstances(
+  config: Config,
+  logger: Logger,
+  { logId, isAlone }: { readonly logId: string; readonly isAlone: boolean },
+) {
   const { redisUrl, instanceId } = config;
   if (redisUrl === undefined) {
     return {
@@ -156,10 +196,10 @@ function connectInstances(config: Config, logger: Logger, isAlone: boolean) {
   }
   const redis = connectRedis(redisUrl);
   return {
-    bridge: createRedisBridge(redisUrl, { instanceId, logger }),
+    bridge: createRedisBridge(redisUrl, { instanceId, logId, logger }),
     createPresence: (announce: AnnouncePresence) =>
-      createRedisPresence({ redis, instanceId, announce, logger }),
-    createLimiter: countInRedis(redis),
+      createRedisPresence({ redis, instanceId, logId, announce, logger }),
+    createLimiter: countInRedis(redis, logId),
     disconnect: () => redis.disconnect(),
   };
 }

@@ -1,7 +1,8 @@
 // The environment: checked at the start, every mistake named at once.
 
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { ConfigError, readConfig } from '../src/config.ts';
+import { join } from 'node:path';
+import { ConfigError, listVariables, readConfig } from '../src/config.ts';
 import { spawnServer } from './support/process.ts';
 
 setDefaultTimeout(20_000);
@@ -21,9 +22,15 @@ const wrong: Record<string, [value: string, complaint: string]> = {
   EVENTS_RETENTION_PER_TOPIC: ['1e4', 'EVENTS_RETENTION_PER_TOPIC must be'],
   MAX_FRAME_BYTES: ['64K', 'MAX_FRAME_BYTES must be'],
   MAX_SUBSCRIPTIONS: ['0x10', 'MAX_SUBSCRIPTIONS must be'],
+  MAX_CONNECTIONS: ['a few', 'MAX_CONNECTIONS must be'],
+  MAX_CONNECTIONS_PER_ADDRESS: ['-3', 'MAX_CONNECTIONS_PER_ADDRESS must be'],
   MAX_CONNECTIONS_PER_USER: ['+1', 'MAX_CONNECTIONS_PER_USER must be'],
   MAX_COMMANDS_PER_SECOND: ['many', 'MAX_COMMANDS_PER_SECOND must be'],
   RATE_MESSAGES_PER_MINUTE: ['9'.repeat(400), 'RATE_MESSAGES_PER_MINUTE must be'],
+  RATE_CHATS_PER_HOUR: ['-60', 'RATE_CHATS_PER_HOUR must be'],
+  RATE_PUBLISHES_PER_MINUTE: ['1.0', 'RATE_PUBLISHES_PER_MINUTE must be'],
+  RATE_TOPICS_PER_HOUR: ['none', 'RATE_TOPICS_PER_HOUR must be'],
+  RATE_SEARCHES_PER_MINUTE: ['1,000', 'RATE_SEARCHES_PER_MINUTE must be'],
   RATE_LOGINS_PER_MINUTE: ['NaN', 'RATE_LOGINS_PER_MINUTE must be'],
   RATE_REGISTRATIONS_PER_HOUR: ['Infinity', 'RATE_REGISTRATIONS_PER_HOUR must be'],
   DRAIN_SECONDS: ['10s', 'DRAIN_SECONDS must be'],
@@ -61,9 +68,14 @@ describe('the configuration', () => {
       eventsRetentionPerTopic: 10_000,
       maxFrameBytes: 65_536,
       maxSubscriptions: 200,
+      maxConnectionsPerAddress: 1_000,
       maxConnectionsPerUser: 20,
       maxCommandsPerSecond: 100,
       messagesPerMinute: 30,
+      chatsPerHour: 60,
+      publishesPerMinute: 600,
+      topicsPerHour: 600,
+      searchesPerMinute: 120,
       loginsPerMinute: 10,
       registrationsPerHour: 20,
       drainSeconds: 10,
@@ -119,5 +131,90 @@ describe('the configuration', () => {
     expect(failure).toContain('The configuration is wrong:');
     for (const name of Object.keys(wrong)) expect(failure).toContain(`  - ${name} must`);
     expect(failure).not.toContain('    at '); // no stack: it is not a bug
+  });
+});
+
+describe('variables that look like ours', () => {
+  test.each([
+    ['RATE_MESSAGE_PER_MINUTE', 'RATE_MESSAGES_PER_MINUTE'],
+    ['RATE_REGISTRATIONS', 'RATE_REGISTRATIONS_PER_HOUR'],
+    ['EVENTS_RETENTION_DAYS', 'EVENTS_RETENTION_HOURS'],
+    ['MAX_CONNECTIONS_PER_IP', 'MAX_CONNECTIONS_PER_USER'],
+    ['MAX_SUBSCRIPTION', 'MAX_SUBSCRIPTIONS'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['REDIS_ULR', 'REDIS_URL'],
+    ['ADMIN_EMAIL', 'ADMIN_EMAILS'],
+    ['LOG_LEVELS', 'LOG_LEVEL'],
+    ['JWT_KEY', 'JWT_SECRET'],
+  ])('%s is refused, and %s is named', (name, nearest) => {
+    expect(problemsOf({ [name]: 'anything' })).toEqual([
+      `There is no variable ${name}. Is ${nearest} meant?`,
+    ]);
+  });
+
+  test('what shells, platforms and other programs set is left alone', () => {
+    const others = [
+      'HOSTNAME',
+      'PATH',
+      'LOGNAME',
+      'NODE_OPTIONS',
+      'NODE_PATH',
+      'LOG_DIR',
+      'DATA_ROOT',
+      'MAX_WORKERS',
+    ];
+    // As Kubernetes and Docker make them for a neighbour that is called "redis".
+    const links = [
+      'REDIS_PORT',
+      'REDIS_SERVICE_HOST',
+      'REDIS_SERVICE_PORT',
+      'REDIS_PORT_6379_TCP_ADDR',
+      'DATABASE_HOST',
+    ];
+    const env = Object.fromEntries([...others, ...links, ...listVariables()].map((name) => [name, '']));
+    expect(problemsOf(env)).toEqual([]);
+  });
+});
+
+describe('connections and descriptors', () => {
+  test('without MAX_CONNECTIONS there are fewer than the process may have descriptors', () => {
+    for (const descriptors of [100, 256, 1_024, 20_000, 1_048_576]) {
+      const { maxConnections } = readConfig({}, descriptors);
+      expect(maxConnections).toBeGreaterThan(0);
+      expect(maxConnections).toBeLessThan(descriptors * 0.75);
+    }
+    expect(readConfig({}).maxConnections).toBeGreaterThan(0);
+  });
+
+  test('more than there can be are refused, and none at all is no limit', () => {
+    const failure = () => readConfig({ MAX_CONNECTIONS: '1000' }, 1_024);
+    expect(failure).toThrow('but this process may have 1024 files and sockets open');
+    expect(readConfig({ MAX_CONNECTIONS: '800' }, 1_024).maxConnections).toBe(800);
+    expect(readConfig({ MAX_CONNECTIONS: '0' }, 1_024).maxConnections).toBe(0);
+  });
+});
+
+describe('what is said about the variables', () => {
+  const root = join(import.meta.dir, '..');
+  const readText = (name: string) => Bun.file(join(root, name)).text();
+
+  test('.env.example has each of them once, with its default', async () => {
+    const lines = (await readText('.env.example')).split('\n').filter((line) => /^# [A-Z_]+=/.test(line));
+    const entries = lines.map((line) => line.slice(2).split('=') as [string, string]); // both are there: see above
+    expect(entries.map(([name]) => name).sort()).toEqual(listVariables().sort());
+    const { instanceId: _, ...defaults } = readConfig({}, 1_024);
+    expect(readConfig(Object.fromEntries(entries), 1_024)).toMatchObject(defaults);
+  });
+
+  test('the README has each of them in its table', async () => {
+    const [, table = ''] = (await readText('README.md')).split('\n## Configuration\n');
+    for (const name of listVariables()) expect(table).toContain(`\`${name}`);
+  });
+
+  test('.env, which Bun reads and which holds secrets, stays out of git and of the image', async () => {
+    for (const file of ['.gitignore', '.dockerignore']) {
+      expect((await readText(file)).split('\n')).toContain('.env');
+    }
   });
 });

@@ -1,6 +1,6 @@
 // How a person becomes a user, comes back, and changes the password.
 
-import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
@@ -14,8 +14,8 @@ import type { Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { users } from './schema.ts';
 import type { Sessions } from './sessions.ts';
-import type { Standings } from './standings.ts';
-import { foldName, toOwnUser, type UserRow } from './users.ts';
+import { lockStanding, type Standings } from './standings.ts';
+import { foldName, hasEmail, toOwnUser, type UserRow } from './users.ts';
 
 export interface Accounts {
   /** User, session and audit row together. Throws `conflict` for a taken e-mail, also when two ask at once. */
@@ -66,16 +66,17 @@ export function createAccounts(deps: {
     },
 
     async login({ email, password }, device) {
-      await limits.takeLogin(device, email);
+      await limits.takeLogin(device, email, () => sessions.isKnown(email, device));
       const [user] = await db.select().from(users).where(hasEmail(email));
       const isRight = await passwords.verify(password, user?.passwordHash);
       if (user === undefined || !isRight || user.disabledAt !== null) {
         await audit.record(db, { event: 'login_failed', userId: user?.id, device, details: { email } });
         throw wrongLogin();
       }
-      const { value: session } = await commit(undefined, async (tx) => {
+      const { value } = await commit(undefined, async (tx) => {
         // A password change or a disabling since then has ended all sessions; it must not miss this one.
-        if (!(await isUnchanged(tx, user))) throw wrongLogin();
+        const current = await lockUnchanged(tx, user);
+        if (current === undefined) throw wrongLogin();
         const opened = await sessions.open(tx, user.id, device);
         await audit.record(tx, {
           event: 'login',
@@ -83,16 +84,16 @@ export function createAccounts(deps: {
           device,
           details: { sessionId: opened.id },
         });
-        return opened;
+        return { user: current, session: opened };
       });
-      return sessions.signIn(user, session);
+      return sessions.signIn(value.user, value.session);
     },
 
     async changePassword(actor, { oldPassword, newPassword }, device) {
       const [before] = await db.select().from(users).where(eq(users.id, actor.userId));
       if (before === undefined) throw new AppError('not_found', 'There is no such user.');
       // A stolen access token must not become a way to guess the password.
-      await limits.takeLogin(device, before.email);
+      await limits.takePasswordChange(actor, device);
       if (!(await passwords.verify(oldPassword, before.passwordHash))) {
         await audit.record(db, {
           event: 'login_failed',
@@ -104,6 +105,7 @@ export function createAccounts(deps: {
       }
       const passwordHash = await passwords.hash(newPassword);
       const { value } = await commit(actor, async (tx, emit) => {
+        await lockStanding(tx, actor);
         const [user] = await tx
           .update(users)
           .set({ passwordHash, updatedAt: new Date() })
@@ -122,12 +124,15 @@ export function createAccounts(deps: {
     async promoteAdmins() {
       if (config.adminEmails.length === 0) return;
       await commit(undefined, async (tx, emit) => {
+        const isNamed = inArray(sql`lower(${users.email})`, [...config.adminEmails]);
         const promoted = await tx
-          .update(users)
-          .set({ role: 'admin', updatedAt: new Date() })
-          .where(and(inArray(sql`lower(${users.email})`, [...config.adminEmails]), ne(users.role, 'admin')))
-          .returning({ userId: users.id });
+          .select({ userId: users.id })
+          .from(users)
+          .where(and(isNamed, ne(users.role, 'admin')))
+          .orderBy(asc(users.id)) // the order in which everyone locks users
+          .for('no key update');
         for (const { userId } of promoted) {
+          await tx.update(users).set({ role: 'admin', updatedAt: new Date() }).where(eq(users.id, userId));
           emit({ topic: userTopic(userId), type: 'role.changed', payload: { role: 'admin' } });
           await audit.record(tx, {
             event: 'role_changed',
@@ -141,16 +146,14 @@ export function createAccounts(deps: {
   };
 }
 
-const hasEmail = (email: string) => sql`lower(${users.email}) = lower(${email})`;
-
-/** Whether the user may still come in as it was read; the lock makes changes wait until the session is written. */
-async function isUnchanged(tx: Db, user: UserRow): Promise<boolean> {
-  const rows = await tx
-    .select({ id: users.id })
+/** The user, if it may still come in as it was read; the lock makes changes wait until the session is written. */
+async function lockUnchanged(tx: Db, user: UserRow): Promise<UserRow | undefined> {
+  const [current] = await tx
+    .select()
     .from(users)
     .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash), isNull(users.disabledAt)))
     .for('share');
-  return rows.length > 0;
+  return current;
 }
 
 const wrongLogin = () => new AppError('unauthorized', 'The e-mail or the password is wrong.');

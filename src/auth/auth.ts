@@ -8,7 +8,7 @@ import type { Credentials } from '../realtime/hello.ts';
 import type { TopicKind } from '../realtime/module.ts';
 import { createAccounts } from './accounts.ts';
 import { type Audit, createAudit } from './audit.ts';
-import { createReadDevice } from './device.ts';
+import { createReadDevice, type ReadDevice } from './device.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { createPasswords } from './passwords.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
@@ -38,6 +38,8 @@ export interface Auth {
   readonly audit: Audit;
   readonly users: Users;
   readonly sessions: Sessions;
+  /** Where a request comes from. */
+  readonly readDevice: ReadDevice;
   /** Whose access token it is, by the token alone. Throws `unauthorized`. */
   verify(token: string): Promise<Credentials>;
   /** The actor with the role that the user has now. Throws `unauthorized` where the session has ended. */
@@ -53,27 +55,30 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
   const standings = createStandings(db);
   const passwords = createPasswords();
   const sessions = createSessions({ config, db, commit, audit, tokens, standings });
-  const users = createUsers({ db, commit, audit, sessions, standings });
+  const users = createUsers({ db, commit, audit, sessions, standings, limits });
   const accounts = createAccounts({ config, db, commit, audit, limits, passwords, sessions, standings });
   const guard = createGuard(tokens, standings);
+  // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.
+  const confirm = async (actor: Actor): Promise<Actor> => ({
+    ...actor,
+    role: requireLive(await readStanding(db, actor)),
+  });
   const readDevice = createReadDevice(config.trustProxy, peerAddress);
 
   return {
     guard,
-    routes: createAuthRoutes({ guard, accounts, sessions, users, audit, readDevice }),
+    routes: createAuthRoutes({ guard, confirm, accounts, sessions, users, audit, readDevice }),
     topicKinds: [userTopicKind],
     limits,
     audit,
     users,
     sessions,
+    readDevice,
     async verify(token) {
       const { issuedAtMs, expiresAtMs, ...claims } = await tokens.verifyAccess(token);
       return { actor: { ...claims, source: 'ws' }, issuedAtMs, expiresAtMs };
     },
-    async confirm(actor) {
-      // Not from the guard's memory, which may be a second old: no connection may begin with a session that has ended.
-      return { ...actor, role: requireLive(await readStanding(db, actor)) };
-    },
+    confirm,
     promoteAdmins: accounts.promoteAdmins,
   };
 }

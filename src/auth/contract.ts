@@ -81,7 +81,7 @@ export type AdminUser = Static<typeof AdminUser>;
 
 export const SignedIn = Type.Object({
   accessToken: Type.String({ description: 'A JWT, for the Authorization header and for /ws' }),
-  refreshToken: Type.String({ description: 'Good once: each refresh answers the next one' }),
+  refreshToken: Type.String({ description: 'Good once, and 10 s longer: each refresh answers the next one' }),
   /** When the access token ends. */
   expiresAt: Instant,
   sessionId: Id,

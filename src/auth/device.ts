@@ -1,6 +1,6 @@
 // Where a request comes from. `X-Forwarded-For` is believed only as far as our own proxies wrote it.
 
-import { isIP } from 'node:net';
+import { readAddress } from './address.ts';
 
 /** What sessions and the audit log remember of the other side. */
 export interface Device {
@@ -22,11 +22,9 @@ export function createReadDevice(
 ): ReadDevice {
   return (request) => {
     const forwarded = request.headers.get('x-forwarded-for')?.split(',') ?? [];
-    const claimed = trustProxy === 0 ? '' : (forwarded.at(-trustProxy)?.trim() ?? '');
-    const address = isIP(claimed) === 0 ? peerAddress(request) : claimed;
+    const claimed = trustProxy === 0 ? '' : (forwarded.at(-trustProxy) ?? '');
     return {
-      // An IPv4 peer of an IPv6 socket is the same peer.
-      ip: address?.replace(/^::ffff:(?=\d+\.)/i, ''),
+      ip: readAddress(claimed) ?? readAddress(peerAddress(request) ?? ''),
       userAgent: request.headers.get('user-agent')?.slice(0, maxUserAgentLength).toWellFormed(),
     };
   };

@@ -15,7 +15,7 @@ export function createGuard(tokens: Tokens, standings: Standings) {
   }));
 }
 
-/** Throws `forbidden` unless the actor is an admin. */
+/** Throws `forbidden` unless the actor is an admin. Give it one that was read just now: the guard's may be a second old. */
 export function requireAdmin(actor: Actor): void {
   if (actor.role !== 'admin') throw new AppError('forbidden', 'Only admins may do this.');
 }

@@ -27,8 +27,8 @@ export function createPresenceRoutes(deps: { guard: Guard; users: Users; presenc
     )
     .get(
       '/presence',
-      async ({ query }) => {
-        const { items, nextCursor } = await users.find({ ids: query.users });
+      async ({ actor, query }) => {
+        const { items, nextCursor } = await users.find(actor, { ids: query.users });
         const devices = await presence.devicesOf(items.map((user) => user.id));
         return { items: items.map((user) => toPresence(user, devices)), nextCursor };
       },

@@ -1,6 +1,5 @@
 // How often one may do what costs us. Counted in memory, or in Redis for all instances together.
 
-import { isIPv6 } from 'node:net';
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
@@ -10,19 +9,47 @@ import {
 import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
+import type { Actor } from '../realtime/actor.ts';
 import type { RedisClient } from '../realtime/redis-client.ts';
+import { networkOf } from './address.ts';
 import type { Audit, AuditEntry } from './audit.ts';
 import type { Device } from './device.ts';
 
 /** What was too often throws `rate_limited` with `retryAfterMs`. Call them outside of transactions. */
 export interface RateLimits {
+  /** Whatever a chat keeps and its members are told of: a message, its edit or deletion, a new name, who is let in or put out. */
   takeMessage(userId: string): Promise<void>;
-  /** By address, and by account so that many addresses cannot guess one password together. */
-  takeLogin(device: Device, email: string): Promise<void>;
+  /** A read position, ten times as often as a message: each is an event of its own. */
+  takeRead(userId: string): Promise<void>;
+  /** A new chat, whose members are not asked. */
+  takeChat(userId: string): Promise<void>;
+  /** A published event that the database keeps something of: itself, or its key. */
+  takePublish(userId: string): Promise<void>;
+  /** The first durable event on a topic. */
+  takeTopic(userId: string): Promise<void>;
+  takeSearch(userId: string): Promise<void>;
+  /**
+   * By address; and by account, so that many addresses cannot guess one password together. Those that logged in to the
+   * account before (`isKnown`) do not count by account: whoever guesses from elsewhere does not lock the owner out.
+   */
+  takeLogin(device: Device, email: string, isKnown: () => Promise<boolean>): Promise<void>;
+  /** By session, whatever others guess elsewhere. */
+  takePasswordChange(actor: Actor, device: Device): Promise<void>;
   takeRegistration(device: Device): Promise<void>;
   /** Never throws for being too often: answers after how many ms to ask again, 0 where this is the one of its second. */
   takeTyping(userId: string, chatId: string): Promise<number>;
 }
+
+export type LimitSettings = Pick<
+  Config,
+  | 'messagesPerMinute'
+  | 'chatsPerHour'
+  | 'publishesPerMinute'
+  | 'topicsPerHour'
+  | 'searchesPerMinute'
+  | 'loginsPerMinute'
+  | 'registrationsPerHour'
+>;
 
 /** A counter of `points` in `duration` seconds a key. */
 export type CreateLimiter = (options: {
@@ -33,20 +60,23 @@ export type CreateLimiter = (options: {
 
 export const countInMemory: CreateLimiter = (options) => new RateLimiterMemory(options);
 
-/** Counts of all instances together; while Redis is away, each instance counts for itself. */
+/**
+ * Counts of all instances together; while Redis is away, each instance counts for itself. `logId` is that of the database:
+ * another deployment may use the same Redis.
+ */
 export const countInRedis =
-  (redis: RedisClient): CreateLimiter =>
+  (redis: RedisClient, logId: string): CreateLimiter =>
   (options) =>
     new RateLimiterRedis({
       ...options,
-      keyPrefix: `carillon-limit:${options.keyPrefix}`,
+      keyPrefix: `carillon-limit:${logId}:${options.keyPrefix}`,
       storeClient: redis,
       rejectIfRedisNotReady: true,
       insuranceLimiter: new RateLimiterMemory(options),
     });
 
 export function createRateLimits(
-  config: Pick<Config, 'messagesPerMinute' | 'loginsPerMinute' | 'registrationsPerHour'>,
+  config: LimitSettings,
   db: Db,
   audit: Audit,
   createLimiter: CreateLimiter,
@@ -68,19 +98,29 @@ export function createRateLimits(
     };
   };
 
-  const messages = limit('messages', config.messagesPerMinute, 60);
+  const byUser = (keyPrefix: string, points: number, duration: number) => {
+    const take = limit(keyPrefix, points, duration);
+    return (userId: string) => take(userId, { userId });
+  };
   const loginsByAddress = limit('logins by address', config.loginsPerMinute, 60);
   const loginsByAccount = limit('logins by account', config.loginsPerMinute, 60);
+  const passwordChanges = limit('password changes', config.loginsPerMinute, 60);
   const registrations = limit('registrations', config.registrationsPerHour, 3_600);
   const typing = createLimiter({ keyPrefix: 'typing', points: 1, duration: 1 });
 
   return {
-    takeMessage: (userId) => messages(userId, { userId }),
-    async takeLogin(device, email) {
-      await loginsByAddress(networkOf(device.ip), { device });
-      await loginsByAccount(email.toLowerCase(), { device, details: { email } });
+    takeMessage: byUser('messages', config.messagesPerMinute, 60),
+    takeRead: byUser('read positions', 10 * config.messagesPerMinute, 60),
+    takeChat: byUser('chats', config.chatsPerHour, 3_600),
+    takePublish: byUser('publishes', config.publishesPerMinute, 60),
+    takeTopic: byUser('topics', config.topicsPerHour, 3_600),
+    takeSearch: byUser('searches', config.searchesPerMinute, 60),
+    async takeLogin(device, email, isKnown) {
+      await loginsByAddress(placeOf(device), { device });
+      if (!(await isKnown())) await loginsByAccount(email.toLowerCase(), { device, details: { email } });
     },
-    takeRegistration: (device) => registrations(networkOf(device.ip), { device }),
+    takePasswordChange: ({ userId, sessionId }, device) => passwordChanges(sessionId, { userId, device }),
+    takeRegistration: (device) => registrations(placeOf(device), { device }),
     async takeTyping(userId, chatId) {
       const refusal = await consume(typing, `${userId} ${chatId}`);
       return refusal === undefined ? 0 : waitMs(refusal);
@@ -100,12 +140,4 @@ async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateL
 
 const waitMs = ({ msBeforeNext }: RateLimiterRes): number => Math.max(1, Math.ceil(msBeforeNext));
 
-/** One subscriber of IPv6 has a /64 of addresses to choose from, so they count as one. */
-function networkOf(address: string | undefined): string {
-  if (address === undefined) return 'unknown';
-  if (!isIPv6(address)) return address;
-  const [head = [], tail = []] = address.split('::').map((part) => part.split(':').filter(Boolean));
-  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0');
-  const network = [...head, ...zeros, ...tail].slice(0, 4);
-  return network.map((group) => Number.parseInt(group, 16)).join(':');
-}
+const placeOf = ({ ip }: Device): string => networkOf(ip) ?? 'unknown';

@@ -3,8 +3,9 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { errorsOf } from '../protocol/http.ts';
-import { bodyOf, noBody, queryOf } from '../protocol/http-input.ts';
+import { bodyOf, noBody, queryOf, smallBodyOf } from '../protocol/http-input.ts';
 import { Id } from '../protocol/values.ts';
+import type { Actor } from '../realtime/actor.ts';
 import type { Accounts } from './accounts.ts';
 import type { Audit } from './audit.ts';
 import * as contract from './contract.ts';
@@ -15,6 +16,8 @@ import type { Users } from './users.ts';
 
 export interface AuthServices {
   guard: Guard;
+  /** The actor as it stands now. Throws `unauthorized`. */
+  confirm: (actor: Actor) => Promise<Actor>;
   accounts: Accounts;
   sessions: Sessions;
   users: Users;
@@ -40,7 +43,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       '/register',
       async ({ body, request, status }) => status(201, await accounts.register(body, readDevice(request))),
       {
-        body: bodyOf(contract.RegisterInput),
+        body: smallBodyOf(contract.RegisterInput),
         response: {
           201: contract.SignedIn,
           ...errorsOf('invalid', 'conflict', 'too_large', 'rate_limited', 'unavailable'),
@@ -49,7 +52,7 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       },
     )
     .post('/login', ({ body, request }) => accounts.login(body, readDevice(request)), {
-      body: bodyOf(contract.LoginInput),
+      body: smallBodyOf(contract.LoginInput),
       response: {
         200: contract.SignedIn,
         ...errorsOf('invalid', 'unauthorized', 'too_large', 'rate_limited', 'unavailable'),
@@ -57,14 +60,15 @@ function signInRoutes({ accounts, sessions, readDevice }: AuthServices) {
       detail: { summary: 'Open a session', tags },
     })
     .post('/refresh', ({ body, request }) => sessions.refresh(body.refreshToken, readDevice(request)), {
-      body: bodyOf(contract.RefreshInput),
+      body: smallBodyOf(contract.RefreshInput),
       response: {
         200: contract.SignedIn,
         ...errorsOf('invalid', 'unauthorized', 'too_large', 'unavailable'),
       },
       detail: {
         summary: 'Exchange a refresh token for new tokens',
-        description: 'Each refresh token is good once; a second use ends the session.',
+        description:
+          'Each refresh token is good once. Within 10 s it is answered again, as an answer may be lost; a later use ends the session.',
         tags,
       },
     });
@@ -104,7 +108,7 @@ function sessionRoutes({ guard, accounts, sessions, readDevice }: AuthServices) 
       '/password',
       ({ actor, body, request }) => accounts.changePassword(actor, body, readDevice(request)),
       {
-        body: bodyOf(contract.PasswordInput),
+        body: smallBodyOf(contract.PasswordInput),
         response: {
           200: contract.OwnUser,
           ...errorsOf(
@@ -140,21 +144,30 @@ function userRoutes({ guard, users }: AuthServices) {
       response: { 200: contract.PublicUser, ...errorsOf('invalid', 'unauthorized', 'not_found') },
       detail: { summary: 'A public profile', tags, security: bearer },
     })
-    .get('', ({ query }) => users.find(query), {
+    .get('', ({ actor, query }) => users.find(actor, query), {
       query: queryOf(contract.UsersQuery),
-      response: { 200: contract.PublicUserPage, ...errorsOf('invalid', 'unauthorized') },
-      detail: { summary: 'Public profiles, by ids or by a part of the name', tags, security: bearer },
+      response: { 200: contract.PublicUserPage, ...errorsOf('invalid', 'unauthorized', 'rate_limited') },
+      detail: {
+        summary: 'Public profiles, by ids or by a part of the name',
+        description:
+          'A page of a search may be short, even empty, and have a `nextCursor` all the same: `null` is the end.',
+        tags,
+        security: bearer,
+      },
     });
 }
 
-function adminRoutes({ guard, users, audit, readDevice }: AuthServices) {
+function adminRoutes({ guard, confirm, users, audit, readDevice }: AuthServices) {
   const tags = ['Admin'];
   return new Elysia({ prefix: '/admin' })
     .use(guard)
-    .onTransform(({ actor }) => requireAdmin(actor))
-    .get('/users', ({ query: { search, ...page } }) => users.listForAdmin(search, page), {
+    .onTransform(async ({ actor }) => requireAdmin(await confirm(actor)))
+    .get('/users', ({ actor, query: { search, ...page } }) => users.listForAdmin(actor, search, page), {
       query: queryOf(contract.AdminUsersQuery),
-      response: { 200: contract.AdminUserPage, ...errorsOf('invalid', 'unauthorized', 'forbidden') },
+      response: {
+        200: contract.AdminUserPage,
+        ...errorsOf('invalid', 'unauthorized', 'forbidden', 'rate_limited'),
+      },
       detail: { summary: 'All users, by name', tags, security: bearer },
     })
     .patch(

@@ -5,6 +5,7 @@ import {
   boolean,
   check,
   index,
+  integer,
   jsonb,
   pgTable,
   primaryKey,
@@ -14,7 +15,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { Role } from '../realtime/actor.ts';
-import type { AuditEvent } from './contract.ts';
+import type { AuditEvent, SessionEnd } from './contract.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
@@ -40,6 +41,9 @@ export const users = pgTable(
     uniqueIndex('users_email').on(sql`lower(${table.email})`),
     // The order in which lists and searches page.
     index('users_name').on(table.foldedName, table.id),
+    // Which names contain a text, by the parts of one to three characters that a name has. No list of what is yet to be
+    // written in: nobody empties it on the embedded database, and every search would read it.
+    index('users_name_parts').using('gin', sql`name_parts(${table.foldedName})`).with({ fastupdate: false }),
     check('users_role', sql`${table.role} IN ('user', 'worker', 'admin')`),
   ],
 );
@@ -51,17 +55,26 @@ export const userSessions = pgTable(
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id),
-    /** SHA-256 of the one refresh token that is good now; the token itself is stored nowhere. */
-    tokenHash: text('token_hash').notNull(),
+    /** Of the refresh tokens that are good now. Each is sealed with its generation; the tokens themselves are stored nowhere. */
+    generation: integer('generation').notNull().default(0),
+    /** By the database's clock, when each of the last generations was followed by the next one; the newest first. */
+    rotatedAt: instant('rotated_at').array().notNull().default(sql`'{}'`),
     userAgent: text('user_agent'),
     ip: text('ip'),
+    /** Where it was opened from, which is known to the account from then on; `ip` follows the refreshes. */
+    network: text('network'),
     /** Absolute: login plus REFRESH_TOKEN_DAYS; refreshing does not extend it. */
     expiresAt: instant('expires_at').notNull(),
     revokedAt: instant('revoked_at'),
+    /** Why, with `revokedAt`. */
+    endReason: text('end_reason').$type<SessionEnd>(),
     createdAt: instant('created_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at').notNull().defaultNow(),
   },
-  (table) => [index('user_sessions_user').on(table.userId, table.id)],
+  (table) => [
+    index('user_sessions_user').on(table.userId, table.id),
+    index('user_sessions_network').on(table.userId, table.network),
+  ],
 );
 
 export const auditLog = pgTable(

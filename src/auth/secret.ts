@@ -1,8 +1,9 @@
 // The key that signs access tokens: from the configuration, or generated once and kept beside the embedded database.
 
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
+import { claimDataFolder } from '../db/data-folder.ts';
 
 /** As JWT_SECRET must have. */
 const minLength = 32;
@@ -10,7 +11,7 @@ const minLength = 32;
 /** Generates none in production: the configuration insists on one there. Throws where the file holds too short a one. */
 export function readJwtSecret(config: Pick<Config, 'jwtSecret' | 'dataDir'>): string {
   if (config.jwtSecret !== undefined) return config.jwtSecret;
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  claimDataFolder(config.dataDir);
   const path = join(config.dataDir, 'jwt-secret');
   if (!existsSync(path)) createSecret(path);
   const secret = readFileSync(path, 'utf8');

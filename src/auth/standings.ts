@@ -1,14 +1,15 @@
 // Whether a session is still good, and as whom: read from the database, since a token cannot know what became of them.
 
-import { and, eq } from 'drizzle-orm';
+import { and, asc, eq, inArray } from 'drizzle-orm';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor, Role } from '../realtime/actor.ts';
+import type { SessionEnd } from './contract.ts';
 import { userSessions, users } from './schema.ts';
 
 export type Standing =
   | { readonly isLive: true; readonly role: Role }
-  | { readonly isLive: false; readonly reason: 'revoked' | 'expired' | 'user_disabled' };
+  | { readonly isLive: false; readonly reason: SessionEnd | 'expired' };
 
 export type SessionOwner = Pick<Actor, 'userId' | 'sessionId'>;
 
@@ -19,26 +20,60 @@ export async function readStanding(db: Db, { userId, sessionId }: SessionOwner):
       role: users.role,
       disabledAt: users.disabledAt,
       revokedAt: userSessions.revokedAt,
+      endReason: userSessions.endReason,
       expiresAt: userSessions.expiresAt,
     })
     .from(userSessions)
     .innerJoin(users, eq(users.id, userSessions.userId))
     .where(and(eq(userSessions.id, sessionId), eq(userSessions.userId, userId)));
   const row = rows[0];
-  if (row === undefined) return { isLive: false, reason: 'revoked' };
-  if (row.disabledAt !== null) return { isLive: false, reason: 'user_disabled' };
-  if (row.revokedAt !== null) return { isLive: false, reason: 'revoked' };
-  if (row.expiresAt <= new Date()) return { isLive: false, reason: 'expired' };
-  return { isLive: true, role: row.role };
+  return row === undefined ? { isLive: false, reason: 'revoked' } : standingOf(row);
+}
+
+type StandingRow = Pick<typeof users.$inferSelect, 'role' | 'disabledAt'> &
+  Pick<typeof userSessions.$inferSelect, 'revokedAt' | 'endReason' | 'expiresAt'>;
+
+export function standingOf({ role, disabledAt, revokedAt, endReason, expiresAt }: StandingRow): Standing {
+  if (disabledAt !== null) return { isLive: false, reason: 'user_disabled' };
+  if (revokedAt !== null) return { isLive: false, reason: endReason ?? 'revoked' };
+  if (expiresAt <= new Date()) return { isLive: false, reason: 'expired' };
+  return { isLive: true, role };
 }
 
 /** The user's role; throws `unauthorized` where the session has ended. */
 export function requireLive(standing: Standing): Role {
   if (standing.isLive) return standing.role;
-  throw new AppError('unauthorized', `This session has ended (${standing.reason}). Log in again.`);
+  throw sessionEnded(standing.reason);
 }
 
-/** Standings, each remembered for a second: a busy client costs one query a second and not one a request. */
+/** With the reason that the close frame has, for programs too. [H5] */
+export function sessionEnded(reason: SessionEnd | 'expired'): AppError {
+  return new AppError('unauthorized', `This session has ended (${reason}). Log in again.`, {
+    details: { reason },
+  });
+}
+
+/**
+ * The actor as it stands now, with the role it has now, and so until COMMIT: whatever changes rights, sessions or passwords
+ * decides behind this. Locks the rows of its user and of `others` in one order, so that two who change each other take
+ * turns. Throws `unauthorized` where the session has ended.
+ */
+export async function lockStanding(tx: Db, actor: Actor, others: readonly string[] = []): Promise<Actor> {
+  const userIds = [...new Set([actor.userId, ...others])];
+  await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(inArray(users.id, userIds))
+    .orderBy(asc(users.id))
+    .for('no key update');
+  // Asked behind the lock: this sees what its last holder did.
+  return { ...actor, role: requireLive(await readStanding(tx, actor)) };
+}
+
+/**
+ * Standings, each remembered for a second: a busy client costs one query a second and not one a request. Good for letting
+ * a request in; whoever changes anything by them asks `lockStanding`.
+ */
 export interface Standings {
   read(owner: SessionOwner): Promise<Standing>;
   /** Forgets what is remembered of the user's sessions: on this instance a change counts at once. */

@@ -1,4 +1,5 @@
-// The two kinds of token. Access: a JWT, HS256 and nothing else, short-lived. Refresh: opaque, good once; stored as a hash.
+// The two kinds of token. Access: a JWT, HS256 and nothing else, short-lived. Refresh: opaque, sealed with the generation
+// for which it is good.
 
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type JWTPayload, jwtVerify, SignJWT } from 'jose';
@@ -24,9 +25,10 @@ export interface AccessToken {
   readonly expiresAt: Date;
 }
 
-export interface RefreshToken {
-  readonly token: string;
-  readonly hash: string;
+/** What a refresh token stands for. Each exchange moves its session on to the next generation. */
+export interface RefreshClaims {
+  readonly sessionId: string;
+  readonly generation: number;
 }
 
 export interface Tokens {
@@ -34,9 +36,10 @@ export interface Tokens {
   signAccess(claims: AccessClaims, sessionExpiresAt: Date): Promise<AccessToken>;
   /** Signature, algorithm, issuer, audience, times and the shape of the claims. Throws `unauthorized`. */
   verifyAccess(token: string): Promise<VerifiedClaims>;
-  createRefresh(sessionId: string): RefreshToken;
+  /** Another one each time. */
+  createRefresh(claims: RefreshClaims): string;
   /** What a refresh token says, if it is one that we issued, at any time; undefined for a forged one. */
-  readRefresh(token: string): { sessionId: string; hash: string } | undefined;
+  readRefresh(token: string): RefreshClaims | undefined;
 }
 
 const issuer = 'carillon';
@@ -51,9 +54,12 @@ const maxTokenLength = 8_192;
 const maxVerified = 10_000;
 const maxVerifiedLength = 1_024;
 
+/** Of the year 9999, behind which ISO 8601 has other names for the years. */
+const lastSecond = 253_402_300_799;
+
 const uuid = new RegExp(uuidPattern);
 const roles: readonly Role[] = ['user', 'worker', 'admin'];
-const refreshPattern = /^([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/;
+const refreshPattern = /^([0-9a-f-]{36})\.(\d{1,9})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
 
 export function createTokens(secret: string, accessTokenSeconds: number): Tokens {
   const accessKey = new TextEncoder().encode(secret);
@@ -68,10 +74,10 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
   const verified = new Map<string, VerifiedClaims>();
   const readAccess = async (token: string): Promise<VerifiedClaims> => {
     const payload = await verifyJwt(token, accessKey);
-    const { sub, sid, role, iat, exp, topics } = payload;
+    // Checked here whatever the library declares: it lets a list pass as `sub`, and any number as a time.
+    const { sub, sid, role, iat, exp, topics }: Record<string, unknown> = payload;
     const knownRole = roles.find((known) => known === role);
-    if (sub === undefined || !uuid.test(sub) || typeof sid !== 'string' || !uuid.test(sid)) throw badToken();
-    if (knownRole === undefined || typeof iat !== 'number' || exp === undefined) throw badToken();
+    if (!isId(sub) || !isId(sid) || knownRole === undefined || !isTime(iat) || !isTime(exp)) throw badToken();
     return {
       userId: sub,
       sessionId: sid,
@@ -110,21 +116,25 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
       return claims;
     },
 
-    createRefresh(sessionId) {
-      const body = `${sessionId}.${randomBytes(32).toString('base64url')}`;
-      const token = `${body}.${sealOf(body)}`;
-      return { token, hash: hashOf(token) };
+    createRefresh({ sessionId, generation }) {
+      const body = `${sessionId}.${generation}.${randomBytes(16).toString('base64url')}`;
+      return `${body}.${sealOf(body)}`;
     },
 
     readRefresh(token) {
-      const [, sessionId, random, seal] = refreshPattern.exec(token) ?? [];
+      const [, sessionId, generation, random, seal] = refreshPattern.exec(token) ?? [];
       if (sessionId === undefined || seal === undefined || !uuid.test(sessionId)) return undefined;
-      const expected = sealOf(`${sessionId}.${random}`);
+      const expected = sealOf(`${sessionId}.${generation}.${random}`);
       if (!timingSafeEqual(Buffer.from(seal), Buffer.from(expected))) return undefined;
-      return { sessionId, hash: hashOf(token) };
+      return { sessionId, generation: Number(generation) };
     },
   };
 }
+
+const isId = (claim: unknown): claim is string => typeof claim === 'string' && uuid.test(claim);
+
+const isTime = (claim: unknown): claim is number =>
+  typeof claim === 'number' && claim >= 0 && claim <= lastSecond;
 
 async function verifyJwt(token: string, key: Uint8Array): Promise<JWTPayload> {
   try {

@@ -5,5 +5,5 @@ import type { TopicKind } from '../realtime/module.ts';
 export const userTopicKind: TopicKind = {
   kind: 'user',
   hasPresence: false,
-  mayFollow: async (_db, actor, id) => actor.userId === id,
+  findFollowable: async (_db, actor, ids) => new Set(ids.filter((id) => id === actor.userId)),
 };

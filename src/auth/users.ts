@@ -1,12 +1,10 @@
 // Users as others see them: profiles, search, and what admins change.
 
-import { Type } from '@sinclair/typebox';
-import { and, asc, eq, inArray, isNull, like, type SQL, sql } from 'drizzle-orm';
+import { asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Db } from '../db/connect.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../protocol/paging.ts';
 import { userTopic } from '../protocol/topics.ts';
-import { Id } from '../protocol/values.ts';
 import type { Actor } from '../realtime/actor.ts';
 import type { Commit } from '../realtime/commit.ts';
 import type { Audit, AuditEntry } from './audit.ts';
@@ -19,9 +17,12 @@ import type {
   UserUpdateInput,
 } from './contract.ts';
 import type { Device } from './device.ts';
+import { requireAdmin } from './guard.ts';
+import type { RateLimits } from './rate-limits.ts';
 import { users } from './schema.ts';
 import type { Sessions } from './sessions.ts';
-import type { Standings } from './standings.ts';
+import { lockStanding, type Standings } from './standings.ts';
+import { NamePosition, searchByName } from './user-search.ts';
 
 export type UserRow = typeof users.$inferSelect;
 
@@ -32,18 +33,20 @@ export interface Users {
   readPublic(userId: string): Promise<PublicUser>;
   /**
    * By `ids`: those that exist, all on one page. By `search`: those whose names contain the text, whatever its case, by name,
-   * without disabled users. Throws `invalid` unless it is exactly one of the two, and where `ids` is to be paged.
+   * without disabled users. A page of a search may be short, even empty, and have a next one. Throws `invalid` unless it
+   * is exactly one of the two, and where `ids` is to be paged; `rate_limited` for too many searches.
    */
-  find(query: UsersQuery): Promise<Page<PublicUser>>;
-  listForAdmin(text: string | undefined, page: PageRequest): Promise<Page<AdminUser>>;
-  /** Throws `not_found`; `forbidden` where admins would lock themselves out. */
+  find(actor: Actor, query: UsersQuery): Promise<Page<PublicUser>>;
+  /** All, or those that `find` would find by the text, disabled ones too. */
+  listForAdmin(actor: Actor, text: string | undefined, page: PageRequest): Promise<Page<AdminUser>>;
+  /**
+   * Throws `not_found`; `forbidden` where the actor is no admin any more, or would change its own standing. So an admin
+   * always remains.
+   */
   updateAsAdmin(actor: Actor, userId: string, changes: UserUpdateInput, device: Device): Promise<AdminUser>;
   /** Moves `lastSeenAt` forward, never back. */
   touchLastSeen(userIds: readonly string[], at: Date): Promise<void>;
 }
-
-/** The folded name and the id. */
-const Position = Type.Tuple([Type.String(), Id]);
 
 export function createUsers(deps: {
   db: Db;
@@ -51,22 +54,18 @@ export function createUsers(deps: {
   audit: Audit;
   sessions: Sessions;
   standings: Standings;
+  limits: Pick<RateLimits, 'takeSearch'>;
 }): Users {
-  const { db, commit, audit, sessions, standings } = deps;
+  const { db, commit, audit, sessions, standings, limits } = deps;
 
-  async function listByName<Item>(
-    filter: SQL | undefined,
-    { limit = defaultPageSize, cursor }: PageRequest,
+  async function search<Item>(
+    actor: Actor,
+    text: string,
+    { withDisabled, ...page }: PageRequest & { withDisabled: boolean },
     toItem: (row: UserRow) => Item,
   ): Promise<Page<Item>> {
-    const after = readCursor(Position, cursor);
-    const rows = await db
-      .select()
-      .from(users)
-      .where(and(filter, after && sql`(${users.foldedName}, ${users.id}) > (${after[0]}, ${after[1]}::uuid)`))
-      .orderBy(asc(users.foldedName), asc(users.id))
-      .limit(limit + 1);
-    return toPage(rows, limit, (row) => [row.foldedName, row.id], toItem);
+    await limits.takeSearch(actor.userId);
+    return await searchByName(db, { foldedText: foldName(text), withDisabled }, page, toItem);
   }
 
   return {
@@ -79,6 +78,7 @@ export function createUsers(deps: {
         throw new AppError('invalid', 'avatarUrl must be an http or https URL.');
       }
       const { value } = await commit(actor, async (tx, emit) => {
+        await lockStanding(tx, actor);
         const user = found(
           await tx
             .update(users)
@@ -97,8 +97,8 @@ export function createUsers(deps: {
       return toPublicUser(found(await db.select().from(users).where(eq(users.id, userId))));
     },
 
-    async find({ ids, search, ...page }) {
-      if (ids !== undefined && search === undefined) {
+    async find(actor, { ids, search: text, ...page }) {
+      if (ids !== undefined && text === undefined) {
         if (page.limit !== undefined || page.cursor !== undefined) {
           throw new AppError('invalid', '"ids" are answered on one page: leave out "limit" and "cursor".');
         }
@@ -108,23 +108,34 @@ export function createUsers(deps: {
           .where(inArray(users.id, ids.split(',')));
         return { items: rows.map(toPublicUser), nextCursor: null };
       }
-      if (search !== undefined && ids === undefined) {
-        return listByName(and(nameContains(search), isNull(users.disabledAt)), page, toPublicUser);
+      if (text !== undefined && ids === undefined) {
+        return await search(actor, text, { ...page, withDisabled: false }, toPublicUser);
       }
       throw new AppError('invalid', 'Ask either with "ids" or with "search".');
     },
 
-    listForAdmin: (text, page) =>
-      listByName(text === undefined ? undefined : nameContains(text), page, toAdminUser),
+    async listForAdmin(actor, text, page) {
+      if (text !== undefined) return await search(actor, text, { ...page, withDisabled: true }, toAdminUser);
+      const { limit = defaultPageSize, cursor } = page;
+      const after = readCursor(NamePosition, cursor);
+      const rows = await db
+        .select()
+        .from(users)
+        .where(after && sql`(${users.foldedName}, ${users.id}) > (${after[0]}, ${after[1]}::uuid)`)
+        .orderBy(asc(users.foldedName), asc(users.id))
+        .limit(limit + 1);
+      return toPage(rows, limit, (row) => [row.foldedName, row.id], toAdminUser);
+    },
 
     async updateAsAdmin(actor, userId, changes, device) {
-      const isOwn = userId === actor.userId;
-      if (isOwn && (changes.disabled === true || (changes.role !== undefined && changes.role !== 'admin'))) {
-        throw new AppError('forbidden', 'Another admin must do this: you would lock yourself out.');
-      }
       const { value } = await commit(actor, async (tx, emit) => {
-        const before = found(await tx.select().from(users).where(eq(users.id, userId)).for('no key update'));
+        requireAdmin(await lockStanding(tx, actor, [userId]));
+        const before = found(await tx.select().from(users).where(eq(users.id, userId)));
         const { role = before.role, disabled = before.disabledAt !== null } = changes;
+        // Whoever changes another one stays an admin until COMMIT: that keeps one, whatever admins do to each other.
+        if (userId === actor.userId && (role !== before.role || disabled)) {
+          throw new AppError('forbidden', 'Another admin must do this: nobody changes their own standing.');
+        }
         const disabledAt = disabled ? (before.disabledAt ?? new Date()) : null;
         const after = found(
           await tx
@@ -175,8 +186,7 @@ function listChanges(before: UserRow, after: UserRow, actor: Actor, device: Devi
   return entries;
 }
 
-const nameContains = (text: string) =>
-  like(users.foldedName, `%${foldName(text).replace(/[\\%_]/g, '\\$&')}%`);
+export const hasEmail = (email: string) => sql`lower(${users.email}) = lower(${email})`;
 
 /** The same text for names that differ in case only. NFC, since NFKC makes one character 18, too much for an index. */
 export function foldName(name: string): string {

@@ -8,6 +8,7 @@ import { Chat } from '../modules/chat/contract.ts';
 import { chatTopic } from '../protocol/topics.ts';
 import {
   createPrinter,
+  defaultServer,
   Joined,
   openSocket,
   Positions,
@@ -200,7 +201,19 @@ function check<Schema extends Parameters<typeof Value.Check>[0]>(
 }
 
 try {
-  const { values } = parseArgs({ options: { url: { type: 'string', default: 'http://localhost:3000' } } });
+  const url = process.env.CARILLON_URL || defaultServer;
+  const { values } = parseArgs({
+    options: {
+      url: { type: 'string', default: url },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(
+      `Usage: bun run demo [--url <url>]\n  --url  the server (CARILLON_URL, else ${defaultServer})\n`,
+    );
+    process.exit(0);
+  }
   process.exit((await runDemo(parseServerUrl(values.url))) ? 0 : 1);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -36,6 +36,9 @@ export class Refused extends Error {
   }
 }
 
+/** Where nothing names another one. */
+export const defaultServer = 'http://localhost:3000';
+
 /** The server's origin, from its HTTP or its WebSocket address. */
 export function parseServerUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;

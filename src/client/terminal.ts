@@ -2,25 +2,12 @@
 // resumes its subscriptions where they were. At the end of its input it waits for what is still to come, and ends.
 
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
-import type { SignedIn } from '../auth/contract.ts';
 import { closeCodes } from '../protocol/envelope.ts';
-import {
-  type Account,
-  createPrinter,
-  openSocket,
-  Positions,
-  parseServerUrl,
-  Refused,
-  refresh,
-  type ServerFrame,
-  signIn,
-} from './session.ts';
+import { type Login, logIn, useToken } from './login.ts';
+import { askPassword } from './password.ts';
+import { createPrinter, openSocket, Positions, Refused, type ServerFrame } from './session.ts';
+import { type Arguments, fullHelp, readArguments } from './terminal-arguments.ts';
 import { readLine } from './terminal-input.ts';
-
-const usage = `Usage: bun run client --email <email> --password <password> [--url <url>] [--register --name <name>]
-  --url       the server, http://… or ws://… (http://localhost:3000)
-  --register  become a user first, called --name`;
 
 /** First and longest wait before a reconnect. Each wait is random below them, so that many clients spread. */
 const backoffMs = { first: 1_000, longest: 32_000 };
@@ -30,13 +17,12 @@ const farewellMs = 5_000;
 
 class Terminal {
   readonly #server: URL;
-  readonly #account: Account;
+  readonly #login: Login;
   readonly #printer = createPrinter();
   readonly #positions = new Positions();
   /** Topics of subscribe frames that wait for their reply, by the id of the frame. */
   readonly #subscribing = new Map<string, string>();
   readonly #quit = Promise.withResolvers<void>();
-  #signedIn: SignedIn;
   #socket: WebSocket | undefined;
   #isLive = false;
   #isReading = false;
@@ -44,10 +30,9 @@ class Terminal {
   #frames = 0;
   #farewell: { id: string; isAnswered: boolean } | undefined;
 
-  constructor(server: URL, account: Account, signedIn: SignedIn) {
+  constructor(server: URL, login: Login) {
     this.#server = server;
-    this.#account = account;
-    this.#signedIn = signedIn;
+    this.#login = login;
   }
 
   /** Until the user quits or the input ends. Throws when the server wants no more of this user. */
@@ -72,7 +57,7 @@ class Terminal {
   /** One connection, from its beginning to its end. */
   async #connect(): Promise<{ code: number; reason: string; wasLive: boolean }> {
     const closed = Promise.withResolvers<{ code: number; reason: string }>();
-    this.#socket = openSocket(this.#server, this.#signedIn.accessToken, {
+    this.#socket = openSocket(this.#server, this.#login.token, {
       onFrame: (frame) => this.#receive(frame),
       onClose: (code, reason) => closed.resolve({ code, reason }),
     });
@@ -160,9 +145,8 @@ class Terminal {
   /** In place, so that the connection lives on behind the end of its first token. [H4] */
   async #renew(): Promise<void> {
     try {
-      this.#signedIn = await refresh(this.#server, this.#signedIn.refreshToken);
-      const payload = { token: this.#signedIn.accessToken };
-      this.#send({ id: this.#createId(), type: 'auth', payload });
+      await this.#login.renew();
+      this.#send({ id: this.#createId(), type: 'auth', payload: { token: this.#login.token } });
     } catch (error) {
       this.#printer.note(messageOf(error)); // the connection ends with its token, and the next one logs in
     }
@@ -170,7 +154,7 @@ class Terminal {
 
   async #signInAgain(): Promise<void> {
     try {
-      this.#signedIn = await signIn(this.#server, this.#account);
+      await this.#login.again();
     } catch (error) {
       if (error instanceof Refused && error.code === 'unauthorized') throw error;
       this.#printer.note(messageOf(error));
@@ -184,35 +168,19 @@ class Terminal {
 }
 
 try {
-  const { server, account } = readArguments(process.argv.slice(2));
-  const signedIn = await signIn(server, account);
-  const { email, password } = account;
-  await new Terminal(server, { email, password }, signedIn).run();
+  const given = readArguments(process.argv.slice(2), process.env);
+  if (given.kind === 'help') process.stdout.write(`${fullHelp}\n`);
+  else await new Terminal(given.server, await readLogin(given)).run();
   process.exit(0);
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`);
   process.exit(1);
 }
 
-function readArguments(args: string[]): { server: URL; account: Account } {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        url: { type: 'string', default: 'http://localhost:3000' },
-        email: { type: 'string' },
-        password: { type: 'string' },
-        register: { type: 'boolean', default: false },
-        name: { type: 'string' },
-      },
-    });
-    const { url, email, password, register, name } = values;
-    if (!email || !password) throw new Error('Expected --email and --password.');
-    if (register !== Boolean(name)) throw new Error('Expected --register and --name together, or neither.');
-    return { server: parseServerUrl(url), account: { email, password, name } };
-  } catch (error) {
-    throw new Error(`${messageOf(error)}\n${usage}`, { cause: error });
-  }
+async function readLogin(given: Exclude<Arguments, { kind: 'help' }>): Promise<Login> {
+  if (given.kind === 'token') return useToken(given.token);
+  const { email, name, password = await askPassword(email) } = given.account;
+  return await logIn(given.server, { email, password, name });
 }
 
 /** What a typed frame says about itself; nothing where it is no envelope: the server is to say so. */

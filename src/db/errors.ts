@@ -8,12 +8,19 @@ const serializationFailure = '40001';
 const deadlockDetected = '40P01';
 const untranslatableCharacter = '22P05';
 const characterNotInRepertoire = '22021';
-/** No connection, no room (also on the disk), shut down or starting, a statement that took too long, a standby. */
-const awayCodes = /^(?:08...|53...|57P0[1-5]|57014|25006)$/;
-const networkCodes = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/;
+const lockNotAvailable = '55P03';
+/**
+ * No connection, no room (also on the disk), files that cannot be read or written, shut down or starting, a statement that
+ * took too long, a transaction that stood still, a standby.
+ */
+const awayCodes = /^(?:08...|53...|58...|57P0[1-5]|57014|25P0[34]|25006)$/;
+const networkCodes =
+  /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|ENOBUFS|E[MN]FILE)/;
+/** Of a server that answers: no such user, a wrong password, no such database. */
+const entryCodes = /^(?:28...|3D000)$/;
 /** Where the drivers give no code. */
 const awayMessages =
-  /^(?:Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (?:was closed|has encountered a connection error)|Cannot use a pool after|PGlite is clos)/;
+  /^(?:Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (?:was closed|has encountered a connection error)|Cannot use a pool after|No turn came within|PGlite is clos)/;
 
 const awayRetryMs = 1_000;
 
@@ -25,6 +32,16 @@ export function asRefusal(error: unknown): AppError | undefined {
       retryAfterMs: awayRetryMs,
       cause: error,
     });
+  }
+  if (hasCode(error, (code) => code === lockNotAvailable)) {
+    return new AppError(
+      'unavailable',
+      'Another change takes too long at the same place. Try again in a moment.',
+      {
+        retryAfterMs: awayRetryMs,
+        cause: error,
+      },
+    );
   }
   if (isTransient(error)) {
     return new AppError('unavailable', 'Too many changes met at the same place. Try again in a moment.', {
@@ -44,6 +61,11 @@ export function isDatabaseAway(error: unknown): boolean {
     hasCode(error, (code) => awayCodes.test(code) || networkCodes.test(code)) ||
     causesOf(error).some(({ message }) => awayMessages.test(message))
   );
+}
+
+/** There is no server, or none that lets us in. */
+export function isUnreachable(error: unknown): boolean {
+  return isDatabaseAway(error) || hasCode(error, (code) => entryCodes.test(code));
 }
 
 /** Two transactions were in each other's way; the same work again may succeed at once. */

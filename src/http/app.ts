@@ -6,29 +6,33 @@ import { leaveBody, leaveQuery } from '../protocol/http-input.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
+import { createMethodsOf, type RouteName } from './methods.ts';
 
 export interface AppParts {
   /** Mounted under /v1. */
   readonly plugins: readonly AnyElysia[];
   readonly health: HealthSources;
   readonly toRefusal: ToRefusal;
+  /** Answered by somebody else, and only with these methods. */
+  readonly otherRoutes: readonly RouteName[];
 }
 
-export function createApp({ plugins, health, toRefusal }: AppParts) {
+export function createApp({ plugins, health, toRefusal, otherRoutes }: AppParts) {
   const v1 = plugins.reduce<AnyElysia>(
     (routes, plugin) => routes.use(plugin),
     new Elysia({ prefix: '/v1', normalize: false }).onParse(leaveBody).derive(leaveQuery),
   );
   const checks = createHealth(health);
-  return (
+  const methodsOf = createMethodsOf(() => [...app.routes, ...otherRoutes]);
+  const app: AnyElysia =
     // Without precompile, Elysia 1.4.30 composes the handler of a static path anew for every request: 3 ms each. With a
     // standard host name it looks for the path behind at least four characters of host, and finds none of `http://api/v1`.
     new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
       // What a route answers is about one user, at one moment.
       .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-      .onError(createErrorAnswers(toRefusal))
+      .onError(createErrorAnswers(toRefusal, methodsOf))
       .use(v1)
       .use(checks)
-      .use(createDocs([v1, checks]))
-  );
+      .use(createDocs([v1, checks]));
+  return app;
 }

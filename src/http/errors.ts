@@ -3,6 +3,7 @@
 import { ValidationError } from 'elysia';
 import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
 import { listFieldErrors, misfit } from '../protocol/field-errors.ts';
+import type { MethodsOf } from './methods.ts';
 
 /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
 export type ToRefusal = (error: unknown, what: string) => AppError;
@@ -14,17 +15,33 @@ interface Failure {
 }
 
 /** An Elysia error hook. */
-export function createErrorAnswers(toRefusal: ToRefusal): (failure: Failure) => Response {
+export function createErrorAnswers(
+  toRefusal: ToRefusal,
+  methodsOf: MethodsOf,
+): (failure: Failure) => Response {
   return ({ error, code, request }) => {
+    const { pathname } = new URL(request.url);
     // Never the query string: it may hold a token.
-    const what = `${request.method} ${new URL(request.url).pathname}`;
-    if (code === 'NOT_FOUND') {
-      return answer(new AppError('not_found', `There is no ${what}. /swagger lists what there is.`));
-    }
+    const what = `${request.method} ${pathname}`;
+    if (code === 'NOT_FOUND') return answerNoRoute(request.method, what, methodsOf(pathname));
     if (error instanceof ValidationError)
       return answer(asInvalid(error) ?? toRefusal(brokenPromise(error), what));
     return answer(toRefusal(error, what));
   };
+}
+
+/** OPTIONS has no route: what a path takes follows from the others. */
+function answerNoRoute(method: string, what: string, allowed: readonly string[]): Response {
+  if (allowed.length === 0) {
+    return answer(new AppError('not_found', `There is no ${what}. /swagger lists what there is.`));
+  }
+  const methods = allowed.join(', ');
+  const answered =
+    method === 'OPTIONS'
+      ? new Response(null, { status: 204 })
+      : answer(new AppError('method_not_allowed', `There is no ${what}. This path takes ${methods}.`));
+  answered.headers.set('Allow', methods);
+  return answered;
 }
 
 export function answer(refusal: AppError): Response {

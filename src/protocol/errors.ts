@@ -8,6 +8,7 @@ export const errorTable = {
   not_found: { status: 404 },
   unknown_command: { status: 404 },
   unknown_topic: { status: 404 },
+  method_not_allowed: { status: 405 },
   conflict: { status: 409 },
   too_large: { status: 413 },
   too_many_subscriptions: { status: 429 },

@@ -51,7 +51,8 @@ export function readCursor<Position extends TSchema>(
   throw new AppError('invalid', 'The cursor must be the nextCursor of an earlier page of the same list.');
 }
 
-function encodeCursor(position: readonly unknown[]): string {
+/** What `readCursor` reads. */
+export function encodeCursor(position: readonly unknown[]): string {
   return new TextEncoder()
     .encode(JSON.stringify(position))
     .toBase64({ alphabet: 'base64url', omitPadding: true });

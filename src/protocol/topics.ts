@@ -47,5 +47,12 @@ export function parseTopic(topic: string): ParsedTopic | undefined {
   return undefined;
 }
 
+/**
+ * Topics with this prefix are nothing but their events, and are forgotten with them [T4]. The others stand for something,
+ * which may keep their numbers for ever, as messages do.
+ */
+export const forgettablePrefix = 'app:';
+export const isForgettable = (topic: string): boolean => topic.startsWith(forgettablePrefix);
+
 export const userTopic = (userId: string): string => `user:${userId}`;
 export const chatTopic = (chatId: string): string => `chat:${chatId}`;

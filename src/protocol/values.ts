@@ -14,17 +14,23 @@ export const Instant = Type.String({
 export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 
 /**
- * Any text that PostgreSQL can keep: no NUL, and no half of a surrogate pair, which UTF-8 cannot say. Spelled so that it
- * means the same with and without the `u` flag, since validators differ on it.
+ * The pattern of a text without the characters of `excluded` (the inside of a character class) and without halves of
+ * surrogate pairs, which UTF-8 cannot say. Spelled so that it means the same with and without the `u` flag, since
+ * validators differ on it; as runs with pairs between them, a thousand times as fast as a choice for each character.
  */
+export const textWithout = (excluded: string): string => {
+  const run = `[^${excluded}\\ud800-\\udfff]*`;
+  return `${run}(?:[\\ud800-\\udbff][\\udc00-\\udfff]${run})*$`;
+};
+
+/** Any text that PostgreSQL can keep. */
 export const text = {
-  pattern: '^(?:[^\\u0000\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$',
+  pattern: `^${textWithout('\\u0000')}`,
   description: 'Any text without NUL and without half a surrogate pair',
 };
 
 /** One line of visible text: no control characters, no line separators, at least one character that is not a space. */
 export const line = {
-  pattern:
-    '^(?=.*\\S)(?:[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$',
+  pattern: `^(?=.*\\S)${textWithout('\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029')}`,
   description: 'One line of text: not only spaces, and no control characters',
 };

@@ -11,11 +11,10 @@ import { type ChannelMap, mapSingle, parseRedisUrl, readClusterMap } from './red
 export interface RedisBridgeOptions {
   /** Unique among the instances, also over restarts, and without a space. */
   readonly instanceId: string;
+  /** Of the database: pub/sub knows no database numbers, and another deployment may use the same Redis. */
+  readonly logId: string;
   readonly logger: Logger;
 }
-
-const channelPrefix = 'carillon:';
-const channelOf = (topic: string): string => channelPrefix + topic;
 
 /** How long a start waits for a Redis that may be away. */
 const startPatienceMs = 1_000;
@@ -27,6 +26,9 @@ export function createRedisBridge(url: string, options: RedisBridgeOptions): Bri
 
 class RedisBridge implements Bridge {
   readonly #instanceId: string;
+  readonly #logId: string;
+  /** Behind it comes the topic. */
+  readonly #channelPrefix: string;
   readonly #logger: Logger;
   readonly #seeds: ReturnType<typeof parseRedisUrl>['seeds'];
   readonly #isCluster: boolean;
@@ -40,14 +42,16 @@ class RedisBridge implements Bridge {
   #isMapping = false;
   #isStopped = false;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #receive: (frame: BridgeFrame) => void = () => {};
+  #receive: (frame: BridgeFrame, epoch: string) => void = () => {};
   #onGap: () => void = () => {};
   readonly #firstUp = Promise.withResolvers<void>();
 
-  constructor(url: string, { instanceId, logger }: RedisBridgeOptions) {
+  constructor(url: string, { instanceId, logId, logger }: RedisBridgeOptions) {
     const { seeds, isCluster } = parseRedisUrl(url);
     const [server] = seeds;
     this.#instanceId = instanceId;
+    this.#logId = logId;
+    this.#channelPrefix = `carillon:${logId}:`;
     this.#logger = logger;
     this.#seeds = seeds;
     this.#isCluster = isCluster;
@@ -64,7 +68,7 @@ class RedisBridge implements Bridge {
     return !this.#isMapStale && this.#everyLink((link) => link.isUp) ? 'up' : 'down';
   }
 
-  async start(receive: (frame: BridgeFrame) => void, onGap: () => void): Promise<void> {
+  async start(receive: (frame: BridgeFrame, epoch: string) => void, onGap: () => void): Promise<void> {
     this.#receive = receive;
     this.#onGap = onGap;
     this.#timer = setInterval(() => this.#beat(), beatMs);
@@ -77,16 +81,17 @@ class RedisBridge implements Bridge {
 
   async serve(topic: string): Promise<void> {
     this.#served.add(topic);
-    await this.#linkOf(topic)?.subscribe(channelOf(topic));
+    await this.#linkOf(topic)?.subscribe(this.#channelOf(topic));
   }
 
   release(topic: string): void {
     this.#served.delete(topic);
-    this.#linkOf(topic)?.unsubscribe(channelOf(topic));
+    this.#linkOf(topic)?.unsubscribe(this.#channelOf(topic));
   }
 
-  publish(frame: BridgeFrame): void {
-    this.#linkOf(frame.topic)?.publish(channelOf(frame.topic), encodeMessage(this.#instanceId, frame));
+  publish(frame: BridgeFrame, epoch: string): void {
+    const message = encodeMessage(this.#instanceId, epoch, frame);
+    this.#linkOf(frame.topic)?.publish(this.#channelOf(frame.topic), message);
   }
 
   async stop(): Promise<void> {
@@ -95,8 +100,12 @@ class RedisBridge implements Bridge {
     await Promise.all([...this.#links.values()].map(({ link }) => link.stop()));
   }
 
+  #channelOf(topic: string): string {
+    return this.#channelPrefix + topic;
+  }
+
   #linkOf(topic: string): RedisLink | undefined {
-    return this.#links.get(this.#map.serverOf(channelOf(topic)) ?? '')?.link;
+    return this.#links.get(this.#map.serverOf(this.#channelOf(topic)) ?? '')?.link;
   }
 
   #everyLink(holds: (link: RedisLink) => boolean): boolean {
@@ -125,13 +134,13 @@ class RedisBridge implements Bridge {
   async #adopt(map: ChannelMap): Promise<void> {
     const before = this.#map;
     const moved = [...this.#served].filter((topic) => {
-      const channel = channelOf(topic);
+      const channel = this.#channelOf(topic);
       return before.serverOf(channel) !== map.serverOf(channel);
     });
-    for (const topic of moved) this.#linkOf(topic)?.unsubscribe(channelOf(topic));
+    for (const topic of moved) this.#linkOf(topic)?.unsubscribe(this.#channelOf(topic));
     this.#map = map;
     this.#connect();
-    await Promise.all(moved.map((topic) => this.#linkOf(topic)?.subscribe(channelOf(topic))));
+    await Promise.all(moved.map((topic) => this.#linkOf(topic)?.subscribe(this.#channelOf(topic))));
     this.#isMapStale = false;
     if (moved.length > 0) this.#onGap();
   }
@@ -139,7 +148,7 @@ class RedisBridge implements Bridge {
   /** One link to each server of the map, and none to any other. */
   #connect(): void {
     const wanted = new Map(
-      [...this.#map.servers.keys()].map((name) => [name, findBeatChannel(this.#map, name)]),
+      [...this.#map.servers.keys()].map((name) => [name, findBeatChannel(this.#map, name, this.#logId)]),
     );
     for (const [name, { link, beatChannel }] of this.#links) {
       if (wanted.get(name) === beatChannel) continue;
@@ -161,7 +170,9 @@ class RedisBridge implements Bridge {
       instanceId: this.#instanceId,
       beatChannel,
       channels: () =>
-        [...this.#served].map(channelOf).filter((channel) => this.#map.serverOf(channel) === name),
+        [...this.#served]
+          .map((topic) => this.#channelOf(topic))
+          .filter((channel) => this.#map.serverOf(channel) === name),
       onMessage: (channel, message) => this.#onMessage(channel, message),
       onGap: () => this.#onGap(),
       onMoved: () => {
@@ -185,46 +196,50 @@ class RedisBridge implements Bridge {
 
   #onMessage(channel: Buffer, message: Buffer): void {
     if (startsWith(message, this.#ownMark)) return;
-    const frame = decodeMessage(channel.toString('latin1', channelPrefix.length), message);
-    if (frame !== undefined) this.#receive(frame);
+    const topic = channel.toString('latin1', this.#channelPrefix.length);
+    const decoded = decodeMessage(topic, message);
+    if (decoded !== undefined) this.#receive(decoded.frame, decoded.epoch);
   }
 }
 
 const nowhere: ChannelMap = { servers: new Map(), serverOf: () => undefined };
 
 /** Not under the prefix of topics: who looks for subscriptions that nobody needs finds none. */
-function findBeatChannel(map: ChannelMap, server: string): string {
+function findBeatChannel(map: ChannelMap, server: string, logId: string): string {
   // Every server of a map carries some channels, and every instance finds the same one.
   for (let index = 0; ; index += 1) {
-    const channel = `carillon-beat:${index}`;
+    const channel = `carillon-beat:${logId}:${index}`;
     if (map.serverOf(channel) === server) return channel;
   }
 }
 
-/** `origin seq type user,user` or `origin - exceptUserId topic seq`, a newline, the frame. None has spaces. */
-function encodeMessage(origin: string, frame: BridgeFrame): string {
+/** `origin epoch seq type user,user` or `origin epoch - exceptUserId topic seq`, a newline, the frame. None has spaces. */
+function encodeMessage(origin: string, epoch: string, frame: BridgeFrame): string {
   const fields =
     frame.seq === undefined
       ? `- ${frame.exceptUserId ?? ''} ${frame.exceptHearersOf?.topic ?? ''} ${frame.exceptHearersOf?.seq ?? ''}`
       : `${frame.seq} ${frame.type} ${frame.shutsOut?.join() ?? ''}`;
-  return `${origin} ${fields}\n${frame.frame}`;
+  return `${origin} ${epoch} ${fields}\n${frame.frame}`;
 }
 
 /** Undefined where the message is none of an instance. */
-function decodeMessage(topic: string, message: Buffer): BridgeFrame | undefined {
+function decodeMessage(
+  topic: string,
+  message: Buffer,
+): { readonly frame: BridgeFrame; readonly epoch: string } | undefined {
   const headerEnd = message.indexOf(newline);
   if (headerEnd === -1) return undefined;
-  const [, seq = '', second = '', third = '', fourth = ''] = message
+  const [, epoch = '', seq = '', second = '', third = '', fourth = ''] = message
     .toString('latin1', 0, headerEnd)
     .split(' ');
   const frame = message.toString('utf8', headerEnd + 1);
   if (seq === '-') {
     const exceptHearersOf = third === '' ? undefined : { topic: third, seq: Number(fourth) };
-    return { topic, frame, exceptUserId: second || undefined, exceptHearersOf };
+    return { epoch, frame: { topic, frame, exceptUserId: second || undefined, exceptHearersOf } };
   }
   if (!(Number(seq) > 0)) return undefined;
   const shutsOut = third === '' ? undefined : third.split(',');
-  return { topic, seq: Number(seq), type: second, frame, shutsOut };
+  return { epoch, frame: { topic, seq: Number(seq), type: second, frame, shutsOut } };
 }
 
 const newline = 0x0a;

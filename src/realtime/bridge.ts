@@ -17,11 +17,12 @@ export type BridgeFrame = LoggedEvent | EphemeralFrame;
 
 export interface Bridge {
   /**
-   * `receive` gets the frames of other instances on served topics, never this instance's own. `onGap` says that frames
+   * `receive` gets the frames of other instances on served topics, with the epoch that they were published under; never
+   * this instance's own, and never those of another log. `onGap` says that frames
    * may have been missed and that new ones arrive again: every served topic is to be compared with the log, now. Call
    * once, first. Never fails, and waits no longer than a second: a bridge that is away comes later.
    */
-  start(receive: (frame: BridgeFrame) => void, onGap: () => void): Promise<void>;
+  start(receive: (frame: BridgeFrame, epoch: string) => void, onGap: () => void): Promise<void>;
   /**
    * Resolves when frames published from now on will arrive, or when the bridge is away and nothing will. One `release`
    * ends it, however many calls there were.
@@ -29,7 +30,7 @@ export interface Bridge {
   serve(topic: string): Promise<void>;
   release(topic: string): void;
   /** Never waits and never throws; a frame may be lost. Frames of one topic keep their order while nothing fails. */
-  publish(frame: BridgeFrame): void;
+  publish(frame: BridgeFrame, epoch: string): void;
   /** False while frames of other instances may be missing: the log is then asked about every topic, every second. */
   readonly isComplete: boolean;
   /** `none`: there is nothing between instances. */

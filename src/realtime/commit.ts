@@ -37,18 +37,22 @@ export type Commit = <Value extends object>(
   idempotency?: Idempotency,
 ) => Promise<Committed<Value>>;
 
-/** Delivers what is committed. Never throws: the change stands, whatever becomes of its delivery. */
-export type Publish = (events: readonly LoggedEvent[]) => void;
+/**
+ * Delivers what is committed. Never throws: the change stands, whatever becomes of its delivery. `epoch` is the log's as it
+ * was known before the transaction began: under another one the events may never have happened. [S4]
+ */
+export type Publish = (events: readonly LoggedEvent[], epoch: string) => void;
 
 const maxAttempts = 5;
 
-export function createCommit(db: Db, publish: Publish): Commit {
+export function createCommit(db: Db, publish: Publish, knownEpoch: () => string = () => ''): Commit {
   return async (actor, work, idempotency) => {
     const request = keyedBy(actor, idempotency);
-    const { committed, events } = await retryTransient(() =>
-      db.transaction((tx) => runOnce(tx, actor, work, request)),
-    );
-    publish(events);
+    const { committed, events, epoch } = await retryTransient(async () => {
+      const epoch = knownEpoch();
+      return { ...(await db.transaction((tx) => runOnce(tx, actor, work, request))), epoch };
+    });
+    publish(events, epoch);
     return committed;
   };
 }

@@ -3,8 +3,10 @@
 
 import type { ServerWebSocket } from 'bun';
 import { closeCodes, type EventPosition } from '../protocol/envelope.ts';
+import { cutNested, isTooDeep } from '../protocol/json.ts';
 import type { Actor } from './actor.ts';
 import type { Follower } from './hub.ts';
+import type { Place } from './places.ts';
 import type { Stream } from './stream.ts';
 
 export type Socket = ServerWebSocket<Connection>;
@@ -24,7 +26,7 @@ export type Phase =
   | { readonly name: 'closed'; readonly actor: Actor | undefined };
 
 export interface ConnectionLimits {
-  /** Frames a second; 0: none. */
+  /** Commands a second; 0: none. A frame is one, or as many as `charge` says. */
   readonly commandsPerSecond: number;
   /** Waiting frames; over it they are refused in their turn, over four times of it the connection is closed. */
   readonly waitingFrames: number;
@@ -50,6 +52,10 @@ const highWaterBytes = 262_144;
 /** So many topics that were left are remembered: word of their events may still be on its way. */
 const maxLeft = 20;
 
+/** A connection that comes to so many frames over a limit is closed; so many a second of them are forgotten. [E6] */
+const maxRefused = 1_024;
+const forgottenPerSecond = 100;
+
 const nonsenseLimit = 10;
 const nonsenseWindowMs = 60_000;
 
@@ -57,6 +63,8 @@ export class Connection implements Follower {
   readonly id = Bun.randomUUIDv7();
   readonly subscriptions = new Map<string, Subscription>();
   phase: Phase;
+  /** Given back when the connection ends. [H7] */
+  place: Place | undefined;
   /** The token found in the upgrade request; undefined: the first frame must bring it. [H1] */
   upgradeToken: string | undefined;
   /** Of the user's own topic, which every live connection follows inside the server: revocation comes that way. [H5] */
@@ -81,6 +89,9 @@ export class Connection implements Follower {
   #drained: PromiseWithResolvers<void> | undefined;
   #allowance: number;
   #allowanceAtMs = performance.now();
+  /** Frames over a limit, and when they were last counted. */
+  #refused = 0;
+  #refusedAtMs = 0;
   #nonsenseAtMs: number[] | undefined;
 
   constructor(options: {
@@ -140,10 +151,37 @@ export class Connection implements Follower {
     }
     const isFull = this.#waiting.length >= bound || this.#waitingBytes >= this.#limits.waitingBytes;
     const isOverLimit = !this.#takeAllowance() || isFull;
+    if (isOverLimit && !this.#isPatient()) return;
     const kept = isOverLimit ? abridge(frame) : frame;
     this.#waitingBytes += kept.length;
     this.#waiting.push({ frame: kept, isOverLimit });
     this.#turn ??= this.#takeTurns();
+  }
+
+  /** A ping or a pong came. It takes up no turn, but counts like any frame. [E6] */
+  receiveControl(): void {
+    this.heardAtMs = performance.now();
+    if (!this.#takeAllowance()) this.#isPatient();
+  }
+
+  /**
+   * The frame whose turn it is stands for so many commands more than the one that it was counted as; false: refuse it. It
+   * may take more than is left, so that a large one passes at all; what follows then waits the longer.
+   */
+  charge(commands: number): boolean {
+    if (this.#limits.commandsPerSecond === 0) return true;
+    this.#refill();
+    if (this.#allowance < 0) return false;
+    this.#allowance -= commands;
+    return true;
+  }
+
+  /** When a frame will be let in again, in ms from now. */
+  get retryAfterMs(): number {
+    const { commandsPerSecond } = this.#limits;
+    if (commandsPerSecond === 0) return 1_000;
+    this.#refill();
+    return Math.max(1_000, Math.ceil(((1 - this.#allowance) / commandsPerSecond) * 1_000));
   }
 
   /** Sends one frame. A socket whose buffer is over its limit is closed: it resumes when it reads again. */
@@ -304,19 +342,34 @@ export class Connection implements Follower {
     this.#waiting = undefined;
   }
 
-  /** A bucket that holds one second's worth of frames. */
   #takeAllowance(): boolean {
-    const perSecond = this.#limits.commandsPerSecond;
-    if (perSecond === 0) return true;
-    const now = performance.now();
-    this.#allowance = Math.min(
-      perSecond,
-      this.#allowance + ((now - this.#allowanceAtMs) / 1_000) * perSecond,
-    );
-    this.#allowanceAtMs = now;
+    if (this.#limits.commandsPerSecond === 0) return true;
+    this.#refill();
     if (this.#allowance < 1) return false;
     this.#allowance -= 1;
     return true;
+  }
+
+  /** A bucket that holds one second's worth of commands. */
+  #refill(): void {
+    const { commandsPerSecond } = this.#limits;
+    const now = performance.now();
+    this.#allowance = Math.min(
+      commandsPerSecond,
+      this.#allowance + ((now - this.#allowanceAtMs) / 1_000) * commandsPerSecond,
+    );
+    this.#allowanceAtMs = now;
+  }
+
+  /** Counts a refusal; false: it was one too many, and the connection is closed. Refusing costs as much as answering. [E6] */
+  #isPatient(): boolean {
+    const now = performance.now();
+    const forgotten = ((now - this.#refusedAtMs) / 1_000) * forgottenPerSecond;
+    this.#refused = Math.max(0, this.#refused - forgotten) + 1;
+    this.#refusedAtMs = now;
+    if (this.#refused < maxRefused) return true;
+    this.close(closeCodes.overloaded, 'Too many frames over the limit.');
+    return false;
   }
 }
 
@@ -325,7 +378,9 @@ function abridge(frame: string | Buffer): string {
   if (typeof frame !== 'string') return '';
   const cut = (value: unknown) => (typeof value === 'string' ? value.slice(0, 65) : undefined);
   try {
-    const { id, type }: { id?: unknown; type?: unknown } = JSON.parse(frame);
+    const { id, type }: { id?: unknown; type?: unknown } = JSON.parse(
+      isTooDeep(frame) ? cutNested(frame) : frame,
+    );
     return JSON.stringify({ id: cut(id), type: cut(type) });
   } catch {
     return '';

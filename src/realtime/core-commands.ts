@@ -41,6 +41,10 @@ export function listCoreCommands({ hello, subscriber, rights, presence }: CoreCo
       type: 'subscribe',
       input: SubscribePayload,
       takesTopic: true,
+      weigh(payload) {
+        const request = payload as SubscribePayload; // checked by dispatch
+        return 'topics' in request ? request.topics.length : 1;
+      },
       async run(connection, { topic, payload }) {
         const request = payload as SubscribePayload; // checked by dispatch
         if ('topics' in request) {

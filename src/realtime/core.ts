@@ -1,19 +1,29 @@
 // The parts of the real-time core that the modules stand on, put together: commit, announce, hub, presence.
 // The socket is built on top, when the modules have said which commands and topics there are.
 
-import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../db/connect.ts';
+import type { Database, Db } from '../db/connect.ts';
 import { asRefusal } from '../db/errors.ts';
 import { AppError } from '../protocol/errors.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createBatcher } from './batcher.ts';
 import type { Bridge } from './bridge.ts';
 import { type Commit, createCommit, type Publish } from './commit.ts';
 import { Connections } from './connections.ts';
-import { type LoggedEvent, readEvents, readHeads, readNewestEvents } from './event-log.ts';
+import {
+  idOf,
+  type LoggedEvent,
+  type LogHead,
+  readEvents,
+  readHeads,
+  readNewestEvents,
+  readStarts,
+} from './event-log.ts';
 import { type CreateGroup, createGroupCommit } from './group-commit.ts';
 import { startHealing } from './heal.ts';
 import { Hub } from './hub.ts';
+import { createLineage, type Lineage } from './lineage.ts';
+import { createIdentityReader, readStored } from './log-identity.ts';
 import type { Announce } from './module.ts';
 import type { AnnouncePresence, Presence } from './presence.ts';
 import { type RetentionPolicy, startRetention } from './retention.ts';
@@ -27,8 +37,10 @@ export interface Core {
   readonly hub: Hub;
   readonly presence: Presence;
   readonly connections: Connections;
-  /** Of the log: positions from another epoch are void. [S4] */
-  readonly epoch: string;
+  /** Of the log, as this instance knows it: positions from another epoch are void. [S4] */
+  readonly knownEpoch: () => string;
+  /** Looks whether the log has another epoch by now. Fails when the database is away. */
+  readonly refreshEpoch: () => Promise<void>;
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
   /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
   readonly toRefusal: (error: unknown, what: string) => AppError;
@@ -44,6 +56,7 @@ export interface Core {
 
 export interface CoreDeps {
   readonly db: Db;
+  readonly watch?: Database['watch'];
   readonly bridge: Bridge;
   /** Of this instance, or of all of them. */
   readonly createPresence: (announce: AnnouncePresence) => Promise<Presence>;
@@ -52,7 +65,8 @@ export interface CoreDeps {
 }
 
 /** The database must be migrated. */
-export async function createCore({ db, bridge, createPresence, retention, logger }: CoreDeps): Promise<Core> {
+export async function createCore(deps: CoreDeps): Promise<Core> {
+  const { db, watch, bridge, createPresence, retention, logger } = deps;
   let server: Parameters<Core['attach']>[0] | undefined;
   const observers = new Map<string, (event: LoggedEvent) => void>();
   const connections = new Connections();
@@ -68,12 +82,15 @@ export async function createCore({ db, bridge, createPresence, retention, logger
     logger.warn({ err: error }, `${what} failed, for now`);
   const readPage = (topic: string, after: number, limit: number) => readEvents(db, topic, after, limit);
 
+  let lineage: Lineage | undefined;
+  const knownEpoch = () => lineage?.epoch ?? '';
   const hub = new Hub({
     bridge,
+    knownEpoch,
     publishFrame: (topic, frame) => void server?.publish(topic, frame),
     followersOf: (userId) => connections.ofUser(userId),
     allFollowers: () => connections.all,
-    readHead: async (topic) => (await readHeads(db, [topic])).get(topic) ?? 0,
+    readHead: readTogether(db),
     readEvents: readPage,
     readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
     onDelivered: (event) => {
@@ -83,28 +100,55 @@ export async function createCore({ db, bridge, createPresence, retention, logger
     onFailure,
     onBug: reportBug,
   });
+  const healing = startHealing({
+    hub,
+    bridge,
+    refreshLog: async () => lineage?.refresh(),
+    readHeads: (topics) => readHeads(db, topics),
+    onFailure,
+  });
   const announce: Announce = (event) => hub.announce(event);
   // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
   const presence = await createPresence((type, topic, userId) =>
     announce({ topic, type, payload: { userId }, actor: undefined, exceptUserId: userId }),
   );
 
-  const [log] = await queryRows<{ epoch: string }>(db, sql`SELECT epoch FROM event_log`);
-  if (log === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
-  const healing = startHealing({ hub, bridge, readHeads: (topics) => readHeads(db, topics), onFailure });
-  await bridge.start((frame) => hub.receive(frame), healing.healNow);
-  const stopRetention = startRetention(db, retention, onFailure);
+  lineage = await createLineage({
+    db,
+    watch,
+    hub,
+    readIdentity:
+      watch === undefined
+        ? readStored
+        : createIdentityReader((error) =>
+            logger.info(
+              { err: error },
+              'PostgreSQL does not tell its timeline: losses show on followed topics only',
+            ),
+          ),
+    onCompared: () => healing.healNow(),
+    onLost: (lost) =>
+      logger.warn(lost, 'the database has lost events that were delivered, or others in their place'),
+  });
+  await bridge.start((frame, epoch) => hub.receive(frame, epoch), healing.healNow);
+  const stopRetention = startRetention(db, retention, () => hub.topics(), onFailure);
 
-  const publish: Publish = (events) => hub.publish(events);
+  const publish: Publish = (events, epoch) => {
+    hub.publish(events, epoch);
+    const newest = events.at(-1);
+    if (newest !== undefined)
+      lineage.note(() => ({ topic: newest.topic, seq: newest.seq, id: idOf(newest) }));
+  };
   return {
     db,
-    commit: createCommit(db, publish),
-    createGroup: createGroupCommit(db, publish, reportBug),
+    commit: createCommit(db, publish, knownEpoch),
+    createGroup: createGroupCommit(db, publish, reportBug, knownEpoch),
     announce,
     hub,
     presence,
     connections,
-    epoch: log.epoch,
+    knownEpoch,
+    refreshEpoch: () => lineage.refresh(),
     readEvents: readPage,
     toRefusal,
     observeUsers(type, observer) {
@@ -121,4 +165,22 @@ export async function createCore({ db, bridge, createPresence, retention, logger
       await bridge.stop();
     },
   };
+}
+
+/** Heads that are asked for at the same time are read in one query: 100 topics come with one frame. [S1] */
+function readTogether(db: Db): (topic: string) => Promise<LogHead> {
+  return createBatcher<string, LogHead>({
+    async run(topics) {
+      const heads = await readStarts(db, topics);
+      return {
+        outcomes: topics.map((topic) => ({
+          isDone: true,
+          result: heads.get(topic) ?? { head: 0, id: null },
+        })),
+      };
+    },
+    maxBatch: 1_000,
+    maxWaiting: Number.POSITIVE_INFINITY, // bounded by what connections may ask for
+    onFailure() {}, // nothing is left to finish
+  });
 }

@@ -2,10 +2,11 @@
 // Replies leave in the order of the frames, because the connection hands over one at a time. [E6]
 
 import type { TSchema } from '@sinclair/typebox';
-import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
+import { type Check, compileCheck } from '../protocol/check.ts';
 import { ClientFrame, closeCodes, typePattern } from '../protocol/envelope.ts';
 import { AppError, toWireError } from '../protocol/errors.ts';
-import { listFieldErrors, misfit } from '../protocol/field-errors.ts';
+import { misfit } from '../protocol/field-errors.ts';
+import { cutNested, isTooDeep, maxLevels } from '../protocol/json.ts';
 import type { Actor } from './actor.ts';
 import type { Connection } from './connection.ts';
 import type { Command } from './module.ts';
@@ -15,6 +16,8 @@ export interface CoreCommand {
   readonly type: string;
   readonly input: TSchema;
   readonly takesTopic: boolean;
+  /** For how many commands one with this payload, which fits `input`, stands; absent: for one. [E6] */
+  readonly weigh?: (payload: unknown) => number;
   run(connection: Connection, frame: ClientFrame): Promise<Reply>;
 }
 
@@ -44,10 +47,11 @@ export interface DispatchDeps {
 }
 
 interface Route {
-  readonly check: TypeCheck<TSchema>;
+  readonly check: Check<TSchema>;
   readonly takesTopic: boolean;
   readonly takesKey: boolean;
   readonly lane: string | undefined;
+  readonly weigh?: ((payload: unknown) => number) | undefined;
   run(connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply>;
 }
 
@@ -57,11 +61,22 @@ export type Dispatch = (
   isOverLimit: boolean,
 ) => Promise<void>;
 
-const envelopeCheck = TypeCompiler.Compile(ClientFrame);
+const envelopeCheck = compileCheck(ClientFrame);
 const typeCheck = new RegExp(typePattern);
 
 export function createDispatch(deps: DispatchDeps): Dispatch {
   const routes = listRoutes(deps);
+
+  const refuseOverLimit = (connection: Connection): AppError => {
+    deps.onLimited(connection.actor, 'commands a second');
+    return new AppError(
+      'rate_limited',
+      'Too many commands at once on this connection. Send fewer a second.',
+      {
+        retryAfterMs: connection.retryAfterMs,
+      },
+    );
+  };
 
   const answer = async (connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply> => {
     const route = routes.get(frame.type);
@@ -75,8 +90,9 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       throw misfit([{ path: '/key', message: `The command ${frame.type} takes no key.` }], 'frame');
     }
     const { payload = {} } = frame;
-    if (!route.check.Check(payload))
-      throw misfit(listFieldErrors(route.check.Errors(payload), '/payload'), 'frame');
+    if (!route.check.fits(payload)) throw misfit(route.check.listErrors(payload, '/payload'), 'frame');
+    const weight = route.weigh?.(payload) ?? 1;
+    if (weight > 1 && !connection.charge(weight - 1)) throw refuseOverLimit(connection);
     return await route.run(connection, { ...frame, payload }, entered);
   };
 
@@ -122,8 +138,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         connection.close(closeCodes.nonsense, 'Too many frames that are no envelopes.');
       }
     } else if (isOverLimit) {
-      deps.onLimited(connection.actor, 'commands a second');
-      sendError(connection, parsed.frame.id, overLimit());
+      sendError(connection, parsed.frame.id, refuseOverLimit(connection));
     } else {
       const { text, afterReply } = await settle(connection, parsed.frame, () => {});
       if (text !== undefined) connection.send(text);
@@ -137,11 +152,6 @@ interface Settled {
   readonly text: string | undefined;
   readonly afterReply?: (() => void) | undefined;
 }
-
-const overLimit = () =>
-  new AppError('rate_limited', 'Too many commands at once on this connection. Send fewer a second.', {
-    retryAfterMs: 1_000,
-  });
 
 /** An error frame; `id` ties it to the frame that it answers. [E2] */
 export function sendError(connection: Connection, id: string | undefined, error: AppError): void {
@@ -173,20 +183,25 @@ function parseFrame(bytes: string | Buffer): Parsed {
   if (typeof bytes !== 'string') {
     return nonsense('Expected a text frame with one JSON object, but got a binary frame.');
   }
+  const isDeep = isTooDeep(bytes);
   let value: unknown;
   try {
-    value = JSON.parse(bytes);
+    value = JSON.parse(isDeep ? cutNested(bytes) : bytes);
   } catch {
     return nonsense('Expected one JSON object, but the frame is not JSON.');
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     return nonsense('Expected one JSON object { id?, type, topic?, payload?, key? }.');
   }
-  if (envelopeCheck.Check(value)) return { frame: value };
+  if (!isDeep && envelopeCheck.fits(value)) return { frame: value };
   const { id, type } = value as { id?: unknown; type?: unknown }; // an object of unknown shape
-  const details = listFieldErrors(envelopeCheck.Errors(value), '');
   const replyId = typeof id === 'string' && id.length >= 1 && id.length <= 64 ? id : undefined;
   const hasType = typeof type === 'string' && typeCheck.test(type);
+  if (isDeep && hasType) {
+    const problem = misfit([{ path: '', message: `Expected at most ${maxLevels} levels` }], 'frame');
+    return { problem, id: replyId, isNonsense: false };
+  }
+  const details = envelopeCheck.listErrors(value, '');
   const message = hasType
     ? 'The envelope is { id?, type, topic?, payload?, key? }, with an id and a key of 1 to 64 characters.'
     : 'Expected a type of 1 to 64 of the characters a-z 0-9 . _ -';
@@ -205,16 +220,17 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
   };
   for (const command of coreCommands) {
     add(command.type, {
-      check: TypeCompiler.Compile(command.input),
+      check: compileCheck(command.input),
       takesTopic: command.takesTopic,
       takesKey: false,
       lane: undefined,
+      weigh: command.weigh,
       run: (connection, frame) => command.run(connection, frame),
     });
   }
   for (const command of commands) {
     add(command.type, {
-      check: TypeCompiler.Compile(command.input),
+      check: compileCheck(command.input),
       takesTopic: command.takesTopic,
       takesKey: command.takesKey,
       lane: command.lane,

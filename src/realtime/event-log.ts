@@ -1,9 +1,10 @@
-// The log: the truth about every topic. Seqs are 1, 2, 3 … a topic, given out under the lock of the topic's row, so
+// The log: the truth about every topic. Seqs are 1, 2, 3 … a topic (or begin later [T4]), given out under the lock of the topic's row, so
 // their order is the order of commits, and a rollback leaves no gap.
 
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../db/connect.ts';
 import type { EventMeta } from '../protocol/envelope.ts';
+import { baseOf, liftNewTopics } from './forgotten.ts';
 
 /** An event on its way into the log. Several topics: one event, one id, a seq on each. */
 export interface NewEvent {
@@ -87,11 +88,13 @@ export async function raiseHeads(tx: Db, counts: Counts): Promise<Map<string, nu
     sql`
       INSERT INTO topics AS t (name, head)
       SELECT topic, count FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) ORDER BY topic
-      ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head
+      ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head, idle_since = NULL
       RETURNING t.name, t.head`,
     'raise_heads',
   );
-  return new Map(rows.map(({ name, head }) => [name, Number(head)]));
+  const heads = new Map(rows.map(({ name, head }) => [name, Number(head)]));
+  const created = [...heads].filter(([name, head]) => head === counts.get(name)).map(([name]) => name);
+  return new Map([...heads, ...(await liftNewTopics(tx, created))]);
 }
 
 /** Takes places back that this transaction made and does not need. A topic where nothing ever happened leaves no row. */
@@ -100,7 +103,7 @@ export async function lowerHeads(tx: Db, counts: Counts): Promise<void> {
     UPDATE topics AS t SET head = t.head - r.count
     FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) WHERE t.name = r.topic`);
   await tx.execute(
-    sql`DELETE FROM topics WHERE name = ANY(${sql.param([...counts.keys()])}::text[]) AND head = 0`,
+    sql`DELETE FROM topics WHERE name = ANY(${sql.param([...counts.keys()])}::text[]) AND head = base`,
   );
 }
 
@@ -214,8 +217,10 @@ async function readPage(db: Db, events: SQL, order: SQL): Promise<LoggedEvent[]>
 }
 
 export interface TopicPosition {
-  /** The newest seq; 0 where nothing ever happened. */
+  /** The newest seq; where nothing happened, the base. */
   head: number;
+  /** The seq before the first event, be it pruned: 0, or what was forgotten. [T4] */
+  base: number;
   /** The oldest `since` that the log can still answer without a gap. */
   reach: number;
   epoch: string;
@@ -223,19 +228,55 @@ export interface TopicPosition {
 
 /** Where a topic stands, in the snapshot of `db`. */
 export async function readPosition(db: Db, topic: string): Promise<TopicPosition> {
-  const rows = await queryRows<{ epoch: string; head: string | null; oldest: string | null }>(
-    db,
-    sql`SELECT epoch, (SELECT head FROM topics WHERE name = ${topic}) AS head,
-          (SELECT min(seq) FROM events WHERE topic = ${topic}) AS oldest
-        FROM event_log`,
-  );
-  const row = rows[0];
-  if (row === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
-  const head = Number(row.head ?? 0);
-  return { head, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch: row.epoch };
+  const position = (await readPositions(db, [topic])).get(topic);
+  if (position === undefined) throw new Error('The table event_log is empty: the migrations did not run.');
+  return position;
 }
 
-/** The heads of those of the topics on which something ever happened. */
+/** Where each of the topics stands. */
+export async function readPositions(db: Db, names: readonly string[]): Promise<Map<string, TopicPosition>> {
+  if (names.length === 0) return new Map();
+  const rows = await queryRows<{
+    name: string;
+    epoch: string;
+    head: string;
+    base: string;
+    oldest: string | null;
+  }>(
+    db,
+    sql`SELECT asked.name, epoch, coalesce(t.head, ${baseOf(sql`asked.name`)}) AS head,
+          coalesce(t.base, ${baseOf(sql`asked.name`)}) AS base,
+          (SELECT min(seq) FROM events WHERE topic = asked.name) AS oldest
+        FROM event_log CROSS JOIN unnest(${sql.param([...names])}::text[]) AS asked(name)
+          LEFT JOIN topics AS t ON t.name = asked.name`,
+  );
+  return new Map(
+    rows.map(({ name, epoch, ...row }) => {
+      const [head, base] = [Number(row.head), Number(row.base)];
+      return [name, { head, base, reach: row.oldest === null ? head : Number(row.oldest) - 1, epoch }];
+    }),
+  );
+}
+
+/** The end of a topic: where it stands, and the id of the event there, null where that was pruned. */
+export interface LogHead {
+  readonly head: number;
+  readonly id: string | null;
+}
+
+/** Where each topic ends; one that is not in the log, where it begins. */
+export async function readStarts(db: Db, names: readonly string[]): Promise<Map<string, LogHead>> {
+  const rows = await queryRows<{ name: string; head: string | number; id: string | null }>(
+    db,
+    sql`SELECT asked.name, coalesce(t.head, ${baseOf(sql`asked.name`)}) AS head, events.id
+        FROM unnest(${sql.param([...names])}::text[]) AS asked(name)
+          LEFT JOIN topics AS t ON t.name = asked.name
+          LEFT JOIN events ON events.topic = t.name AND events.seq = t.head`,
+  );
+  return new Map(rows.map(({ name, head, id }) => [name, { head: Number(head), id }]));
+}
+
+/** The heads of those of the topics that are in the log. */
 export async function readHeads(db: Db, names: readonly string[]): Promise<Map<string, number>> {
   const rows = await queryRows<{ name: string; head: string | number }>(
     db,
@@ -244,11 +285,20 @@ export async function readHeads(db: Db, names: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.name, Number(row.head)]));
 }
 
+/** The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. */
+export function idOf({ topic, seq, type, frame }: LoggedEvent): string {
+  const start = beginOf(topic, seq, type).length;
+  return frame.slice(start, frame.indexOf('"', start));
+}
+
+const beginOf = (topic: string, seq: number, type: string): string =>
+  `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"`;
+
 /** Payload and meta are JSON already: concatenation, so that replay costs no parsing. [E3] */
 function toLoggedEvent(row: EventRow): LoggedEvent {
   const { topic, type } = row;
   const seq = Number(row.seq);
-  const frame = `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
+  const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
   return { topic, seq, type, frame, shutsOut: row.shuts_out ?? undefined };
 }
 

@@ -68,19 +68,23 @@ export function createGroupCommit(
   db: Db,
   publish: Publish,
   onFailure: (error: unknown, what: string) => void,
+  knownEpoch: () => string = () => '',
 ): CreateGroup {
   return <Input, Value extends object>(work: GroupWork<Input, Value>) => {
     type Item = GroupItem<Input>;
     type Ended = {
       readonly outcomes: readonly Outcome<Committed<Value>>[];
-      readonly written: readonly (Written<Value> & { readonly item: Item })[];
+      readonly written: readonly (Written<Value> & { readonly item: Item; readonly epoch: string })[];
     };
 
     const commitTogether = async (items: readonly Item[]): Promise<Ended> => {
-      const decisions = await retryTransient(() => db.transaction((tx) => writeBatch(tx, items, work)));
+      const { decisions, epoch } = await retryTransient(async () => {
+        const epoch = knownEpoch();
+        return { decisions: await db.transaction((tx) => writeBatch(tx, items, work)), epoch };
+      });
       const written = decisions.flatMap((decision, index) => {
         const item = items[index];
-        return isWritten(decision) && item !== undefined ? [{ item, ...decision }] : [];
+        return isWritten(decision) && item !== undefined ? [{ item, epoch, ...decision }] : [];
       });
       const outcomes = await Promise.all(
         decisions.map(async (decision, index): Promise<Outcome<Committed<Value>>> => {
@@ -127,10 +131,7 @@ export function createGroupCommit(
         return {
           outcomes,
           async finish() {
-            await publishInTurns(
-              written.map(({ event }) => event),
-              publish,
-            );
+            await publishInTurns(written, publish);
             work.onCommitted?.(written);
           },
         };
@@ -146,15 +147,18 @@ export function createGroupCommit(
  * Topic by topic: what is published together on one topic leaves in one write for each subscriber. Now and then the event
  * loop gets its turn, so that the next batch goes on meanwhile.
  */
-async function publishInTurns(events: readonly LoggedEvent[], publish: Publish): Promise<void> {
-  const byTopic = [...Map.groupBy(events, ({ topic }) => topic).values()].flat();
+async function publishInTurns(
+  written: readonly { readonly event: LoggedEvent; readonly epoch: string }[],
+  publish: Publish,
+): Promise<void> {
+  const byTopic = [...Map.groupBy(written, ({ event }) => event.topic).values()].flat();
   let turnEndsAt = 0;
-  for (const event of byTopic) {
+  for (const { event, epoch } of byTopic) {
     if (performance.now() >= turnEndsAt) {
       await new Promise(setImmediate);
       turnEndsAt = performance.now() + turnMs;
     }
-    publish([event]);
+    publish([event], epoch);
   }
 }
 

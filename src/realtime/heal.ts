@@ -7,6 +7,8 @@ import type { Hub } from './hub.ts';
 export interface HealDeps {
   readonly hub: Hub;
   readonly bridge: Pick<Bridge, 'isComplete'>;
+  /** Looks whether the log is still the one that was delivered; before anything is read from it. */
+  readonly refreshLog: () => Promise<void>;
   readonly readHeads: (topics: readonly string[]) => Promise<ReadonlyMap<string, number>>;
   readonly onFailure: (error: unknown, what: string) => void;
 }
@@ -57,7 +59,8 @@ export function startHealing(deps: HealDeps): Healing {
   };
 }
 
-async function heal({ hub, readHeads }: HealDeps, isThorough: boolean): Promise<void> {
+async function heal({ hub, refreshLog, readHeads }: HealDeps, isThorough: boolean): Promise<void> {
+  await refreshLog();
   const topics = hub.topics(isThorough ? undefined : performance.now() - motionMs);
   for (let start = 0; start < topics.length; start += sliceSize) {
     await hub.healTo(await readHeads(topics.slice(start, start + sliceSize)));

@@ -5,7 +5,8 @@ import type { EventFrame, EventPosition } from '../protocol/envelope.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import { metaOf } from './actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from './bridge.ts';
-import { isLastPage, type LoggedEvent } from './event-log.ts';
+import { isLastPage, type LoggedEvent, type LogHead } from './event-log.ts';
+import type { Place } from './log-identity.ts';
 import type { EphemeralEvent } from './module.ts';
 import { ringEvents, Stream } from './stream.ts';
 
@@ -13,6 +14,7 @@ import { ringEvents, Stream } from './stream.ts';
 export interface Follower {
   readonly userId: string;
   follows(topic: string): boolean;
+  readonly subscriptions: ReadonlyMap<string, { readonly stream: Stream }>;
   /** Of the user's own topic, which it hears inside the server without following it. */
   readonly userStream: Stream | undefined;
   /** Whether the event reaches it as a follower of its topic, or has reached it as one that left since. */
@@ -28,10 +30,12 @@ export interface Follower {
 
 export interface HubDeps {
   readonly bridge: Bridge;
+  /** Of the log that is delivered here. */
+  readonly knownEpoch: () => string;
   readonly publishFrame: (topic: string, frame: string) => void;
   readonly followersOf: (userId: string) => Iterable<Follower>;
   readonly allFollowers: () => Iterable<Follower>;
-  readonly readHead: (topic: string) => Promise<number>;
+  readonly readHead: (topic: string) => Promise<LogHead>;
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
   readonly readNewestEvents: (topic: string, last: number, limit: number) => Promise<LoggedEvent[]>;
   /** Sees every durable event of a served topic, right behind its delivery. */
@@ -61,6 +65,8 @@ const healPage = 500;
 export class Hub {
   readonly #deps: HubDeps;
   readonly #served = new Map<string, Served>();
+  /** While positions are compared with the log; resolves when that is over. */
+  #held: Promise<void> | undefined;
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
@@ -90,11 +96,11 @@ export class Hub {
   }
 
   /** Events of a commit made here: delivered to followers here, and handed to the bridge. Never throws: the change stands. */
-  publish(events: readonly LoggedEvent[]): void {
+  publish(events: readonly LoggedEvent[], epoch: string): void {
     for (const event of events) {
       try {
-        this.#accept(event);
-        this.#deps.bridge.publish(event);
+        this.#admit(event, epoch);
+        this.#deps.bridge.publish(event, epoch);
       } catch (error) {
         this.#deps.onBug(error, `publishing event ${event.seq} of ${event.topic}`);
       }
@@ -118,13 +124,13 @@ export class Hub {
       exceptHearersOf: event.exceptHearersOf,
     };
     this.#deliverEphemeral(encoded);
-    this.#deps.bridge.publish(encoded);
+    this.#deps.bridge.publish(encoded, this.#deps.knownEpoch());
   }
 
   /** A frame of another instance. */
-  receive(frame: BridgeFrame): void {
-    if (frame.seq === undefined) this.#deliverEphemeral(frame);
-    else this.#accept(frame);
+  receive(frame: BridgeFrame, epoch: string): void {
+    if (frame.seq !== undefined) this.#admit(frame, epoch);
+    else if (epoch === this.#deps.knownEpoch()) this.#deliverEphemeral(frame);
   }
 
   /** Delivers everything up to `seq`, from the log where it has not arrived. `seq` must be committed. */
@@ -132,8 +138,10 @@ export class Hub {
     const served = this.#served.get(topic);
     let fruitless = 0;
     while (served?.stream.isOpen && served.stream.position < seq && this.#served.get(topic) === served) {
+      await this.#held;
       const before = served.stream.position;
       await this.#heal(topic, served);
+      if (this.#held !== undefined) continue;
       // The first reading may have begun before `seq` was committed; a second one that finds nothing is the answer.
       if (served.stream.position === before) fruitless += 1;
       if (fruitless === 2) this.#restart(topic, served);
@@ -154,6 +162,44 @@ export class Hub {
       served.warming = undefined;
     });
     await served.warming;
+  }
+
+  /** Where every topic that is served here stands. */
+  places(): Place[] {
+    const places: Place[] = [];
+    for (const [topic, { stream }] of this.#served) {
+      if (stream.isOpen) places.push({ topic, seq: stream.position, id: stream.newestId });
+    }
+    return places;
+  }
+
+  /** Until the answer is called no stream moves on: what arrives is dropped, for the log has it, or never had it. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = promise;
+    return () => {
+      this.#held = undefined;
+      resolve();
+    };
+  }
+
+  /** The log is not the one that was delivered on these topics: their followers come back and get a reset. [S4] */
+  giveUp(topics: ReadonlySet<string>): void {
+    const streams = new Set<Stream>();
+    for (const topic of topics) {
+      const served = this.#served.get(topic);
+      if (served === undefined) continue;
+      streams.add(served.stream);
+      this.#drop(topic, served);
+    }
+    if (streams.size === 0) return;
+    // Each follower is looked at once, however many topics there are.
+    for (const follower of this.#deps.allFollowers()) {
+      const { userStream } = follower;
+      const lost = [...follower.subscriptions.values()].find(({ stream }) => streams.has(stream))?.stream;
+      const stream = lost ?? (userStream !== undefined && streams.has(userStream) ? userStream : undefined);
+      if (stream !== undefined) follower.restart(stream.topic);
+    }
   }
 
   /** The topics served here; with `movedSince`, only those with an event delivered after that time. */
@@ -180,9 +226,9 @@ export class Hub {
     // Listening first, the head second: what commits in between arrives early, and waits in the stream.
     const opened = this.#deps.bridge
       .serve(topic)
-      .then(() => this.#deps.readHead(topic))
-      .then((head) => {
-        stream.open(head);
+      .then(() => this.#readHead(topic))
+      .then(({ head, id }) => {
+        stream.open(head, id);
         served.opened = undefined;
         this.#watchHole(topic, served);
       });
@@ -198,17 +244,35 @@ export class Hub {
     return served;
   }
 
+  async #readHead(topic: string): Promise<LogHead> {
+    for (;;) {
+      await this.#held;
+      const head = await this.#deps.readHead(topic);
+      // What was read while others were compared is compared with nothing.
+      if (this.#held === undefined) return head;
+    }
+  }
+
   #leave(topic: string, served: Served): void {
     served.followers -= 1;
     if (served.followers > 0 || this.#served.get(topic) !== served) return;
+    this.#drop(topic, served);
+  }
+
+  #drop(topic: string, served: Served): void {
     clearTimeout(served.holeTimer);
     this.#served.delete(topic);
     this.#deps.bridge.release(topic);
   }
 
-  #accept(event: LoggedEvent): void {
+  /** Under another epoch the event may be one that the log has lost, or stand where it lost another one. [S4] */
+  #admit(event: LoggedEvent, epoch: string): void {
     const served = this.#served.get(event.topic);
-    if (served === undefined) return;
+    if (served === undefined || this.#held !== undefined) return;
+    if (epoch !== this.#deps.knownEpoch()) {
+      served.lastMotion = performance.now(); // the next round looks at the log, and asks it for this topic
+      return;
+    }
     served.stream.accept(event);
     this.#watchHole(event.topic, served);
   }
@@ -271,7 +335,7 @@ export class Hub {
     for (;;) {
       const { stream } = served;
       const missing = await this.#deps.readEvents(topic, stream.position, healPage);
-      if (this.#served.get(topic) !== served) return;
+      if (this.#served.get(topic) !== served || this.#held !== undefined) return;
       const first = missing[0];
       if (first === undefined) return;
       // Asked again, as the stream moved on while the log was read.
@@ -286,9 +350,7 @@ export class Hub {
 
   /** The log has lost what this stream waits for (retention, a restored backup): followers come back and get a reset. [S4] */
   #restart(topic: string, served: Served): void {
-    clearTimeout(served.holeTimer);
-    this.#served.delete(topic);
-    this.#deps.bridge.release(topic);
+    this.#drop(topic, served);
     for (const follower of this.#deps.allFollowers()) {
       if (follower.follows(topic) || follower.userStream === served.stream) follower.restart(topic);
     }

@@ -108,6 +108,25 @@ export async function readFirstResult<Value>(
   return JSON.parse(first.result);
 }
 
+/**
+ * Takes what a limit allows; undefined: go on. Over the limit, a request that was answered before gets its first result
+ * again, and any other the refusal. Looked at only then: asked before every request, it would cost each one a query. [K1]
+ */
+export async function takeOrRepeat<Value>(
+  db: Db,
+  request: KeyedRequest | undefined,
+  take: () => Promise<void>,
+): Promise<FirstResult<Value> | undefined> {
+  try {
+    await take();
+    return undefined;
+  } catch (refusal) {
+    const first = request && (await readFirstResult<Value>(db, request));
+    if (first === undefined) throw refusal;
+    return first;
+  }
+}
+
 /** Tells requests apart that carry the same key. A key and an operation hold no NUL: the schemas see to it. */
 export const nameOf = (userId: string, operation: string, key: string): string =>
   `${userId}\0${operation}\0${key}`;

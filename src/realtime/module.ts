@@ -57,8 +57,11 @@ export interface TopicKind {
   readonly kind: TopicKindName;
   /** Presence is announced on topics of this kind. [P1] */
   readonly hasPresence: boolean;
-  /** Whether the actor may follow the topic, in the snapshot of `db`; false also where there is no such thing. [S5] */
-  mayFollow(db: Db, actor: Actor, id: string): Promise<boolean>;
+  /**
+   * Those of the topics, by their ids, that the actor may follow, in the snapshot of `db`; what does not exist is none of
+   * them. [S5] In one query: up to 100 are asked for at once.
+   */
+  findFollowable(db: Db, actor: Actor, ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** The state at the head that the same transaction sees. Absent: this kind has none. [S3] */
   readSnapshot?(tx: Db, actor: Actor, id: string): Promise<object>;
 }

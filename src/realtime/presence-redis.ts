@@ -11,6 +11,8 @@ export interface RedisPresenceDeps {
   /** Not closed by this. */
   readonly redis: RedisClient;
   readonly instanceId: string;
+  /** Of the database: another deployment may use the same Redis. */
+  readonly logId: string;
   readonly announce: AnnouncePresence;
   readonly logger: Logger;
 }
@@ -107,7 +109,9 @@ class RedisPresence implements Presence {
 
   async list(topic: string): Promise<Devices> {
     const bucket = bucketOf(topic);
-    const counts = await this.#ask(bucket, () => this.#deps.redis.hgetall(key(bucket, 'devices', topic)));
+    const counts = await this.#ask(bucket, () =>
+      this.#deps.redis.hgetall(this.#key(bucket, 'devices', topic)),
+    );
     if (counts === undefined) return this.#listOwn(topic);
     return new Map(Object.entries(counts).map(([userId, count]) => [userId, Number(count)]));
   }
@@ -191,10 +195,10 @@ class RedisPresence implements Presence {
     const isPresent = devices !== gone;
     const change = await this.#ask(bucket, () =>
       this.#deps.redis.holdPresence(
-        key(bucket, 'leases'),
-        key(bucket, 'held', this.#deps.instanceId),
-        key(bucket, 'devices', name),
-        key(bucket, 'holders', name),
+        this.#key(bucket, 'leases'),
+        this.#key(bucket, 'held', this.#deps.instanceId),
+        this.#key(bucket, 'devices', name),
+        this.#key(bucket, 'holders', name),
         this.#deps.instanceId,
         name,
         userId,
@@ -245,11 +249,16 @@ class RedisPresence implements Presence {
     }
   }
 
+  /** All keys of a bucket have its hash tag. */
+  #key(bucket: number, ...parts: string[]): string {
+    return `carillon-presence:${this.#deps.logId}:{${bucket}}:${parts.join(':')}`;
+  }
+
   #takeLease(bucket: number, leaseMs: number, trustedMs: number): Promise<LeaseAnswer> {
     return this.#deps.redis.renewPresence(
-      key(bucket, 'leases'),
-      key(bucket, 'reaps', this.#deps.instanceId),
-      key(bucket),
+      this.#key(bucket, 'leases'),
+      this.#key(bucket, 'reaps', this.#deps.instanceId),
+      this.#key(bucket),
       this.#deps.instanceId,
       leaseMs,
       trustedMs,
@@ -259,7 +268,7 @@ class RedisPresence implements Presence {
   async #devicesAt(place: string, userIds: string[]): Promise<[userId: string, devices: number][]> {
     const bucket = bucketOf(place);
     const counts = await this.#ask(bucket, () =>
-      this.#deps.redis.hmget(key(bucket, 'devices', place), ...userIds),
+      this.#deps.redis.hmget(this.#key(bucket, 'devices', place), ...userIds),
     );
     const own = this.#listOwn(place);
     return userIds
@@ -320,9 +329,4 @@ function createEntry(place: Place, userId: string): Entry {
 
 function bucketOf(place: string): number {
   return Bun.hash.crc32(place) % bucketCount;
-}
-
-/** All keys of a bucket have its hash tag. */
-function key(bucket: number, ...parts: string[]): string {
-  return `carillon-presence:{${bucket}}:${parts.join(':')}`;
 }

@@ -1,8 +1,10 @@
-// Prunes the log in the background, by age and by count, always from the old end: what is left of a topic has no gap.
+// Prunes the log in the background, by age and by count, always from the old end: what is left of a topic has no gap. Topics
+// that are nothing but their events go behind them.
 // In slices, each a short transaction: however much there is to prune, no statement runs long and nobody waits for it.
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../db/connect.ts';
+import { forgetTopics, keepFollowed } from './forgotten.ts';
 import { keyLifetimeHours } from './keys.ts';
 import { startRounds } from './rounds.ts';
 
@@ -26,11 +28,17 @@ const sliceRows = 10_000;
 export function startRetention(
   db: Db,
   policy: RetentionPolicy,
+  /** The topics that are followed on this instance. */
+  followed: () => readonly string[],
   onFailure: (error: unknown, what: string) => void,
 ): () => Promise<void> {
   const stopping = new AbortController();
+  const run = async (): Promise<void> => {
+    await keepFollowed(db, followed());
+    await prune(db, policy, stopping.signal);
+  };
   const stopRounds = startRounds(roundMs, () =>
-    prune(db, policy, stopping.signal).catch((error: unknown) => onFailure(error, 'pruning the log')),
+    run().catch((error: unknown) => onFailure(error, 'pruning the log')),
   );
   return async () => {
     stopping.abort();
@@ -99,7 +107,9 @@ function pruneEvents(policy: RetentionPolicy, after: string): Slice {
     );
     if (slice === undefined || slice.last === null) return pruneKeys;
     // The same topics again as long as they had something: there may be more of it.
-    return pruneEvents(policy, slice.pruned > 0 ? after : slice.last);
+    if (slice.pruned > 0) return pruneEvents(policy, after);
+    await forgetTopics(tx, after, slice.last);
+    return pruneEvents(policy, slice.last);
   };
 }
 

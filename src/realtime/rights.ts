@@ -35,9 +35,14 @@ export function watchRights(core: Core, subscriber: Subscriber): Rights {
   const changeRole = async (event: LoggedEvent): Promise<void> => {
     const { userId, payload } = readUserEvent(event);
     if (!Value.Check(RoleChanged, payload)) return;
-    for (const connection of connections.ofUser(userId)) {
+    const own = connections.ofUser(userId);
+    // All of them before anything is waited for: a change that comes meanwhile must not be undone by this one.
+    for (const connection of own) {
       if (connection.phase.name !== 'live') continue;
       connection.phase = { ...connection.phase, actor: { ...connection.actor, role: payload.role } };
+    }
+    for (const connection of own) {
+      if (!connection.isLive) continue;
       await checkAgain(connection, [...connection.subscriptions.keys()]);
     }
   };

@@ -22,10 +22,24 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, precisio
 export const eventLog = pgTable('event_log', {
   id: integer('id').primaryKey().default(1),
   epoch: uuid('epoch').notNull().default(sql`gen_random_uuid()`),
+  /** Made with the database and kept for ever: tells deployments apart that share a Redis. */
+  logId: uuid('log_id').notNull().default(sql`gen_random_uuid()`),
+  /** What PostgreSQL last said of its own past, see log-identity.ts: with another one, the epoch is renewed. */
+  history: text('history'),
 });
 
 export const topics = pgTable('topics', {
   name: text('name').primaryKey(),
+  head: bigint('head', { mode: 'number' }).notNull(),
+  /** The seq before the topic's first event: more than 0 where topics were forgotten. [T4] */
+  base: bigint('base', { mode: 'number' }).notNull().default(0),
+  /** When the topic was first seen without events, or last seen followed then; null where it may have some. */
+  idleSince: instant('idle_since'),
+});
+
+/** What became of forgotten topics: the highest head of those whose names are in the bucket. [T4] */
+export const forgottenTopics = pgTable('forgotten_topics', {
+  bucket: integer('bucket').primaryKey(),
   head: bigint('head', { mode: 'number' }).notNull(),
 });
 

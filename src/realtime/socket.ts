@@ -3,6 +3,7 @@
 import type { Server, WebSocketHandler } from 'bun';
 import { closeCodes, maxSnapshotBytes } from '../protocol/envelope.ts';
 import { AppError } from '../protocol/errors.ts';
+import { isAllowedOrigin } from '../protocol/origins.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
 import { Connection, type Subscription } from './connection.ts';
@@ -12,6 +13,7 @@ import { createDispatch } from './dispatch.ts';
 import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
 import { type Credentials, chooseProtocol, createHello, findToken, greetingMs } from './hello.ts';
 import type { Command, TopicKind } from './module.ts';
+import { Places } from './places.ts';
 import { watchRights } from './rights.ts';
 import { createSubscriber } from './subscribe.ts';
 
@@ -21,6 +23,9 @@ export interface SocketLimits {
   readonly subscriptions: number;
   readonly commandsPerSecond: number;
   readonly connectionsPerUser: number;
+  /** On this instance; 0: none. [H7] */
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
 }
 
 export interface SocketDeps {
@@ -35,6 +40,10 @@ export interface SocketDeps {
   readonly onLimited: (actor: Actor, limit: 'commands a second' | 'connections') => void;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;
+  /** Where a request comes from, as far as that is known. */
+  readonly addressOf: (request: Request) => string | undefined;
+  /** A connection was refused, as there are as many as there may be. Called for each. */
+  readonly onFull: (limit: string) => void;
   /** The HTTP answer to an upgrade that is refused. [X] */
   readonly answerRefusal: (refusal: AppError) => Response;
   readonly instanceId: string;
@@ -71,6 +80,19 @@ const finishMs = 3_000;
 
 /** Stands for "no limit": still bounded, as a frame is held in memory whole. */
 const maxPayloadBytes = 16_777_216;
+
+const tooMany = {
+  all: new AppError('unavailable', 'This instance has as many connections as it takes. Try again later.', {
+    retryAfterMs: 5_000,
+  }),
+  address: new AppError(
+    'rate_limited',
+    'There are too many connections from this address. Close another one first.',
+    {
+      retryAfterMs: 5_000,
+    },
+  ),
+};
 
 export function createSocketDoor(deps: SocketDeps): SocketDoor {
   const { core, limits } = deps;
@@ -109,6 +131,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     const kind = topicKinds.get(parseTopic(topic)?.kind ?? '');
     if (kind?.hasPresence) presence.leave(topic, userId);
   };
+  const places = new Places(limits);
   const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
   const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
@@ -133,10 +156,10 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         socket.data.receive(frame);
       },
       ping(socket) {
-        socket.data.heardAtMs = performance.now();
+        socket.data.receiveControl();
       },
       pong(socket) {
-        socket.data.heardAtMs = performance.now();
+        socket.data.receiveControl();
       },
       drain(socket) {
         socket.data.onDrain();
@@ -146,18 +169,27 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         connection.onClose();
         connections.remove(connection);
         hello.leave(connection);
+        if (connection.place !== undefined) places.leave(connection.place);
       },
     },
 
     upgrade(request, server) {
       const origin = request.headers.get('origin');
-      if (origin !== null && deps.allowedOrigins.length > 0 && !deps.allowedOrigins.includes(origin)) {
+      if (origin !== null && !isAllowedOrigin(origin, deps.allowedOrigins)) {
         return deps.answerRefusal(new AppError('forbidden', 'This origin may not connect.')); // [H6]
       }
       if (isDraining) {
         return deps.answerRefusal(
           new AppError('unavailable', 'This instance is going away.', { retryAfterMs: 1_000 }),
         );
+      }
+      const place = places.take(deps.addressOf(request) ?? '');
+      if (typeof place === 'string') {
+        const limit = place === 'all' ? 'MAX_CONNECTIONS' : 'MAX_CONNECTIONS_PER_ADDRESS';
+        deps.onFull(limit);
+        const answer = deps.answerRefusal(tooMany[place]);
+        answer.headers.set('Connection', 'close'); // kept open, it would take the descriptor that there is no place for
+        return answer;
       }
       const connection = new Connection({
         upgradeToken: findToken(request),
@@ -168,7 +200,9 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
       });
       // Empty, it is left out. Without it Bun answers with the first one offered, which may be a token. [H1]
       const headers = { 'Sec-WebSocket-Protocol': chooseProtocol(request) ?? '' };
+      connection.place = place;
       if (server.upgrade(request, { data: connection, headers })) return undefined;
+      places.leave(place);
       return deps.answerRefusal(
         new AppError('invalid', 'Expected a WebSocket upgrade (RFC 6455) on this path.'),
       );

@@ -1,7 +1,7 @@
 // The durable events of one topic, put in order. Events come from commits here, from the bridge and from the log, in any
 // order and more than once; each leaves exactly once, n only after n - 1. Synchronous, and knows nothing of sockets.
 
-import type { LoggedEvent } from './event-log.ts';
+import { idOf, type LoggedEvent } from './event-log.ts';
 
 /** The newest events stay in memory, so that a wave of reconnecting clients does not reach the log. */
 export const ringEvents = 512;
@@ -14,6 +14,10 @@ export class Stream {
   readonly topic: string;
   readonly #deliver: (event: LoggedEvent) => void;
   #position: number | undefined;
+  /** Of the event at the position, until one was delivered here. */
+  #openedAt: string | null = null;
+  /** The one at the position. */
+  #newest: LoggedEvent | undefined;
   #early: Map<number, LoggedEvent> | undefined;
   /** Consecutive seqs, ending at the position. */
   #ring: LoggedEvent[] | undefined;
@@ -30,6 +34,11 @@ export class Stream {
     return this.#position;
   }
 
+  /** The id of the event at the position; null where the log had pruned it already, or nothing ever happened. */
+  get newestId(): string | null {
+    return this.#newest === undefined ? this.#openedAt : idOf(this.#newest);
+  }
+
   get isOpen(): boolean {
     return this.#position !== undefined;
   }
@@ -39,9 +48,10 @@ export class Stream {
     return this.isOpen && (this.#early?.size ?? 0) > 0;
   }
 
-  /** Starts behind `head`, which must have been read after events began to arrive here. */
-  open(head: number): void {
+  /** Starts behind `head`, which must have been read after events began to arrive here; `id` is that of its event. */
+  open(head: number, id: string | null = null): void {
     this.#position = head;
+    this.#openedAt = id;
     for (const seq of this.#early?.keys() ?? []) if (seq <= head) this.#early?.delete(seq);
     this.#deliverEarly();
   }
@@ -83,6 +93,7 @@ export class Stream {
 
   #advance(event: LoggedEvent): void {
     this.#position = event.seq;
+    this.#newest = event;
     this.#ring ??= []; // most streams are a user's own, and quiet: they have none
     this.#ring.push(event);
     this.#ringChars += event.frame.length;

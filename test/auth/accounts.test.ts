@@ -2,8 +2,18 @@
 
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
+import { createAccounts } from '../../src/auth/accounts.ts';
+import { createAudit } from '../../src/auth/audit.ts';
+import { createPasswords, type Passwords } from '../../src/auth/passwords.ts';
+import { countInMemory, createRateLimits } from '../../src/auth/rate-limits.ts';
+import { createSessions } from '../../src/auth/sessions.ts';
+import { createStandings } from '../../src/auth/standings.ts';
+import { createTokens } from '../../src/auth/tokens.ts';
+import { readConfig } from '../../src/config.ts';
 import { queryRows } from '../../src/db/connect.ts';
-import { onEachDatabase, type TestServer } from '../support/server.ts';
+import { createCommit } from '../../src/realtime/commit.ts';
+import type { TestUser } from '../support/api.ts';
+import { onEachDatabase, quietEnv, type TestServer } from '../support/server.ts';
 import { readAudit, readUserEvents } from './log.ts';
 
 const newEmail = () => `${crypto.randomUUID()}@example.com`;
@@ -102,7 +112,7 @@ onEachDatabase('accounts', (open) => {
       sql`SELECT row_to_json(s)::text AS everything FROM user_sessions s WHERE id = ${ann.sessionId}`,
     );
     expect(session?.everything).not.toContain(ann.refreshToken);
-    expect(session?.everything).not.toContain(ann.refreshToken.split('.')[1] ?? 'nothing');
+    expect(session?.everything).not.toContain(ann.refreshToken.split('.')[2] ?? 'nothing');
   });
 
   test('logging in opens another session, whatever the case of the e-mail', async () => {
@@ -205,5 +215,73 @@ onEachDatabase('accounts', (open) => {
       sql`SELECT id FROM user_sessions WHERE user_id = ${ann.id} AND revoked_at IS NULL`,
     );
     expect(live).toHaveLength(1);
+  });
+
+  /** Accounts on the same database, in which something happens between a password's check and what follows from it. */
+  const createSlow = (meanwhile: () => Promise<unknown>) => {
+    const { db } = server;
+    const config = readConfig(quietEnv);
+    const commit = createCommit(db, () => {});
+    const audit = createAudit(db);
+    const standings = createStandings(db);
+    const tokens = createTokens('a secret of this test, 32 characters or more', 900);
+    const sessions = createSessions({ config, db, commit, audit, tokens, standings });
+    const limits = createRateLimits(config, db, audit, countInMemory);
+    const passwords: Passwords = createPasswords();
+    const slow: Passwords = {
+      ...passwords,
+      async verify(password, hash) {
+        const isRight = await passwords.verify(password, hash);
+        await meanwhile();
+        return isRight;
+      },
+    };
+    return createAccounts({ config, db, commit, audit, limits, passwords: slow, sessions, standings });
+  };
+  const device = { ip: '192.0.2.1', userAgent: 'a test' };
+  const countSessions = async (userId: string) =>
+    (await queryRows(server.db, sql`SELECT id FROM user_sessions WHERE user_id = ${userId}`)).length;
+
+  test('a login whose password is changed behind its check, or whose user is disabled, opens no session', async () => {
+    const events: ((ann: TestUser) => Promise<unknown>)[] = [
+      async (ann) => {
+        const body = { oldPassword: ann.password, newPassword: 'a better one' };
+        expect((await post('password', body, ann.accessToken)).status).toBe(200);
+      },
+      (ann) => server.db.execute(sql`UPDATE users SET disabled_at = now() WHERE id = ${ann.id}`),
+    ];
+    for (const happen of events) {
+      const ann = await server.register('Ann');
+      const accounts = createSlow(() => happen(ann));
+      const refusal = await accounts.login(ann, device).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: 'unauthorized' });
+      expect(await countSessions(ann.id)).toBe(1);
+    }
+  });
+
+  test('a password that was changed behind the check of the old one is not changed again', async () => {
+    const ann = await server.register('Ann');
+    const newPassword = 'what the other one chose';
+    const accounts = createSlow(() =>
+      post('password', { oldPassword: ann.password, newPassword }, ann.accessToken),
+    );
+    const actor = { userId: ann.id, sessionId: ann.sessionId, role: 'user', source: 'http' } as const;
+    const refusal = await accounts
+      .changePassword(actor, { oldPassword: ann.password, newPassword: 'what I chose' }, device)
+      .catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'conflict' });
+    expect((await post('login', { email: ann.email, password: newPassword })).status).toBe(200);
+    expect((await post('login', { email: ann.email, password: 'what I chose' })).status).toBe(401);
+  });
+
+  test('a password is not changed for a session that ended behind the check of the old one', async () => {
+    const ann = await server.register('Ann');
+    const accounts = createSlow(() => post('logout', undefined, ann.accessToken));
+    const actor = { userId: ann.id, sessionId: ann.sessionId, role: 'user', source: 'http' } as const;
+    const refusal = await accounts
+      .changePassword(actor, { oldPassword: ann.password, newPassword: 'what I chose' }, device)
+      .catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'unauthorized', details: { reason: 'logout' } });
+    expect((await post('login', { email: ann.email, password: ann.password })).status).toBe(200);
   });
 });

@@ -25,6 +25,40 @@ test('with n proxies the address is the one that the outermost of them saw', () 
   expect(ipBehind(1, '2001:db8::1')).toBe('2001:db8::1');
 });
 
+test('an address is the same with a port and without, which is the habit of some proxies', () => {
+  expect(ipBehind(1, '192.0.2.1:4711')).toBe('192.0.2.1');
+  expect(ipBehind(1, '192.0.2.7:80, 192.0.2.1:65535')).toBe('192.0.2.1');
+  expect(ipBehind(1, '[2001:db8::1]:443')).toBe('2001:db8::1');
+  expect(ipBehind(1, '[2001:db8::1]')).toBe('2001:db8::1');
+  for (const odd of [
+    '192.0.2.1:',
+    '192.0.2.1:http',
+    '[2001:db8::1',
+    '[]:80',
+    '[192.0.2.1',
+    '192.0.2:80',
+    ':80',
+  ]) {
+    expect([odd, ipBehind(1, odd)]).toEqual([odd, '10.0.0.1']);
+  }
+});
+
+test('an address reads the same in whichever way it is written', () => {
+  for (const written of [
+    '::ffff:192.0.2.1',
+    '::ffff:c000:201',
+    '::FFFF:C000:0201',
+    '0:0:0:0:0:ffff:192.0.2.1',
+  ]) {
+    expect([written, ipBehind(1, written)]).toEqual([written, '192.0.2.1']);
+    expect([written, ipBehind(1, `[${written}]:443`)]).toEqual([written, '192.0.2.1']);
+    expect([written, ipBehind(0, undefined, written)]).toEqual([written, '192.0.2.1']);
+  }
+  for (const written of ['2001:DB8::1', '2001:db8:0:0:0:0:0:1', '2001:0db8::0:1', '2001:db8::1%eth0']) {
+    expect([written, ipBehind(1, written)]).toEqual([written, '2001:db8::1']);
+  }
+});
+
 test('a list that did not come through all proxies, or is none, is not believed', () => {
   expect(ipBehind(2, '192.0.2.1')).toBe('10.0.0.1');
   expect(ipBehind(1, undefined)).toBe('10.0.0.1');

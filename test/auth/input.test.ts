@@ -29,8 +29,8 @@ onEachDatabase('input of auth', (open) => {
       { email: '\ud800@example.com' },
       { email: `${'a'.repeat(65)}@example.com` },
       { email: `ann@${'a.'.repeat(124)}com` },
-      { email: `${'a'.repeat(200_000)}` },
-      { email: `a@${'a.'.repeat(100_000)}` },
+      { email: `${'a'.repeat(15_000)}` },
+      { email: `a@${'a.'.repeat(7_000)}` },
       { email: 7 },
       { email: null },
       { email: ['ann@example.com'] },
@@ -67,7 +67,7 @@ onEachDatabase('input of auth', (open) => {
       ['[', ']'],
       ['{"a":', '}'],
     ] as const) {
-      for (const depth of [200, 10_000, 100_000]) {
+      for (const depth of [64, 1_000, 2_500]) {
         const name = `${opening.repeat(depth)}1${closing.repeat(depth)}`;
         const body = `{"email":"deep@example.com","password":"correct horse","name":${name}}`;
         const answer = await post('register', body);
@@ -80,6 +80,22 @@ onEachDatabase('input of auth', (open) => {
       }
     }
     expect(performance.now() - startedAt).toBeLessThan(5_000); // 16 s before bodies were checked for it
+  });
+
+  test('a body of more than 16 KiB is too large for every route under /auth', async () => {
+    const ann = await server.register('Ann');
+    const body = { password: 'x'.repeat(16_384) };
+    for (const [method, path] of [
+      ['POST', 'register'],
+      ['POST', 'login'],
+      ['POST', 'refresh'],
+      ['POST', 'logout'],
+      ['POST', 'password'],
+      ['DELETE', `sessions/${crypto.randomUUID()}`],
+    ] as const) {
+      const answer = await server.request(method, `/v1/auth/${path}`, { token: ann.accessToken, body });
+      expect([path, answer.status, answer.body.error?.code]).toEqual([path, 413, 'too_large']);
+    }
   });
 
   test('the limits themselves are let in', async () => {

@@ -1,4 +1,4 @@
-// Looks behind the doors: what the log and the audit log hold.
+// Looks behind the doors: what the log and the audit log hold, and when sessions were refreshed.
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
@@ -15,6 +15,16 @@ export async function readUserEvents(db: Db, userId: string): Promise<LoggedUser
     sql`SELECT type, payload::text AS payload FROM events WHERE topic = ${`user:${userId}`} ORDER BY seq`,
   );
   return rows.map((row) => ({ type: row.type, payload: JSON.parse(row.payload) }));
+}
+
+/** As if all exchanges of the session's refresh tokens had been that much earlier. */
+export async function backdateRefreshes(db: Db, sessionId: string, seconds: number): Promise<void> {
+  await db.execute(sql`
+    UPDATE user_sessions
+    SET rotated_at = ARRAY(
+      SELECT at - make_interval(secs => ${seconds})
+      FROM unnest(rotated_at) WITH ORDINALITY AS rotations(at, place) ORDER BY place)
+    WHERE id = ${sessionId}`);
 }
 
 export interface AuditedRow {

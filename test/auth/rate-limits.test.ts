@@ -11,8 +11,18 @@ import { openClient } from '../support/client.ts';
 import { onEachDatabase } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
+const noLimits = {
+  messagesPerMinute: 0,
+  chatsPerHour: 0,
+  publishesPerMinute: 0,
+  topicsPerHour: 0,
+  searchesPerMinute: 0,
+  loginsPerMinute: 0,
+  registrationsPerHour: 0,
+};
+
 onEachDatabase('rate limits', (open) => {
-  test('logins are limited by account, also from many addresses', async () => {
+  test('logins are limited by account, also from many addresses that are new to it', async () => {
     const server = await open({ RATE_LOGINS_PER_MINUTE: '3', TRUST_PROXY: '1' });
     const ann = await server.register('Ann');
     const bob = await server.register('Bob');
@@ -45,7 +55,48 @@ onEachDatabase('rate limits', (open) => {
     expect((await login()).status).toBe(429);
   });
 
-  test('guessing the old password counts as logging in', async () => {
+  test('whoever guesses from elsewhere locks nobody out at an address that logged in before', async () => {
+    const server = await open({ RATE_LOGINS_PER_MINUTE: '3', TRUST_PROXY: '1' });
+    const from = (ip: string) => ({ 'X-Forwarded-For': ip });
+    const login = async (ip: string, email: string, password: string) => {
+      const body = { email, password };
+      return (await server.request('POST', '/v1/auth/login', { body, headers: from(ip) })).status;
+    };
+    const password = 'correct horse battery';
+    const email = `${crypto.randomUUID()}@example.com`;
+    const registered = await server.request('POST', '/v1/auth/register', {
+      body: { email, password, name: 'Ann' },
+      headers: from('2001:db8:0:1::1'),
+    });
+    expect(await login('192.0.2.1', email, password)).toBe(200);
+    // Two of three are left for addresses that the account does not know.
+    for (let n = 1; n <= 10; n += 1) {
+      expect(await login(`198.51.100.${n}`, email, 'a wrong one')).toBe(n <= 2 ? 401 : 429);
+    }
+    expect(await login('203.0.113.7', email, password)).toBe(429); // a new one has to wait
+    expect(await login('192.0.2.1', email, password)).toBe(200);
+    expect(await login('2001:db8:0:1:ffff::9', email.toUpperCase(), password)).toBe(200); // the same network
+    expect(await login('2001:db8:0:2::1', email, password)).toBe(429);
+    // To know the address of one account helps with no other, and wrong logins make none known.
+    expect(await login('198.51.100.1', email, password)).toBe(429);
+    const other = await server.register('Bob');
+    for (let n = 1; n <= 3; n += 1)
+      expect(await login(`198.51.100.${20 + n}`, other.email, 'a wrong one')).toBe(401);
+    expect(await login('192.0.2.1', other.email, other.password)).toBe(429);
+    // An address that is known is limited like any address.
+    expect(await login('2001:db8:0:1::1', email, 'a wrong one')).toBe(401);
+    expect(await login('2001:db8:0:1::1', email, 'a wrong one')).toBe(401);
+    expect(await login('2001:db8:0:1::1', email, password)).toBe(429);
+
+    const change = await server.request('POST', '/v1/auth/password', {
+      token: registered.body.accessToken,
+      body: { oldPassword: password, newPassword: 'a better one' },
+      headers: from('2001:db8:0:1::1'),
+    });
+    expect(change.status).toBe(200);
+  });
+
+  test('guessing the old password is limited by session, whatever others do', async () => {
     const server = await open({ RATE_LOGINS_PER_MINUTE: '2' });
     const ann = await server.register('Ann');
     const guess = () =>
@@ -54,6 +105,16 @@ onEachDatabase('rate limits', (open) => {
         token: ann.accessToken,
       });
     expect([(await guess()).status, (await guess()).status, (await guess()).status]).toEqual([403, 403, 429]);
+    // Another session of the owner, who knows the password, is not held up by a thief's.
+    const own = await server.login(ann);
+    const change = await server.request('POST', '/v1/auth/password', {
+      body: { oldPassword: ann.password, newPassword: 'a better one' },
+      token: own.accessToken,
+    });
+    expect(change.status).toBe(200);
+    expect((await readHits(server.db)).map(({ details }) => details)).toEqual([
+      { limit: 'password changes' },
+    ]);
   });
 
   test('registrations are limited by address; the limit that was hit is in the audit log once', async () => {
@@ -75,12 +136,7 @@ onEachDatabase('rate limits', (open) => {
   test('messages are limited by user, and 0 is no limit', async () => {
     const { db } = await open();
     const limits = (messagesPerMinute: number): RateLimits =>
-      createRateLimits(
-        { messagesPerMinute, loginsPerMinute: 0, registrationsPerHour: 0 },
-        db,
-        createAudit(db),
-        countInMemory,
-      );
+      createRateLimits({ ...noLimits, messagesPerMinute }, db, createAudit(db), countInMemory);
     const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
     const two = limits(2);
     await two.takeMessage(ann);
@@ -134,7 +190,7 @@ onEachDatabase('rate limits', (open) => {
   test('one network of IPv6 counts as one address', async () => {
     const { db } = await open();
     const limits = createRateLimits(
-      { messagesPerMinute: 0, loginsPerMinute: 0, registrationsPerHour: 2 },
+      { ...noLimits, registrationsPerHour: 2 },
       db,
       createAudit(db),
       countInMemory,

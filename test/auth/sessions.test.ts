@@ -1,7 +1,6 @@
-// Refresh tokens, reuse, and the end of sessions.
+// The end of sessions, and the list of them. How they go on: refreshing.test.ts.
 
 import { beforeAll, describe, expect, test } from 'bun:test';
-import { sql } from 'drizzle-orm';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 import { readAudit, readUserEvents } from './log.ts';
 
@@ -14,115 +13,6 @@ onEachDatabase('sessions', (open, database) => {
   const refresh = (refreshToken: string) =>
     server.request('POST', '/v1/auth/refresh', { body: { refreshToken } });
   const statusWith = async (token: string) => (await server.request('GET', '/v1/users/me', { token })).status;
-
-  describe('refreshing', () => {
-    test('answers new tokens of the same session, and the new one can be refreshed again', async () => {
-      const ann = await server.register('Ann');
-      const first = await refresh(ann.refreshToken);
-      expect(first.status).toBe(200);
-      expect(first.body).toMatchObject({ sessionId: ann.sessionId, user: { id: ann.id } });
-      expect(first.body.refreshToken).not.toBe(ann.refreshToken);
-      expect(await statusWith(first.body.accessToken)).toBe(200);
-      const second = await refresh(first.body.refreshToken);
-      expect(second.status).toBe(200);
-    });
-
-    test('a token used twice ends the session, with event and audit row', async () => {
-      const ann = await server.register('Ann');
-      const first = await refresh(ann.refreshToken);
-      const again = await refresh(ann.refreshToken);
-      expect(again).toMatchObject({ status: 401, body: { error: { code: 'unauthorized' } } });
-      // The thief's copy and the owner's are worth nothing now, and neither is the access token.
-      expect((await refresh(first.body.refreshToken)).status).toBe(401);
-      expect(await statusWith(first.body.accessToken)).toBe(401);
-      expect(await readUserEvents(server.db, ann.id)).toEqual([
-        { type: 'session.revoked', payload: { sessionId: ann.sessionId, reason: 'refresh_reused' } },
-      ]);
-      const events = (await readAudit(server.db, ann.id)).map(({ event }) => event);
-      expect(events.filter((event) => event === 'refresh_reuse')).toHaveLength(1);
-    });
-
-    test('[H5] reuse closes the connections of the session with 4403, and no others', async () => {
-      const ann = await server.register('Ann');
-      const phone = await server.login(ann);
-      const laptop = await server.connect(ann);
-      const other = await server.connect(phone);
-      await refresh(ann.refreshToken);
-      await refresh(ann.refreshToken);
-      expect(await laptop.closed).toMatchObject({
-        code: 4403,
-        reason: expect.stringContaining('refresh_reused'),
-      });
-      expect(await other.request('ping')).toMatchObject({ type: expect.not.stringMatching('error') });
-    });
-
-    test('one token refreshed many times at once works once, and the session ends', async () => {
-      const ann = await server.register('Ann');
-      const answers = await Promise.all(Array.from({ length: 5 }, () => refresh(ann.refreshToken)));
-      const statuses = answers.map(({ status }) => status).sort();
-      expect(statuses).toEqual([200, 401, 401, 401, 401]);
-      const won = answers.find(({ status }) => status === 200);
-      expect((await refresh(won?.body.refreshToken)).status).toBe(401);
-      expect(await readUserEvents(server.db, ann.id)).toHaveLength(1);
-    });
-
-    test('a forged token is merely refused: the session goes on', async () => {
-      const ann = await server.register('Ann');
-      const [sessionId, random = '', seal = ''] = ann.refreshToken.split('.');
-      const flip = (text: string) => (text.startsWith('A') ? 'B' : 'A') + text.slice(1);
-      const forged = [
-        `${sessionId}.${flip(random)}.${seal}`,
-        `${sessionId}.${random}.${flip(seal)}`,
-        `${crypto.randomUUID()}.${random}.${seal}`,
-        `${sessionId}.${random}`,
-        `${ann.refreshToken}A`,
-        ann.accessToken,
-        'nonsense',
-        '..',
-      ];
-      for (const token of forged) {
-        expect(await refresh(token)).toMatchObject({
-          status: 401,
-          body: { error: { code: 'unauthorized' } },
-        });
-      }
-      expect(await readUserEvents(server.db, ann.id)).toEqual([]);
-      expect((await refresh(ann.refreshToken)).status).toBe(200);
-    });
-
-    test('a refresh token is no access token', async () => {
-      const ann = await server.register('Ann');
-      expect(await statusWith(ann.refreshToken)).toBe(401);
-    });
-
-    test('does not extend the session, and an access token ends with it at the latest', async () => {
-      const ann = await server.register('Ann');
-      const end = new Date(Math.floor(Date.now() / 1000) * 1000 + 60_000);
-      await server.db.execute(
-        sql`UPDATE user_sessions SET expires_at = ${end.toISOString()}::timestamptz WHERE id = ${ann.sessionId}`,
-      );
-      const { body } = await refresh(ann.refreshToken);
-      expect(body.expiresAt).toBe(end.toISOString());
-      const { body: list } = await server.request('GET', '/v1/auth/sessions', { token: body.accessToken });
-      expect(list.items[0].expiresAt).toBe(end.toISOString());
-    });
-
-    test('an expired session can be neither refreshed nor used', async () => {
-      const ann = await server.register('Ann');
-      await server.db.execute(
-        sql`UPDATE user_sessions SET expires_at = now() - interval '1 second' WHERE id = ${ann.sessionId}`,
-      );
-      expect((await refresh(ann.refreshToken)).status).toBe(401);
-      expect(await statusWith(ann.accessToken)).toBe(401);
-      expect(await readUserEvents(server.db, ann.id)).toEqual([]);
-    });
-
-    test('a disabled user cannot refresh', async () => {
-      const ann = await server.register('Ann');
-      await server.db.execute(sql`UPDATE users SET disabled_at = now() WHERE id = ${ann.id}`);
-      expect((await refresh(ann.refreshToken)).status).toBe(401);
-    });
-  });
 
   describe('ending', () => {
     test('[H5] logout ends the session at once: its tokens, and its connections with 4403', async () => {

@@ -37,6 +37,11 @@ onEachDatabase('access tokens', (open) => {
       { exp: now - 1 },
       { exp: undefined },
       { exp: 'tomorrow' },
+      { exp: 253_402_300_800 },
+      { exp: 1e15 },
+      { exp: Number.MAX_VALUE },
+      { iat: -1 },
+      { iat: 1e15 },
       { nbf: now + 60 },
       { iat: undefined },
       { iat: 'yesterday' },
@@ -47,6 +52,11 @@ onEachDatabase('access tokens', (open) => {
       { sub: undefined },
       { sub: 'ann' },
       { sub: `${ann.id}\n` },
+      { sub: [ann.id] },
+      { sub: { id: ann.id } },
+      { sub: ann.id.toUpperCase() },
+      { sid: [ann.sessionId] },
+      { role: ['user'] },
       { sid: undefined },
       { sid: 7 },
       { sid: crypto.randomUUID() },
@@ -57,6 +67,12 @@ onEachDatabase('access tokens', (open) => {
     for (const changes of wrong) {
       expect([changes, await statusWith(await sign(changes))]).toEqual([changes, 401]);
     }
+  });
+
+  test('a token that is good for ever so long is taken over the socket as well', async () => {
+    const client = await server.connect(await sign({ exp: 253_402_300_799 }));
+    expect(client.welcome.expiresAt).toBe('9999-12-31T23:59:59.000Z');
+    client.close();
   });
 
   test("the session must be the user's own", async () => {

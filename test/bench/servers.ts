@@ -56,7 +56,7 @@ export class Rig {
     const databaseUrl = env.DATABASE_URL ?? env.DATA_DIR ?? (await this.createDatabase({ users }));
     const database = env.DATA_DIR === undefined ? { DATABASE_URL: databaseUrl } : {};
     const child = await startChild({
-      command: pinned(serverCore, [process.execPath, 'src/main.ts']),
+      command: pinned(serverCore, [process.execPath, '--no-env-file', 'src/main.ts']),
       cwd: project,
       env: { ...systemEnv(), ...carillonEnv, ...database, ...env },
       stopSignal: 'SIGTERM',
@@ -161,10 +161,15 @@ const carillonEnv: Env = {
   NODE_ENV: 'production',
   JWT_SECRET: jwtSecret,
   RATE_MESSAGES_PER_MINUTE: '0',
+  RATE_CHATS_PER_HOUR: '0',
+  RATE_PUBLISHES_PER_MINUTE: '0',
+  RATE_TOPICS_PER_HOUR: '0',
+  RATE_SEARCHES_PER_MINUTE: '0',
   RATE_LOGINS_PER_MINUTE: '0',
   RATE_REGISTRATIONS_PER_HOUR: '0',
   MAX_COMMANDS_PER_SECOND: '0',
   MAX_CONNECTIONS_PER_USER: '0',
+  MAX_CONNECTIONS_PER_ADDRESS: '0',
   EVENTS_RETENTION_HOURS: '0',
   EVENTS_RETENTION_PER_TOPIC: '0',
   DRAIN_SECONDS: '0',

@@ -20,8 +20,8 @@ export async function seedUsers(databaseUrl: string, count: number): Promise<voi
     SELECT ('00000000-0000-7000-8000-' || hex)::uuid, 'user' || n || '@example.com', 'none', 'User ' || n, 'user ' || n
     FROM (${numbers}) AS numbers`);
   await client.query(`
-    INSERT INTO user_sessions (id, user_id, token_hash, expires_at)
-    SELECT ('00000000-0000-7000-9000-' || hex)::uuid, ('00000000-0000-7000-8000-' || hex)::uuid, 'none',
+    INSERT INTO user_sessions (id, user_id, expires_at)
+    SELECT ('00000000-0000-7000-9000-' || hex)::uuid, ('00000000-0000-7000-8000-' || hex)::uuid,
       now() + interval '1 day'
     FROM (${numbers}) AS numbers`);
   await client.query('ANALYZE users, user_sessions');

@@ -62,7 +62,11 @@ export class Cluster {
       DRAIN_SECONDS: String(drainSeconds),
       ACCESS_TOKEN_SECONDS: '86400',
       MAX_CONNECTIONS_PER_USER: '0',
-      RATE_MESSAGES_PER_MINUTE: '1000000', // never reached, but counted in Redis
+      // Never reached, but counted in Redis.
+      RATE_MESSAGES_PER_MINUTE: '1000000',
+      RATE_CHATS_PER_HOUR: '1000000',
+      RATE_PUBLISHES_PER_MINUTE: '1000000',
+      RATE_TOPICS_PER_HOUR: '1000000',
       EVENTS_RETENTION_PER_TOPIC: '0', // the ledgers are compared with the whole log
     };
     const proxies = await Promise.all(ports.map(startTcpProxy));

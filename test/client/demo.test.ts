@@ -28,6 +28,12 @@ describe('the demo', () => {
     expect(demo.output).toContain('Nothing answers at http://127.0.0.1:1');
   });
 
+  test('--help says what it takes, and ends with 0', async () => {
+    const demo = runProgram('demo.ts', ['--help']);
+    expect(await demo.exited).toBe(0);
+    expect(demo.output).toStartWith('Usage: bun run demo');
+  });
+
   test('refuses an option that it does not know, and ends with 1', async () => {
     const demo = runProgram('demo.ts', ['--port', '3000']);
     expect(await demo.exited).toBe(1);

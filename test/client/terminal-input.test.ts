@@ -43,12 +43,66 @@ describe('a line typed into the terminal client', () => {
     expect(read('/quit')).toEqual({ kind: 'quit' });
   });
 
-  test.each(['/nope', '/sub', '/sub chat:1 later', '/sub chat:1 1 2', '/unsub', '/chat', '/chat a b'])(
-    'such as "%s" is answered with what there is',
-    (line) => {
-      const input = read(line);
-      expect(input.kind).toBe('tell');
-      if (input.kind === 'tell') expect(input.text).toContain('/sub chat:<id> [since]');
+  test.each(['app:public.lobby', 'app:game.42', 'user:1', 'job:1', 'nonsense'])(
+    'takes any topic, such as %s: the server is to say what it thinks of it',
+    (topic) => {
+      expect(read(`/sub ${topic} 3`)).toEqual({
+        kind: 'send',
+        frame: `{"id":"t1","type":"subscribe","topic":"${topic}","payload":{"since":3}}`,
+      });
     },
   );
+
+  test.each([
+    ['{"seat":3}', { data: { seat: 3 } }],
+    ['{ "seat": 3, "of": [1, 2] }', { data: { seat: 3, of: [1, 2] } }],
+    ['{ "seat": 3 }   durable ', { data: { seat: 3 }, durable: true }],
+    ['null', { data: null }],
+    ['"a text" durable', { data: 'a text', durable: true }],
+    ['"is durable"', { data: 'is durable' }],
+    ['7 durable', { data: 7, durable: true }],
+  ])('publishes %s', (rest, payload) => {
+    const input = read(`/publish app:public.lobby  player.ready ${rest}`);
+    expect(input.kind === 'send' && JSON.parse(input.frame)).toEqual({
+      id: 't1',
+      type: 'publish',
+      topic: 'app:public.lobby',
+      payload: { event: 'player.ready', ...payload },
+    });
+  });
+
+  test('asks for help, and gets every command', () => {
+    const input = read('/help');
+    const text = input.kind === 'tell' ? input.text : '';
+    for (const command of ['/sub <topic> [since]', '/unsub', '/publish <topic>', '/chat <id>', '/quit']) {
+      expect(text).toContain(command);
+    }
+  });
+
+  test('that is no command is answered with what there is', () => {
+    const input = read('/nope at all');
+    expect(input.kind === 'tell' && input.text).toStartWith('There is no /nope. What you may type:');
+    expect(input.kind === 'tell' && input.text).toContain('/sub <topic> [since]');
+    expect(read('/constructor').kind).toBe('tell');
+  });
+
+  test.each([
+    ['/sub', '/sub <topic> [since], as in: /sub app:public.lobby 41'],
+    ['/sub chat:1 later', '/sub <topic> [since]'],
+    ['/sub chat:1 -1', '/sub <topic> [since]'],
+    ['/sub chat:1 1 2', '/sub <topic> [since]'],
+    ['/unsub', '/unsub <topic>'],
+    ['/unsub a b', '/unsub <topic>'],
+    ['/chat', '/chat <id>'],
+    ['/chat a b', '/chat <id>'],
+    ['/publish', '/publish <topic> <event> <json> [durable], as in: /publish app:'],
+    ['/publish app:public.lobby', '/publish <topic> <event> <json> [durable]'],
+    ['/publish app:public.lobby player.ready', '/publish <topic> <event> <json> [durable]'],
+    ['/publish app:public.lobby player.ready durable', '/publish <topic> <event> <json> [durable]'],
+    ['/publish app:public.lobby player.ready {"seat":', '/publish <topic> <event> <json> [durable]'],
+    ['/publish app:public.lobby player.ready {} later', '/publish <topic> <event> <json> [durable]'],
+  ])('"%s" is answered with what that command expects', (line, expected) => {
+    const input = read(line);
+    expect(input.kind === 'tell' && input.text).toStartWith(`"${line}" does not fit. Expected: ${expected}`);
+  });
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import type { TestServer } from '../support/server.ts';
 import { onEachDatabase } from '../support/server.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { type Program, runProgram } from './program.ts';
+import { type Program, runOnTerminal, runProgram } from './program.ts';
 
 onEachDatabase('the terminal client', (open) => {
   let opened: Promise<TestServer> | undefined;
@@ -22,7 +22,7 @@ onEachDatabase('the terminal client', (open) => {
   };
 
   const start = (url: string, { email, password }: { email: string; password: string }): Program =>
-    runProgram('terminal.ts', ['--url', url, '--email', email, '--password', password]);
+    runProgram('terminal.ts', ['--url', url, '--email', email], { CARILLON_PASSWORD: password });
 
   test('prints what a piped session sends and gets, waits for the last of it, and ends with 0', async () => {
     const server = await share();
@@ -109,9 +109,94 @@ onEachDatabase('the terminal client', (open) => {
     expect((await server.login({ email, password: 'correct horse battery' })).name).toBe('Cleo');
   });
 
+  test('subscribes and publishes on any topic, durable or not, and says what was refused', async () => {
+    const server = await share();
+    const ann = await server.register('Ann');
+    const topic = `app:public.${crypto.randomUUID()}`;
+    const terminal = start(server.url, ann);
+    terminal.type(`/sub ${topic} 0`);
+    terminal.type(`/publish ${topic} player.ready { "seat": 3 } durable`);
+    terminal.type(`/publish ${topic} player.waved "hello"`);
+    terminal.type('/publish app:private player.ready 1');
+    terminal.endInput();
+    expect(await terminal.exited).toBe(0);
+    expect(terminal.output).toMatch(/← \{"type":"player\.ready",.*"seq":1,.*"payload":\{"seat":3\}/);
+    expect(terminal.output).toMatch(/← \{"type":"player\.waved",.*"payload":"hello"/);
+    expect(terminal.output).toMatch(/← \{"type":"error","id":"t4","error":\{"code":"forbidden"/);
+  });
+
+  test('takes an access token in the place of a user, and ends when that is over', async () => {
+    const server = await open({ ACCESS_TOKEN_SECONDS: '3' });
+    const ann = await server.register('Ann');
+    const terminal = runProgram('terminal.ts', [], {
+      CARILLON_URL: server.url,
+      CARILLON_TOKEN: ann.accessToken,
+    });
+    expect(await terminal.shows('"type":"welcome"')).toContain(`"userId":"${ann.id}"`);
+    await terminal.shows('The token of CARILLON_TOKEN is about to end');
+    expect(await terminal.exited).toBe(1);
+    expect(terminal.output).toContain('Closed with 4401');
+    expect(terminal.output.trimEnd()).toEndWith(
+      'The token of CARILLON_TOKEN is over, or bad: start again with another.',
+    );
+    expect(terminal.output).not.toContain(ann.accessToken);
+  });
+
+  test('--help lists options and commands, and ends with 0', async () => {
+    for (const option of ['--help', '-h']) {
+      const terminal = runProgram('terminal.ts', [option]);
+      expect(await terminal.exited).toBe(0);
+      for (const word of [
+        'Usage: bun run client',
+        'CARILLON_PASSWORD',
+        'CARILLON_TOKEN',
+        '/publish <topic>',
+      ]) {
+        expect(terminal.output).toContain(word);
+      }
+    }
+  });
+
+  test('without a password, and without a terminal to ask on, it says where to put one', async () => {
+    const terminal = runProgram('terminal.ts', ['--email', 'ann@example.com']);
+    expect(await terminal.exited).toBe(1);
+    expect(terminal.output).toStartWith('Expected a password: set CARILLON_PASSWORD');
+  });
+
+  test('on a terminal it asks for the password and shows nothing of it', async () => {
+    const server = await share();
+    const ann = await server.register('Ann');
+    const terminal = runOnTerminal(['--url', server.url, '--email', ann.email]);
+    await terminal.shows(`Password of ${ann.email}: `);
+    terminal.write('wrong\u0015correct horse batters\u007f');
+    terminal.write('y\r/sub app:public.lobby\n');
+    await terminal.shows('"type":"welcome"');
+    await terminal.shows('"topic":"app:public.lobby","seq":'); // typed ahead, and not lost
+    terminal.write('/quit\n');
+    expect(await terminal.exited).toBe(0);
+    expect(terminal.output).not.toContain('wrong');
+    expect(terminal.output).not.toContain('horse');
+    expect(terminal.output).toContain('/quit'); // what comes behind it is shown again
+  });
+
+  test('asked for a password, Ctrl-C leaves with 130, and no password at all with 1', async () => {
+    const server = await share();
+    const words = ['--url', server.url, '--email', 'ann@example.com'];
+    const left = runOnTerminal(words);
+    await left.shows('Password of ann@example.com: ');
+    left.write('half a pass\u0003');
+    expect(await left.exited).toBe(130);
+    const empty = runOnTerminal(words);
+    await empty.shows('Password of ann@example.com: ');
+    empty.write('\r');
+    expect(await empty.exited).toBe(1);
+    expect(empty.output).toContain('No password was typed.');
+  });
+
   test.each([
-    { args: [], says: 'Expected --email and --password.' },
+    { args: [], says: 'Expected --email, or an access token in CARILLON_TOKEN.' },
     { args: ['--nope'], says: "Unknown option '--nope'" },
+    { args: ['ann@example.com'], says: "Unexpected argument 'ann@example.com'" },
     {
       args: ['--email', 'a@example.com', '--password', 'x', '--url', 'ftp://x'],
       says: 'Expected a URL like http://localhost:3000',

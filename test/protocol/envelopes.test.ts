@@ -62,6 +62,29 @@ onEachDatabase('envelopes', (open) => {
     expect(error.details).toEqual([expect.objectContaining({ path: '/paylaod' })]);
   });
 
+  test('[E1] takes 64 levels, and refuses one more with the id of the frame, however often the field comes', async () => {
+    const topic = 'app:public.depth';
+    const publish = (levels: number, behind = '') =>
+      `{"id":"deep","type":"publish","topic":"${topic}","payload":{"event":"a.b","data":${'['.repeat(levels)}${']'.repeat(levels)}${behind}}}`;
+    const own = await server.connect(ann);
+    own.sendRaw(publish(62));
+    expect(await own.next(({ id }) => id === 'deep')).toMatchObject({ type: 'ok' });
+    // Far from nonsense, it is not counted as such either.
+    for (const frame of range(1, 12).map((n) => (n % 2 ? publish(63) : publish(30_000, ',"data":1')))) {
+      own.sendRaw(frame);
+      expect(await own.next(({ id }) => id === 'deep')).toEqual({
+        type: 'error',
+        id: 'deep',
+        error: {
+          code: 'invalid',
+          message: expect.stringContaining('64 levels'),
+          details: [{ path: '', message: 'Expected at most 64 levels' }],
+        },
+      });
+    }
+    own.close();
+  });
+
   test('[E1] refuses a topic or a key for a command that takes none', async () => {
     const input = { chatId: chat.id, content: 'never sent' };
     const withTopic = await client.request('message.send', input, { topic: chat.topic });

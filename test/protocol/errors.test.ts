@@ -220,6 +220,7 @@ onEachDatabase('errors', (open, database) => {
       'not_found 404',
       'unknown_command 404',
       'unknown_topic 404',
+      'method_not_allowed 405',
       'conflict 409',
       'too_large 413',
       'too_many_subscriptions 429',

@@ -41,6 +41,23 @@ onEachDatabase('floods of commands', (open) => {
     client.close();
   });
 
+  test('[E6] counts a subscribe once for each of its topics', async () => {
+    const slow = await open({ MAX_COMMANDS_PER_SECOND: '20' });
+    const client = await slow.connect(await slow.register('Bob'));
+    const topics = range(1, 40).map((n) => ({ topic: `app:public.${n}` }));
+    const first = await client.request('subscribe', { topics });
+    expect(first.payload.results.map(({ topic }: { topic: string }) => topic)).toEqual(
+      topics.map(({ topic }) => topic),
+    );
+    // 20 on account, and 20 owed: the next frame is let in when these are made up for.
+    const { error } = await client.request('subscribe', { topics });
+    expect(error.code).toBe('rate_limited');
+    expect(error.retryAfterMs).toBeGreaterThanOrEqual(1_000);
+    await Bun.sleep(error.retryAfterMs);
+    expect((await client.request('ping')).type).toBe('pong');
+    client.close();
+  });
+
   test('[E6] keeps 256 frames waiting behind a slow command, and refuses the rest in order', async () => {
     const chat = await createGroup(server, ann);
     const other = await server.connect(ann);

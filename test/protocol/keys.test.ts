@@ -142,6 +142,31 @@ onEachDatabase('keys', (open, database) => {
     expect((await send('aged', key)).payload.id).toBe(anew.payload.id);
   });
 
+  test('[K1] forgets a key after 24 hours over the limit, too: what it made is a new request then', async () => {
+    const limited = await open({ RATE_MESSAGES_PER_MINUTE: '1', RATE_CHATS_PER_HOUR: '1' });
+    const cid = await limited.register('Cid');
+    const create = (key: string) =>
+      limited.request('POST', '/v1/chats', {
+        token: cid.accessToken,
+        headers: { 'Idempotency-Key': key },
+        body: { type: 'group', name: 'One', participantIds: [] },
+      });
+    const made = await create('the key');
+    const sending = await limited.connect(cid);
+    const sendOne = () =>
+      sending.request('message.send', { chatId: made.body.id, content: 'once' }, { key: 'the key' });
+    const first = await sendOne();
+    expect([made.status, first.type]).toEqual([201, 'ok']);
+    expect((await create('the key')).body).toEqual(made.body);
+    expect((await sendOne()).payload).toEqual(first.payload);
+    await limited.db.execute(
+      sql`UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'`,
+    );
+    expect((await create('the key')).body.error.code).toBe('rate_limited');
+    expect((await sendOne()).error.code).toBe('rate_limited');
+    sending.close();
+  });
+
   test('[K1] takes keys of 1 to 64 characters only, over both doors', async () => {
     for (const key of ['k', 'k'.repeat(64)]) {
       expect((await send('short and long', key)).type).toBe('ok');

@@ -3,11 +3,13 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/connect.ts';
 import { apply, type ChatState } from '../../src/modules/chat/state.ts';
+import { readAudit } from '../auth/log.ts';
 import type { TestUser } from '../support/api.ts';
 import type { Frame, TestClient } from '../support/client.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import {
   createGroup,
   fillLog,
@@ -84,6 +86,31 @@ onEachDatabase('subscribe', (open) => {
     const okAt = client.frames.indexOf(reply);
     expect(client.frames.findIndex(({ seq }) => seq !== undefined)).toBeGreaterThan(okAt);
     client.close();
+  });
+
+  test('[S1] takes as many statements for 100 topics as for three', async () => {
+    const own = (await createChat(0)).topic;
+    const strangers = () => range(1, 97).map(() => `chat:${crypto.randomUUID()}`);
+    const publicOnes = () => range(1, 97).map(() => `app:public.${crypto.randomUUID()}`);
+    // Refusals are written down, ten a minute: let them be, first.
+    const prober = await server.connect(bob);
+    await prober.request('subscribe', { topics: strangers().map((topic) => ({ topic })) });
+    await until(async () => (await readAudit(server.db, bob.id)).length >= 10, 'refusals written down');
+    prober.close();
+    for (const others of [strangers, publicOnes]) {
+      for (const since of [undefined, 5]) {
+        const client = await server.connect(bob);
+        const count = async (names: string[]) => {
+          const topics = names.map((topic) => ({ topic, ...(since && { since }) }));
+          const statements = countStatements(server.db);
+          expect((await client.request('subscribe', { topics })).type).toBe('ok');
+          return statements();
+        };
+        const few = await count([own, ...others().slice(0, 2)]);
+        expect(await count([own, ...others(), ...publicOnes().slice(0, 2)])).toBeLessThanOrEqual(few + 2);
+        client.close();
+      }
+    }
   });
 
   test('[S1] takes each topic once', async () => {
@@ -463,4 +490,21 @@ onEachDatabase('subscribe', (open) => {
 
 function asEvent({ type, payload }: Frame) {
   return { type, payload };
+}
+
+/** From now on; the answer reads the count, and ends it. */
+function countStatements(db: Db): () => number {
+  const { session } = db._;
+  const original = session.prepareQuery;
+  let count = 0;
+  session.prepareQuery = new Proxy(original, {
+    apply(target, self, given) {
+      count += 1;
+      return Reflect.apply(target, self, given);
+    },
+  });
+  return () => {
+    session.prepareQuery = original;
+    return count;
+  };
 }

@@ -12,27 +12,35 @@ import { describeWith } from '../support/needs.ts';
 import { redisMissing, startRedis } from '../support/redis.ts';
 import { type Backend, startCluster, startPlain } from '../support/redis-backend.ts';
 import { type RedisCluster, type RedisNode, startRedisCluster } from '../support/redis-cluster.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
 setDefaultTimeout(30_000);
 
 const project = join(import.meta.dir, '../..');
 const logger = pino({ level: 'silent' });
+const logId = crypto.randomUUID();
+const epoch = crypto.randomUUID();
 
 /** A bridge with what came over it. */
 interface End {
   readonly bridge: Bridge;
   readonly frames: BridgeFrame[];
+  /** Under which they were published. */
+  readonly epochs: Set<string>;
   gaps: number;
 }
 
 const ends: End[] = [];
 
 async function openEnd(bridge: Bridge): Promise<End> {
-  const end: End = { bridge, frames: [], gaps: 0 };
+  const end: End = { bridge, frames: [], epochs: new Set(), gaps: 0 };
   ends.push(end);
   await bridge.start(
-    (frame) => end.frames.push(frame),
+    (frame, epoch) => {
+      end.frames.push(frame);
+      end.epochs.add(epoch);
+    },
     () => {
       end.gaps += 1;
     },
@@ -71,8 +79,8 @@ function testEveryBridge(create: () => Bridge): void {
     const end = await openEnd(create());
     const topic = newTopic();
     await end.bridge.serve(topic);
-    for (let seq = 1; seq <= 100; seq += 1) end.bridge.publish(durable(topic, seq));
-    end.bridge.publish(ephemeral(topic));
+    for (let seq = 1; seq <= 100; seq += 1) end.bridge.publish(durable(topic, seq), epoch);
+    end.bridge.publish(ephemeral(topic), epoch);
     await end.bridge.stop();
     expect(end.frames).toEqual([]);
   });
@@ -81,7 +89,7 @@ function testEveryBridge(create: () => Bridge): void {
     const { bridge } = await openEnd(create());
     const topic = newTopic();
     bridge.release(topic);
-    bridge.publish(durable(topic, 1));
+    bridge.publish(durable(topic, 1), epoch);
     const first = bridge.serve(topic);
     bridge.release(topic);
     await Promise.all([first, bridge.serve(topic), bridge.serve(topic)]);
@@ -106,12 +114,12 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
   });
   afterAll(() => backend.stop());
 
-  const create = () => createRedisBridge(backend.url, { instanceId: crypto.randomUUID(), logger });
+  const create = () => createRedisBridge(backend.url, { instanceId: crypto.randomUUID(), logId, logger });
   const open = () => openEnd(create());
   const isComplete = (...those: End[]) =>
     until(() => those.every(({ bridge }) => bridge.isComplete), 'the bridges are complete');
   const subscriptionsOf = async (topic: string) =>
-    (await backend.subscriptions()).filter((channel) => channel === `carillon:${topic}`).length;
+    (await backend.subscriptions()).filter((channel) => channel === `carillon:${logId}:${topic}`).length;
 
   testEveryBridge(create);
 
@@ -120,7 +128,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     const topics = Array.from({ length: 20 }, newTopic);
     await Promise.all(ends.flatMap(({ bridge }) => topics.map((topic) => bridge.serve(topic))));
     for (let seq = 1; seq <= 200; seq += 1) {
-      for (const topic of topics) sender?.bridge.publish(durable(topic, seq));
+      for (const topic of topics) sender?.bridge.publish(durable(topic, seq), epoch);
     }
     for (const other of others) {
       await hasAll(other, 200 * topics.length);
@@ -146,9 +154,28 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       ephemeral(topic, { exceptHearersOf: { topic: newTopic(), seq: 7 } }),
       durable(topic, 5, { frame: JSON.stringify({ text: '🔔'.repeat(50_000) }) }),
     ];
-    for (const frame of frames) sender.bridge.publish(frame);
+    for (const frame of frames) sender.bridge.publish(frame, epoch);
     await hasAll(receiver, frames.length);
     expect(receiver.frames).toEqual(frames);
+    expect([...receiver.epochs]).toEqual([epoch]);
+  });
+
+  test('instances of another log are not heard, and do not count as missing', async () => {
+    const elsewhere = { instanceId: crypto.randomUUID(), logId: crypto.randomUUID(), logger };
+    const [sender, receiver, other] = await Promise.all([
+      open(),
+      open(),
+      openEnd(createRedisBridge(backend.url, elsewhere)),
+    ]);
+    const topic = newTopic();
+    await Promise.all(ends.map(({ bridge }) => bridge.serve(topic)));
+    other.bridge.publish(durable(topic, 1), epoch);
+    other.bridge.publish(ephemeral(topic), epoch);
+    await other.bridge.stop();
+    sender.bridge.publish(durable(topic, 2), epoch);
+    await hasAll(receiver, 1);
+    expect(receiver.frames).toEqual([durable(topic, 2)]);
+    expect(other.frames).toEqual([]);
   });
 
   test('a message that no instance sent is ignored', async () => {
@@ -156,9 +183,9 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     const topic = newTopic();
     await receiver.bridge.serve(topic);
     for (const message of ['', '\n', 'x', 'x y z', 'x 0 y z\n', 'x NaN y\n', ' \n'.repeat(50)]) {
-      await backend.send(`carillon:${topic}`, message);
+      await backend.send(`carillon:${logId}:${topic}`, message);
     }
-    sender.bridge.publish(durable(topic, 2));
+    sender.bridge.publish(durable(topic, 2), epoch);
     await until(() => receiver.frames.some(({ seq }) => seq === 2), 'the frame of an instance');
     expect(receiver.frames).toEqual([durable(topic, 2)]);
   });
@@ -166,7 +193,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
   test('only served topics are subscribed to, from the first serve to the release', async () => {
     const [one, other] = await Promise.all([open(), open()]);
     const topic = newTopic();
-    one.bridge.publish(durable(topic, 1));
+    one.bridge.publish(durable(topic, 1), epoch);
     expect(await subscriptionsOf(topic)).toBe(0);
     await Promise.all([one.bridge.serve(topic), other.bridge.serve(topic)]);
     expect(await subscriptionsOf(topic)).toBe(1);
@@ -185,7 +212,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       void receiver.bridge.serve(topic);
       receiver.bridge.release(topic);
       await receiver.bridge.serve(topic);
-      sender.bridge.publish(durable(topic, round));
+      sender.bridge.publish(durable(topic, round), epoch);
       await hasAll(receiver, round);
       const again = receiver.bridge.serve(topic);
       receiver.bridge.release(topic);
@@ -209,7 +236,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     Bun.gc(true);
     const bytesBefore = process.memoryUsage().heapUsed;
     for (let seq = 1; seq <= 100_000; seq += 1)
-      one.bridge.publish(durable(topic, seq, { frame: 'x'.repeat(1_000) + seq }));
+      one.bridge.publish(durable(topic, seq, { frame: 'x'.repeat(1_000) + seq }), epoch);
     await one.bridge.serve(later);
     Bun.gc(true);
     expect(process.memoryUsage().heapUsed - bytesBefore).toBeLessThan(20_000_000);
@@ -218,8 +245,8 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     await isComplete(one, other);
     expect(one.gaps).toBeGreaterThan(gapsOfOne);
     expect(other.gaps).toBeGreaterThan(gapsOfOther);
-    one.bridge.publish(durable(topic, 100_001));
-    other.bridge.publish(durable(later, 1));
+    one.bridge.publish(durable(topic, 100_001), epoch);
+    other.bridge.publish(durable(later, 1), epoch);
     await Promise.all([hasAll(one, 1), hasAll(other, 1)]);
     expect(other.frames).toEqual([durable(topic, 100_001)]);
     expect(one.frames).toEqual([durable(later, 1)]);
@@ -237,7 +264,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       Bun.gc(true);
       const bytesBefore = process.memoryUsage().heapUsed;
       for (let seq = 1; seq <= 100_000; seq += 1)
-        one.bridge.publish(durable(topic, seq, { frame: 'x'.repeat(1_000) + seq }));
+        one.bridge.publish(durable(topic, seq, { frame: 'x'.repeat(1_000) + seq }), epoch);
       Bun.gc(true);
       expect(process.memoryUsage().heapUsed - bytesBefore).toBeLessThan(50_000_000);
       const startedAt = performance.now();
@@ -249,7 +276,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     }
     await isComplete(one, other);
     expect(other.gaps).toBeGreaterThan(gaps);
-    one.bridge.publish(durable(topic, 200_000));
+    one.bridge.publish(durable(topic, 200_000), epoch);
     await until(() => other.frames.some(({ seq }) => seq === 200_000), 'frames flow again');
   });
 
@@ -263,9 +290,9 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       import pino from 'pino';
       import { createRedisBridge } from './src/realtime/bridge-redis.ts';
       const logger = pino({ level: 'silent' });
-      const bridge = createRedisBridge('${backend.url}', { instanceId: 'vanishing', logger });
+      const bridge = createRedisBridge('${backend.url}', { instanceId: 'vanishing', logId: '${logId}', logger });
       await bridge.start(() => {}, () => {});
-      bridge.publish(${JSON.stringify(durable(topic, 1))});`;
+      bridge.publish(${JSON.stringify(durable(topic, 1))}, '${epoch}');`;
     const vanishing = Bun.spawn([process.execPath, '-e', program], { cwd: project, stderr: 'inherit' });
     try {
       await hasAll(one, 1);
@@ -287,7 +314,7 @@ describeWith('the bridge over Redis', redisMissing, () => {
     const url = `redis://127.0.0.1:${port}`;
     const startedAt = performance.now();
     const [one, other] = await Promise.all(
-      ['one', 'other'].map((instanceId) => openEnd(createRedisBridge(url, { instanceId, logger }))),
+      ['one', 'other'].map((instanceId) => openEnd(createRedisBridge(url, { instanceId, logId, logger }))),
     );
     if (one === undefined || other === undefined) throw new Error('Two ends were opened.');
     expect(performance.now() - startedAt).toBeLessThan(2_000);
@@ -298,7 +325,7 @@ describeWith('the bridge over Redis', redisMissing, () => {
     try {
       await until(() => one.bridge.isComplete && other.bridge.isComplete, 'both are complete');
       expect(one.gaps).toBe(1);
-      other.bridge.publish(durable(topic, 1));
+      other.bridge.publish(durable(topic, 1), epoch);
       await hasAll(one, 1);
     } finally {
       await redis.kill9();
@@ -315,15 +342,16 @@ describeWith('the bridge over a Redis Cluster', redisMissing, () => {
       cluster = await startRedisCluster();
     });
     afterAll(() => cluster.stop());
-    const open = () => openEnd(createRedisBridge(cluster.url, { instanceId: crypto.randomUUID(), logger }));
+    const open = () =>
+      openEnd(createRedisBridge(cluster.url, { instanceId: crypto.randomUUID(), logId, logger }));
 
     /** The node that carries the topic, and the others. */
     async function findNode(topic: string): Promise<{ slot: string; owner: RedisNode; others: RedisNode[] }> {
       const [first] = cluster.nodes;
-      const slot = (await first?.command('CLUSTER', 'KEYSLOT', `carillon:${topic}`)) ?? '';
+      const slot = (await first?.command('CLUSTER', 'KEYSLOT', `carillon:${logId}:${topic}`)) ?? '';
       const owners = await Promise.all(
         cluster.nodes.map(async (node) =>
-          (await node.command('PUBSUB', 'SHARDCHANNELS')).includes(`carillon:${topic}`),
+          (await node.command('PUBSUB', 'SHARDCHANNELS')).includes(`carillon:${logId}:${topic}`),
         ),
       );
       const owner = cluster.nodes[owners.indexOf(true)];
@@ -346,7 +374,7 @@ describeWith('the bridge over a Redis Cluster', redisMissing, () => {
         'the loss is noticed',
       );
       const living = topics.filter((_, index) => places[index]?.owner !== gone);
-      for (const topic of topics) sender.bridge.publish(durable(topic, 1));
+      for (const topic of topics) sender.bridge.publish(durable(topic, 1), epoch);
       await hasAll(receiver, living.length);
       expect(receiver.frames.map(({ topic }) => topic).sort()).toEqual(living.sort());
 
@@ -354,7 +382,7 @@ describeWith('the bridge over a Redis Cluster', redisMissing, () => {
       await cluster.settle();
       await until(() => sender.bridge.isComplete && receiver.bridge.isComplete, 'both are complete again');
       receiver.frames.length = 0;
-      for (const topic of topics) sender.bridge.publish(durable(topic, 2));
+      for (const topic of topics) sender.bridge.publish(durable(topic, 2), epoch);
       await hasAll(receiver, topics.length);
     });
 
@@ -376,10 +404,43 @@ describeWith('the bridge over a Redis Cluster', redisMissing, () => {
       );
       await until(() => receiver.gaps > gaps, 'the gap is announced');
       // The sender learns of the move from its first frame, which is lost.
-      sender.bridge.publish(durable(topic, 1));
+      sender.bridge.publish(durable(topic, 1), epoch);
       await until(() => sender.bridge.isComplete && receiver.bridge.isComplete, 'both are complete again');
-      sender.bridge.publish(durable(topic, 2));
+      sender.bridge.publish(durable(topic, 2), epoch);
       await until(() => receiver.frames.some(({ seq }) => seq === 2), 'the frame behind the move');
     });
+  });
+});
+
+describeWith('the bridge over a Redis that one instance cannot reach for a while', redisMissing, () => {
+  test('the others learn that frames of it were lost, though their own connections never broke', async () => {
+    const redis = await startRedis();
+    const proxy = await startTcpProxy(redis.port);
+    try {
+      const open = (port: number) =>
+        openEnd(
+          createRedisBridge(`redis://127.0.0.1:${port}`, { instanceId: crypto.randomUUID(), logId, logger }),
+        );
+      const receiver = await open(redis.port);
+      const sender = await open(proxy.port);
+      const topic = newTopic();
+      await receiver.bridge.serve(topic);
+      sender.bridge.publish(durable(topic, 1), epoch);
+      await hasAll(receiver, 1); // so it has heard of the sender, which said that nothing was lost
+      const { gaps } = receiver;
+
+      proxy.toServer.isPaused = true; // for the connections that it tries next
+      proxy.cut();
+      await until(() => sender.bridge.status === 'down', 'the sender is cut off');
+      sender.bridge.publish(durable(topic, 2), epoch);
+      proxy.toServer.isPaused = false;
+      await until(() => receiver.gaps > gaps, 'the gap is announced');
+      expect(receiver.frames).toEqual([durable(topic, 1)]);
+      expect(receiver.bridge.status).toBe('up');
+    } finally {
+      await Promise.all(ends.splice(0).map(({ bridge }) => bridge.stop()));
+      await proxy.stop();
+      await redis.kill9();
+    }
   });
 });

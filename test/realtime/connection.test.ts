@@ -54,3 +54,33 @@ test('[E6] waiting frames are bounded in bytes, and those that had their turn no
   connection.receive(frame);
   expect((await release()).at(-1)).toEqual([frame, false]);
 });
+
+test('[E6] is closed with its 1,024th frame over a limit, pings among them, and not by one a while', () => {
+  const connection = createIdle(10);
+  for (let n = 1; n <= 10 + 1_022; n += 1) connection.receiveControl();
+  expect(connection.isClosed).toBe(false);
+  connection.receive('{"type":"ping"}');
+  connection.receive('{"type":"ping"}'); // of the first hundreds some are forgotten by now
+  for (let n = 1; n <= 100 && !connection.isClosed; n += 1) connection.receiveControl();
+  expect(connection.isClosed).toBe(true);
+});
+
+test('[E6] a frame that stands for many is let in as one, and what follows waits the longer', () => {
+  const connection = createIdle(50);
+  connection.receive('{"type":"subscribe"}');
+  expect(connection.charge(99)).toBe(true);
+  expect(connection.charge(1)).toBe(false);
+  expect(connection.retryAfterMs).toBeGreaterThan(900);
+  expect(connection.retryAfterMs).toBeLessThanOrEqual(1_020);
+  const unlimited = createIdle(0);
+  for (let n = 1; n <= 3; n += 1) expect(unlimited.charge(1_000)).toBe(true);
+});
+
+const createIdle = (commandsPerSecond: number): Connection =>
+  new Connection({
+    upgradeToken: undefined,
+    greetingDeadlineMs: 0,
+    limits: { commandsPerSecond, waitingFrames: 256, waitingBytes: 1_000 },
+    async handleFrame() {},
+    onEnded() {},
+  });

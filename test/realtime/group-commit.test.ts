@@ -324,4 +324,50 @@ onEachDatabase('group commit', (_open, database) => {
     await Promise.all(others);
     expect((await make(topic, { n: 10 }, 'b')).value.n).toBe(10);
   });
+
+  /** Adds that many items to two topics in turn, at once, and answers what publishing saw of it. */
+  const addToTwoTopics = async (count: number, publish: (topic: string) => void) => {
+    const two = [newTopic(), newTopic()] as const;
+    const addPlain = createGroupCommit(
+      own.db,
+      (events) => {
+        for (const { topic } of events) publish(topic);
+      },
+      failNever,
+    )<Thing, Thing>({
+      toValue: ({ input }) => input,
+      toEvent: (_, { n }) => ({ type: 'thing.made', payload: { n } }),
+    });
+    await Promise.all(
+      range(1, count).map((n) =>
+        addPlain({ actor, topic: two[n % 2 === 0 ? 0 : 1], input: { n }, request: undefined }),
+      ),
+    );
+    return two;
+  };
+
+  test('publishes what is on one topic in one go, whatever came in between', async () => {
+    const order: string[] = [];
+    const [even, odd] = await addToTwoTopics(40, (topic) => order.push(topic));
+    expect(order).toEqual([...range(1, 20).map(() => odd), ...range(1, 20).map(() => even)]);
+  });
+
+  test('gives the event loop its turn while a large batch is published', async () => {
+    let turn = 0;
+    let isOver = false;
+    const count = () => {
+      turn += 1;
+      if (!isOver) setImmediate(count);
+    };
+    count();
+    const turns: number[] = [];
+    await addToTwoTopics(20, () => {
+      turns.push(turn);
+      const until = performance.now() + 10;
+      while (performance.now() < until); // as long as it takes with very many subscribers
+    });
+    isOver = true;
+    // Not each in a turn of its own: the clock may be read just before the time is up.
+    expect(new Set(turns).size).toBeGreaterThan(10);
+  });
 });

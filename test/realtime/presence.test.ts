@@ -209,6 +209,8 @@ interface Member {
   vanish(): void;
 }
 
+const logId = crypto.randomUUID();
+
 async function openMember(url: string, ...others: Said[]): Promise<Member> {
   const redis = connectRedis(url);
   const said = new Said();
@@ -216,7 +218,7 @@ async function openMember(url: string, ...others: Said[]): Promise<Member> {
     for (const listener of [said, ...others]) listener.announce(...change);
   };
   const presence = await createRedisPresence(
-    { redis, instanceId: crypto.randomUUID(), announce, logger },
+    { redis, instanceId: crypto.randomUUID(), logId, announce, logger },
     times,
   );
   const stop = presence.stop.bind(presence);
@@ -310,6 +312,7 @@ function testSharedPresence(start: () => Promise<Backend>): void {
       {
         redis,
         instanceId: crypto.randomUUID(),
+        logId,
         announce(type, name, userId) {
           if (type !== 'presence.left' || name !== topic) return;
           left.push(userId);
@@ -425,4 +428,43 @@ describeWith('presence in Redis', redisMissing, () => {
 
 describeWith('presence in a Redis Cluster', redisMissing, () => {
   testSharedPresence(startCluster);
+});
+
+describeWith('presence of an instance that Redis could not be told of', redisMissing, () => {
+  test('[P1] who left it meanwhile is taken out of Redis when it is back, however long its lease', async () => {
+    const redis = await startRedis();
+    const proxy = await startTcpProxy(redis.port);
+    const lasting = { ...times, leaseMs: 60_000 }; // nobody else clears away what it leaves behind
+    const open = async (port: number) => {
+      const client = connectRedis(`redis://127.0.0.1:${port}`);
+      const said = new Said();
+      const presence = await createRedisPresence(
+        { redis: client, instanceId: crypto.randomUUID(), logId, announce: said.announce, logger },
+        lasting,
+      );
+      const stop = async () => {
+        await presence.stop();
+        client.disconnect();
+      };
+      return { presence, said, stop };
+    };
+    const [cut, one] = await Promise.all([open(proxy.port), open(redis.port)]);
+    const topic = newTopic();
+    cut.presence.join(topic, 'ann');
+    cut.presence.join(topic, 'ben');
+    await until(async () => (await one.presence.list(topic)).size === 2, 'both are counted');
+
+    proxy.toServer.isPaused = true;
+    await cut.presence.list(topic); // answered from its own counts, when it has waited for Redis in vain
+    cut.presence.leave(topic, 'ann');
+    await until(() => cut.said.on(topic).includes('left ann'), 'the grace is over');
+    expect((await one.presence.list(topic)).size).toBe(2);
+    proxy.toServer.isPaused = false;
+    await until(async () => !(await one.presence.list(topic)).has('ann'), 'who left is counted no longer');
+    expect(await one.presence.list(topic)).toEqual(new Map([['ben', 1]]));
+
+    await Promise.all([cut.stop(), one.stop()]);
+    await proxy.stop();
+    await redis.kill9();
+  });
 });

@@ -102,4 +102,27 @@ describe('stream', () => {
     expect(stream.since(993)).toBeUndefined();
     expect(stream.canRemember(993)).toBe(false); // it is full: nobody asks the log again
   });
+
+  test('keeps a bounded number of early arrivals, and takes the others from the log later', () => {
+    const { stream, delivered } = openStream();
+    const last = 10_000;
+    for (const seq of range(2, last)) stream.accept(makeEvent(seq));
+    stream.accept(makeEvent(1));
+    expect(delivered).toEqual(range(1, delivered.length));
+    expect(delivered.length).toBeLessThan(2_000);
+    for (const seq of range(1, last)) stream.accept(makeEvent(seq));
+    expect(delivered).toEqual(range(1, last));
+    expect(stream.hasHole).toBe(false);
+  });
+
+  test('forgets the size of what it forgets: after many events it remembers as many as ever', () => {
+    const { stream } = openStream();
+    const frame = 'x'.repeat(300);
+    // Several MiB have passed through; what is kept was never near the limit of one.
+    for (const seq of range(1, 20_000)) {
+      stream.accept(makeEvent(seq, frame));
+      if (seq > ringEvents) expect(stream.since(seq - ringEvents)?.length).toBe(ringEvents);
+    }
+    expect(stream.canRemember(20_000 - ringEvents)).toBe(true);
+  });
 });

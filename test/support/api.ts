@@ -45,7 +45,11 @@ export function createApi(url: string): Api {
     const response = await fetch(new URL(path, url), { method, headers, body, redirect: 'manual' });
     const text = await response.text();
     const isJson = response.headers.get('Content-Type')?.includes('json') ?? false;
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: isJson && text !== '' ? JSON.parse(text) : text,
+    };
   };
   const enter = async (path: string, body: Record<string, string>): Promise<TestUser> => {
     const answer = await request('POST', path, { body });

@@ -37,15 +37,26 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
   const door = createSocketDoor({
     core,
     commands: [],
-    topicKinds: [{ kind: 'app', hasPresence: false, mayFollow: async () => true }],
+    topicKinds: [
+      { kind: 'app', hasPresence: false, findFollowable: async (_db, _actor, ids) => new Set(ids) },
+    ],
     verify: async () => ({ actor, issuedAtMs: Date.now(), expiresAtMs: Date.now() + 900_000 }),
     confirm: async () => actor,
     onRefused() {},
     onLimited() {},
     onSeen() {},
+    addressOf: () => undefined,
+    onFull() {},
     answerRefusal,
     instanceId: 'test',
-    limits: { frameBytes: 65_536, subscriptions: 0, commandsPerSecond: 0, connectionsPerUser: 0 },
+    limits: {
+      frameBytes: 65_536,
+      subscriptions: 0,
+      commandsPerSecond: 0,
+      connectionsPerUser: 0,
+      connections: 0,
+      connectionsPerAddress: 0,
+    },
     allowedOrigins: [],
     heartbeat,
   });

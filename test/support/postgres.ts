@@ -7,6 +7,7 @@ import pino from 'pino';
 import { connectDatabase } from '../../src/db/connect.ts';
 import { findFreePort, startChild } from './child.ts';
 import { makeFolder, removeFolder } from './janitor.ts';
+import { until } from './until.ts';
 
 export interface Postgres {
   readonly port: number;
@@ -20,8 +21,23 @@ export interface Postgres {
   dropDatabase(url: string): Promise<void>;
   /** Ends the server as a crash would: at once, nothing written out, every client cut off. */
   crash(): Promise<void>;
-  /** The same server come back on the same port, with what its write-ahead log holds. */
-  restart(): Promise<void>;
+  /** The same server come back with what its write-ahead log holds, on the same port or on another one. */
+  restart(port?: number): Promise<void>;
+  /** A server that follows this one's write-ahead log as it is written (asynchronous streaming replication). */
+  createReplica(): Promise<Replica>;
+  stop(): Promise<void>;
+}
+
+export interface Replica {
+  /** Has everything that the primary has written so far. */
+  catchUp(): Promise<void>;
+  /** Receives nothing from now on. */
+  cutOff(): Promise<void>;
+  /** Makes it a primary, in the place of the one that it followed. */
+  promote(): Promise<void>;
+  url(database: string): string;
+  /** Stops it in order and starts it on that port. */
+  moveTo(port: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -52,8 +68,6 @@ export function sharedPostgres(): Promise<Postgres> {
 export async function startPostgres({ isDurable = false } = {}): Promise<Postgres> {
   const home = makeFolder('postgres');
   const asUser = dropRoot(home);
-  const port = findFreePort();
-  const env = { ...process.env, LC_ALL: 'C' };
   const init = Bun.spawnSync(
     [
       ...asUser,
@@ -68,43 +82,21 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
       '-A',
       'trust',
     ],
-    { env, cwd: home, stdout: 'pipe', stderr: 'pipe' },
+    { env: childEnv, cwd: home, stdout: 'pipe', stderr: 'pipe' },
   );
   if (!init.success) throw new Error(`initdb failed: ${init.stderr.toString()}`);
-  const settings = {
-    port,
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: home,
-    max_connections: 300,
-    fsync: isDurable ? 'on' : 'off', // off, a killed server loses nothing, only a power cut would
-    autovacuum: 'off',
-  };
-  const start = () =>
-    startChild({
-      command: [
-        ...asUser,
-        `${folder}/postgres`,
-        '-D',
-        `${home}/data`,
-        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-      ],
-      env,
-      cwd: home,
-      stopSignal: 'SIGQUIT', // at once: there is nothing to keep
-      isReady: (line) => line.includes('database system is ready to accept connections'),
-    });
-  let child = await start();
-  const url = (database: string) => `postgres://carillon@127.0.0.1:${port}/${database}`;
-  const run = async (statement: string) => {
-    const client = new pg.Client({ connectionString: url('postgres') });
-    await client.connect();
-    await client.query(statement).finally(() => client.end());
-  };
+  let port = findFreePort();
+  const settings = { fsync: isDurable ? 'on' : 'off' }; // off, a killed server loses nothing, only a power cut would
+  let child = await startProgram(home, asUser, port, settings);
+  const url = (database: string) => urlOf(port, database);
+  const run = (statement: string) => query(url('postgres'), statement);
   await run('CREATE DATABASE template_carillon');
   await migrate(url('template_carillon'));
   let databases = 0;
   return {
-    port,
+    get port() {
+      return port;
+    },
     get pid() {
       return child.pid;
     },
@@ -118,10 +110,98 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
       await run(`CREATE DATABASE ${name} TEMPLATE ${kind === 'bare' ? 'template1' : 'template_carillon'}`);
       return url(name);
     },
-    dropDatabase: (target) => run(`DROP DATABASE ${new URL(target).pathname.slice(1)} WITH (FORCE)`),
+    async dropDatabase(target) {
+      await run(`DROP DATABASE ${new URL(target).pathname.slice(1)} WITH (FORCE)`);
+    },
     crash: () => child.stop(),
-    async restart() {
-      child = await start();
+    async restart(next = port) {
+      port = next;
+      child = await startProgram(home, asUser, port, settings);
+    },
+    createReplica: () => startReplica(port),
+    async stop() {
+      await child.stop();
+      removeFolder(home);
+    },
+  };
+}
+
+const childEnv = { ...process.env, LC_ALL: 'C' };
+
+const urlOf = (port: number, database: string): string => `postgres://carillon@127.0.0.1:${port}/${database}`;
+
+async function query(url: string, statement: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {}); // the statement fails with it
+  await client.connect();
+  const { rows } = await client.query(statement).finally(() => client.end());
+  return rows;
+}
+
+function startProgram(home: string, asUser: string[], port: number, settings: Record<string, string>) {
+  const all = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: home,
+    max_connections: 300,
+    autovacuum: 'off',
+    ...settings,
+  };
+  return startChild({
+    command: [
+      ...asUser,
+      `${folder}/postgres`,
+      '-D',
+      `${home}/data`,
+      ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ],
+    env: childEnv,
+    cwd: home,
+    stopSignal: 'SIGQUIT', // at once: there is nothing to keep
+    isReady: (line) => /database system is ready to accept (?:read-only )?connections/.test(line),
+  });
+}
+
+async function startReplica(primaryPort: number): Promise<Replica> {
+  const home = makeFolder('replica');
+  const asUser = dropRoot(home);
+  const backup = [`${folder}/pg_basebackup`, '-h', '127.0.0.1', '-p', `${primaryPort}`, '-U', 'carillon'];
+  const options = ['-D', `${home}/data`, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'];
+  const copy = Bun.spawnSync([...asUser, ...backup, ...options], {
+    env: childEnv,
+    cwd: home,
+    stderr: 'pipe',
+  });
+  if (!copy.success) throw new Error(`pg_basebackup failed: ${copy.stderr.toString()}`);
+  let port = findFreePort();
+  let child = await startProgram(home, asUser, port, { fsync: 'off' });
+  const run = (statement: string) => query(urlOf(port, 'postgres'), statement);
+  const holds = async (condition: string) => (await run(`SELECT ${condition} AS holds`))[0]?.holds === true;
+  return {
+    url: (database) => urlOf(port, database),
+    async catchUp() {
+      const [row] = await query(
+        urlOf(primaryPort, 'postgres'),
+        'SELECT pg_current_wal_insert_lsn()::text AS lsn',
+      );
+      await until(() => holds(`pg_last_wal_replay_lsn() >= '${row?.lsn}'`), 'the replica has caught up');
+    },
+    async cutOff() {
+      await run(`ALTER SYSTEM SET primary_conninfo = ''`);
+      await run('SELECT pg_reload_conf()');
+      await until(
+        () => holds('NOT EXISTS (SELECT FROM pg_stat_wal_receiver)'),
+        'nothing is received any more',
+      );
+    },
+    async promote() {
+      await run('SELECT pg_promote()');
+    },
+    async moveTo(next) {
+      child.kill('SIGINT');
+      await child.exited;
+      port = next;
+      child = await startProgram(home, asUser, port, { fsync: 'off' });
     },
     async stop() {
       await child.stop();

@@ -7,17 +7,28 @@ import { type Env, quietEnv } from './server.ts';
 
 const project = join(import.meta.dir, '../..');
 
+/** Without the .env of whoever works here: it may name a real database. */
+export const serverCommand = [process.execPath, '--no-env-file'];
+
 export interface ServerProcess extends Api, Child {
   readonly port: number;
 }
 
-/**
- * Runs `bun src/main.ts` on the database that `env` names, and waits for its ready line. `preload`: a file that Bun loads
- * before it.
- */
-export async function spawnServer(env: Env, preload?: string): Promise<ServerProcess> {
+export interface ProcessOptions {
+  /** A file that Bun loads before it. */
+  preload?: string;
+  /** How many files and sockets it may have open. */
+  descriptors?: number;
+}
+
+/** Runs `bun src/main.ts` on the database that `env` names, and waits for its ready line. */
+export async function spawnServer(
+  env: Env,
+  { preload, descriptors }: ProcessOptions = {},
+): Promise<ServerProcess> {
+  const limited = descriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${descriptors} && exec "$0" "$@"`];
   const child = await startChild({
-    command: [process.execPath, ...(preload ? ['--preload', preload] : []), 'src/main.ts'],
+    command: [...limited, ...serverCommand, ...(preload ? ['--preload', preload] : []), 'src/main.ts'],
     cwd: project,
     // Nothing of the tests' own environment but what a program needs to run at all.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...quietEnv, LOG_LEVEL: 'info', ...env },

@@ -32,6 +32,31 @@ export async function rawRequest(
   return answer;
 }
 
+/**
+ * Sends the text as it is, each character a byte. Answers the statuses of what came until the server hung up, or until there
+ * were so many.
+ */
+export async function rawExchange(
+  port: number,
+  text: string,
+  enough = Number.POSITIVE_INFINITY,
+): Promise<number[]> {
+  const socket = connect(port, '127.0.0.1');
+  const over = Promise.withResolvers<void>();
+  let received = '';
+  const statuses = () => [...received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+  socket.on('data', (bytes: Buffer) => {
+    received += bytes;
+    if (statuses().length >= enough) over.resolve();
+  });
+  socket.on('error', () => {}); // a close follows
+  socket.on('close', () => over.resolve());
+  socket.write(text, 'latin1');
+  await over.promise;
+  socket.destroy();
+  return statuses();
+}
+
 /** Undefined as long as something is missing. */
 function parseAnswer(received: string): RawAnswer | undefined {
   const end = received.indexOf('\r\n\r\n');

@@ -32,6 +32,28 @@ export async function openRawSocket(port: number, options: RawSocketOptions = {}
   return raw;
 }
 
+/** One frame, masked as RFC 6455 wants it of clients (with zeros, which leave the payload as it is). */
+export function encodeFrame(
+  payload: string | Uint8Array,
+  opcode: number = opcodes.text,
+  isFinal = true,
+  isCompressed = false,
+): Buffer {
+  const bytes = Buffer.from(payload);
+  const head = Buffer.alloc(bytes.length < 126 ? 6 : bytes.length < 65_536 ? 8 : 14);
+  head[0] = (isFinal ? 0x80 : 0) | (isCompressed ? 0x40 : 0) | opcode;
+  if (bytes.length < 126) {
+    head[1] = 0x80 | bytes.length;
+  } else if (bytes.length < 65_536) {
+    head[1] = 0x80 | 126;
+    head.writeUInt16BE(bytes.length, 2);
+  } else {
+    head[1] = 0x80 | 127;
+    head.writeBigUInt64BE(BigInt(bytes.length), 2);
+  }
+  return Buffer.concat([head, bytes]);
+}
+
 export class RawSocket {
   /** The first line and the headers of the answer to the upgrade; empty where there was none. */
   head = '';
@@ -78,21 +100,14 @@ export class RawSocket {
     return this.#rest.toString();
   }
 
-  /** One frame, masked as RFC 6455 wants it of clients (with zeros, which leave the payload as it is). */
+  /** One frame. */
   send(payload: string | Uint8Array, opcode: number = opcodes.text, isFinal = true): void {
-    const bytes = Buffer.from(payload);
-    const head = Buffer.alloc(bytes.length < 126 ? 6 : bytes.length < 65_536 ? 8 : 14);
-    head[0] = (isFinal ? 0x80 : 0) | opcode;
-    if (bytes.length < 126) {
-      head[1] = 0x80 | bytes.length;
-    } else if (bytes.length < 65_536) {
-      head[1] = 0x80 | 126;
-      head.writeUInt16BE(bytes.length, 2);
-    } else {
-      head[1] = 0x80 | 127;
-      head.writeBigUInt64BE(BigInt(bytes.length), 2);
-    }
-    this.#socket.write(Buffer.concat([head, bytes]));
+    this.#socket.write(encodeFrame(payload, opcode, isFinal));
+  }
+
+  /** Bytes of any number of frames, or parts of them; resolves when they have left. */
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve) => this.#socket.write(bytes, () => resolve()));
   }
 
   /** The next text frame for which the function holds; frames before it are skipped. */

@@ -16,11 +16,23 @@ export const redisMissing: string | undefined =
   Bun.which('redis-server') === null ? 'no redis-server is on the PATH' : undefined;
 
 /** With the port of one that was stopped or killed: the same server come back, empty. */
-export async function startRedis(options: { port?: number } = {}): Promise<Redis> {
+export async function startRedis(options: { port?: number; password?: string } = {}): Promise<Redis> {
+  const login = options.password === undefined ? [] : ['--requirepass', options.password];
   const port = options.port ?? findFreePort();
   const home = makeFolder('redis');
   const child = await startChild({
-    command: ['redis-server', '--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    command: [
+      'redis-server',
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      ...login,
+    ],
     cwd: home,
     stopSignal: 'SIGTERM',
     isReady: (line) => line.includes('Ready to accept connections'),

@@ -64,13 +64,21 @@ export async function lockGroupAsAdmin(tx: Db, chatId: string, userId: string): 
   return membership;
 }
 
-export async function isMember(db: Db, chatId: string, userId: string): Promise<boolean> {
+/** Those of the chats in which the user is a member. */
+export async function findOwnChats(
+  db: Db,
+  userId: string,
+  chatIds: readonly string[],
+): Promise<ReadonlySet<string>> {
   const rows = await db
-    .select({ userId: chatParticipants.userId })
+    .select({ chatId: chatParticipants.chatId })
     .from(chatParticipants)
-    .where(isParticipant(chatId, userId));
-  return rows.length > 0;
+    .where(and(eq(chatParticipants.userId, userId), inArray(chatParticipants.chatId, [...chatIds])));
+  return new Set(rows.map(({ chatId }) => chatId));
 }
+
+export const isMember = async (db: Db, chatId: string, userId: string): Promise<boolean> =>
+  (await findOwnChats(db, userId, [chatId])).has(chatId);
 
 /** The chat with its members, in the order of their joining; undefined where there is no such chat, or nobody in it. */
 export async function readChat(db: Db, chatId: string): Promise<Chat | undefined> {

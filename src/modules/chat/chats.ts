@@ -3,13 +3,15 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { and, eq, ne, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
+import type { RateLimits } from '../../auth/rate-limits.ts';
 import { users } from '../../auth/schema.ts';
 import { type Db, queryRows } from '../../db/connect.ts';
 import { AppError, type FieldError } from '../../protocol/errors.ts';
 import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../../protocol/paging.ts';
 import { Id } from '../../protocol/values.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import type { Commit, Emit } from '../../realtime/commit.ts';
+import { type Commit, type Emit, keyedBy } from '../../realtime/commit.ts';
+import { takeOrRepeat } from '../../realtime/keys.ts';
 import { findActiveUsers, lockGroupAsAdmin, noSuchChat, readChat } from './access.ts';
 import {
   type Chat,
@@ -31,16 +33,29 @@ export interface Chats {
   rename(actor: Actor, chatId: string, name: string): Promise<Chat>;
 }
 
-export function createChats({ db, commit }: { db: Db; commit: Commit }): Chats {
+export interface ChatsDeps {
+  readonly db: Db;
+  readonly commit: Commit;
+  readonly limits: Pick<RateLimits, 'takeChat' | 'takeMessage'>;
+}
+
+export function createChats({ db, commit, limits }: ChatsDeps): Chats {
   return {
     async create(actor, input, key) {
+      const idempotency = { operation: 'chat.create', key, body: input };
+      if (!(await isThere(db, actor.userId, input))) {
+        const first = await takeOrRepeat<Chat>(db, keyedBy(actor, idempotency), () =>
+          limits.takeChat(actor.userId),
+        );
+        if (first !== undefined) return first.value;
+      }
       const { value } = await commit(
         actor,
         (tx, emit) =>
           input.type === 'group'
             ? createGroup(tx, emit, actor.userId, input)
             : createDirect(tx, emit, actor.userId, input),
-        { operation: 'chat.create', key, body: input },
+        idempotency,
       );
       return value;
     },
@@ -57,6 +72,7 @@ export function createChats({ db, commit }: { db: Db; commit: Commit }): Chats {
     },
 
     async rename(actor, chatId, name) {
+      await limits.takeMessage(actor.userId);
       const { value } = await commit(actor, async (tx, emit) => {
         const { chat } = await lockGroupAsAdmin(tx, chatId, actor.userId);
         if (name !== chat.name) {
@@ -78,6 +94,16 @@ export function createChats({ db, commit }: { db: Db; commit: Commit }): Chats {
   };
 }
 
+/** A direct chat that is there already is not a new one. */
+async function isThere(db: Db, creatorId: string, input: CreateChat): Promise<boolean> {
+  if (input.type === 'group') return false;
+  const directKey = directKeyOf(creatorId, input.participantIds[0] ?? '');
+  const found = await db.select({ id: chats.id }).from(chats).where(eq(chats.directKey, directKey));
+  return found.length > 0;
+}
+
+const directKeyOf = (creatorId: string, otherId: string): string => [creatorId, otherId].sort().join(' ');
+
 type Create<ChatType> = Extract<CreateChat, { type: ChatType }>;
 type ChatRow = typeof chats.$inferSelect;
 
@@ -97,7 +123,7 @@ async function createDirect(tx: Db, emit: Emit, creatorId: string, input: Create
   if (otherId === undefined || otherId === creatorId) {
     throw invalidUsers([{ path: '/participantIds/0', message: 'Expected the id of another user' }]);
   }
-  const directKey = [creatorId, otherId].sort().join(' ');
+  const directKey = directKeyOf(creatorId, otherId);
   const chat = newChat(creatorId, { type: 'direct', name: null, directKey });
   // Whoever comes second waits here until the first one commits, and then finds that chat.
   const inserted = await tx

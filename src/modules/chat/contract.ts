@@ -2,7 +2,7 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
-import { Id, Instant, line, nullable } from '../../protocol/values.ts';
+import { Id, Instant, line, nullable, textWithout } from '../../protocol/values.ts';
 
 const strict = { additionalProperties: false };
 const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -32,8 +32,7 @@ export const previewLength = 100;
 export const snapshotMessages = 50;
 
 // Like any text, and of the control characters only tab, line feed and carriage return.
-const contentPattern =
-  '^(?:[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])*$';
+const contentPattern = `^${textWithout('\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f')}`;
 
 const Name = Type.String({ minLength: 1, maxLength: 100, ...line, examples: ['Book club'] });
 const Content = Type.String({

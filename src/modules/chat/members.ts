@@ -2,10 +2,12 @@
 // Every change holds the lock of the group, so that two at once cannot break that.
 
 import { asc, eq } from 'drizzle-orm';
+import type { RateLimits } from '../../auth/rate-limits.ts';
 import type { Db } from '../../db/connect.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { Actor } from '../../realtime/actor.ts';
-import type { Commit, Emit } from '../../realtime/commit.ts';
+import { type Commit, type Emit, keyedBy } from '../../realtime/commit.ts';
+import { takeOrRepeat } from '../../realtime/keys.ts';
 import { findActiveUsers, isParticipant, lockGroup, lockGroupAsAdmin } from './access.ts';
 import { type Departure, type Member, type MemberRole, maxMembers } from './contract.ts';
 import { toMember } from './rows.ts';
@@ -19,9 +21,20 @@ export interface Members {
   remove(actor: Actor, chatId: string, userId: string): Promise<Departure>;
 }
 
-export function createMembers({ commit }: { commit: Commit }): Members {
+export interface MembersDeps {
+  readonly db: Db;
+  readonly commit: Commit;
+  readonly limits: Pick<RateLimits, 'takeMessage'>;
+}
+
+export function createMembers({ db, commit, limits }: MembersDeps): Members {
   return {
     async add(actor, chatId, userId, key) {
+      const idempotency = { operation: 'member.add', key, body: { chatId, userId } };
+      const first = await takeOrRepeat<Member>(db, keyedBy(actor, idempotency), () =>
+        limits.takeMessage(actor.userId),
+      );
+      if (first !== undefined) return first.value;
       const work = async (tx: Db, emit: Emit): Promise<Member> => {
         const { name } = await lockGroupAsAdmin(tx, chatId, actor.userId);
         await requireRoomFor(tx, chatId, userId);
@@ -43,12 +56,12 @@ export function createMembers({ commit }: { commit: Commit }): Members {
         emitToUsers(emit, [userId], 'chat.added', { chatId, type: 'group', name });
         return member;
       };
-      const idempotency = { operation: 'member.add', key, body: { chatId, userId } };
       const { value } = await commit(actor, work, idempotency);
       return value;
     },
 
     async changeRole(actor, chatId, userId, role) {
+      await limits.takeMessage(actor.userId);
       const { value } = await commit(actor, async (tx, emit) => {
         await lockGroupAsAdmin(tx, chatId, actor.userId);
         const members = await readMembers(tx, chatId);
@@ -66,8 +79,10 @@ export function createMembers({ commit }: { commit: Commit }): Members {
     },
 
     async remove(actor, chatId, userId) {
+      const isLeaving = userId === actor.userId;
+      // Whoever wants to leave may: to leave again takes someone who brings them back.
+      if (!isLeaving) await limits.takeMessage(actor.userId);
       const { value } = await commit(actor, async (tx, emit) => {
-        const isLeaving = userId === actor.userId;
         await (isLeaving ? lockGroup(tx, chatId, userId) : lockGroupAsAdmin(tx, chatId, actor.userId));
         const removed = await tx
           .delete(chatParticipants)

@@ -9,7 +9,7 @@ import { chatTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../../realtime/actor.ts';
 import { type Commit, type Committed, keyedBy } from '../../realtime/commit.ts';
 import { readHeads } from '../../realtime/event-log.ts';
-import { readFirstResult } from '../../realtime/keys.ts';
+import { takeOrRepeat } from '../../realtime/keys.ts';
 import { isParticipant, requireMember } from './access.ts';
 import {
   type DeleteMessage,
@@ -47,7 +47,7 @@ export interface Messages {
 export interface MessagesDeps {
   readonly db: Db;
   readonly commit: Commit;
-  readonly limits: Pick<RateLimits, 'takeMessage'>;
+  readonly limits: Pick<RateLimits, 'takeMessage' | 'takeRead'>;
   readonly sending: Sending;
 }
 
@@ -55,23 +55,19 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
   return {
     async send(actor, input, key, entered) {
       const { metadata } = input;
-      const request = keyedBy(actor, { operation: 'message.send', key, body: input });
-      try {
-        await limits.takeMessage(actor.userId);
-      } catch (refusal) {
-        // Looked at only now: asked before every message, it would cost each one a query. [K1]
-        const first = request && (await readFirstResult<Message>(db, request));
-        if (first === undefined) throw refusal;
-        return { ...first, isRepeat: true };
-      }
+      // First of all: behind a key it would be hashed for every request, also for those that the limit does not let pass.
       if (metadata !== undefined) checkMetadata(metadata);
+      const request = keyedBy(actor, { operation: 'message.send', key, body: input });
+      const first = await takeOrRepeat<Message>(db, request, () => limits.takeMessage(actor.userId));
+      if (first !== undefined) return { ...first, isRepeat: true };
       const sent = sending.add(actor, input, request);
       entered?.();
       return await sent;
     },
 
-    edit: (actor, { messageId, chatId, content }) =>
-      commit(actor, async (tx, emit) => {
+    async edit(actor, { messageId, chatId, content }) {
+      await limits.takeMessage(actor.userId);
+      return await commit(actor, async (tx, emit) => {
         const { message } = await lockMessage(tx, actor.userId, messageId, chatId);
         if (message.senderId !== actor.userId || message.messageType !== 'text') {
           throw new AppError('forbidden', 'Only what you wrote yourself can be edited.');
@@ -81,10 +77,12 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         }
         const writer = writeTo(tx, emit, message.chatId);
         return await change(tx, writer, 'message.edited', messageId, { content, editedAt: new Date() });
-      }),
+      });
+    },
 
-    remove: (actor, { messageId, chatId }) =>
-      commit(actor, async (tx, emit) => {
+    async remove(actor, { messageId, chatId }) {
+      await limits.takeMessage(actor.userId);
+      return await commit(actor, async (tx, emit) => {
         const { message, role } = await lockMessage(tx, actor.userId, messageId, chatId);
         if (message.messageType === 'system') {
           throw new AppError('forbidden', 'What the system said cannot be deleted.');
@@ -96,10 +94,12 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         const writer = writeTo(tx, emit, message.chatId);
         const nothing = { content: null, metadata: null, deletedAt: new Date() };
         return await change(tx, writer, 'message.deleted', messageId, nothing);
-      }),
+      });
+    },
 
-    read: (actor, { chatId, seq }) =>
-      commit(actor, async (tx, emit) => {
+    async read(actor, { chatId, seq }) {
+      await limits.takeRead(actor.userId);
+      return await commit(actor, async (tx, emit) => {
         const { userId } = actor;
         const { lastReadSeq } = await requireMember(tx, chatId, userId, 'no key update');
         if (seq <= lastReadSeq) return { chatId, userId, lastReadSeq };
@@ -112,10 +112,10 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         await tx.update(chatParticipants).set({ lastReadSeq: seq }).where(isParticipant(chatId, userId));
         writeTo(tx, emit, chatId).emit('message.read', { userId, seq });
         return { chatId, userId, lastReadSeq: seq };
-      }),
+      });
+    },
 
     async list(actor, chatId, { before, after, limit = defaultPageSize }) {
-      await requireMember(db, chatId, actor.userId);
       const isForward = after !== undefined;
       const rows = await db
         .select()
@@ -129,6 +129,8 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
         )
         .orderBy(isForward ? asc(messages.seq) : desc(messages.seq))
         .limit(limit + 1);
+      // Behind the reading: asked before it, a member who is removed in between would read what was said later.
+      await requireMember(db, chatId, actor.userId);
       const shown = rows.slice(0, limit).map(toMessage);
       const last = shown.at(-1);
       return {
@@ -141,15 +143,15 @@ export function createMessages({ db, commit, limits, sending }: MessagesDeps): M
 
 /** It is kept as jsonb, which takes neither NUL nor half a surrogate pair, in keys nor values. */
 function checkMetadata(metadata: Metadata): void {
+  if (Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes) {
+    throw invalidMetadata(`Expected at most ${maxMetadataBytes} bytes as JSON`);
+  }
   let isStorable = true;
-  const json = JSON.stringify(metadata, (key, value: unknown) => {
+  JSON.stringify(metadata, (key, value: unknown) => {
     isStorable &&= isText(key) && (typeof value !== 'string' || isText(value));
     return value;
   });
   if (!isStorable) throw invalidMetadata('Expected text without NUL and without halves of surrogate pairs');
-  if (Buffer.byteLength(json) > maxMetadataBytes) {
-    throw invalidMetadata(`Expected at most ${maxMetadataBytes} bytes as JSON`);
-  }
 }
 
 const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();

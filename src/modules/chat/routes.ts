@@ -27,7 +27,10 @@ function chatRoutes(guard: Guard, { chats }: ChatService) {
       {
         headers: keyHeaders,
         body: bodyOf(contract.CreateChat),
-        response: { 201: contract.Chat, ...errorsOf('invalid', 'unauthorized', 'conflict', 'too_large') },
+        response: {
+          201: contract.Chat,
+          ...errorsOf('invalid', 'unauthorized', 'conflict', 'too_large', 'rate_limited'),
+        },
         detail: {
           summary: 'Create a group or a direct chat',
           description:
@@ -52,7 +55,15 @@ function chatRoutes(guard: Guard, { chats }: ChatService) {
       body: bodyOf(contract.RenameChat),
       response: {
         200: contract.Chat,
-        ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'conflict', 'too_large'),
+        ...errorsOf(
+          'invalid',
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'conflict',
+          'too_large',
+          'rate_limited',
+        ),
       },
       detail: { summary: 'Rename a group, as its admin', tags, security },
     });
@@ -60,7 +71,15 @@ function chatRoutes(guard: Guard, { chats }: ChatService) {
 
 function memberRoutes(guard: Guard, { members }: ChatService) {
   const tags = ['Chats'];
-  const refusals = errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'conflict', 'too_large');
+  const refusals = errorsOf(
+    'invalid',
+    'unauthorized',
+    'forbidden',
+    'not_found',
+    'conflict',
+    'too_large',
+    'rate_limited',
+  );
   return new Elysia()
     .use(guard)
     .post(
@@ -141,7 +160,15 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
         body: bodyOf(contract.EditMessageBody),
         response: {
           200: contract.Message,
-          ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'conflict', 'too_large'),
+          ...errorsOf(
+            'invalid',
+            'unauthorized',
+            'forbidden',
+            'not_found',
+            'conflict',
+            'too_large',
+            'rate_limited',
+          ),
         },
         detail: { summary: 'Edit a message, as its sender', tags, security },
       },
@@ -155,7 +182,7 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
         body: noBody,
         response: {
           200: contract.Message,
-          ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'too_large'),
+          ...errorsOf('invalid', 'unauthorized', 'forbidden', 'not_found', 'too_large', 'rate_limited'),
         },
         detail: {
           summary: 'Delete a message, as its sender or an admin',
@@ -174,7 +201,7 @@ function messageRoutes(guard: Guard, { messages }: ChatService) {
         body: bodyOf(contract.ReadBody),
         response: {
           200: contract.ReadPosition,
-          ...errorsOf('invalid', 'unauthorized', 'not_found', 'too_large'),
+          ...errorsOf('invalid', 'unauthorized', 'not_found', 'too_large', 'rate_limited'),
         },
         detail: {
           summary: 'Move my read position forward',

@@ -1,7 +1,7 @@
 // The chat's service, by noun: what both doors call, and what other modules may use.
 
-import { type Chats, createChats } from './chats.ts';
-import { createMembers, type Members } from './members.ts';
+import { type Chats, type ChatsDeps, createChats } from './chats.ts';
+import { createMembers, type Members, type MembersDeps } from './members.ts';
 import { createMessages, type Messages, type MessagesDeps } from './messages.ts';
 import { createNotices, type NoticesDeps } from './notices.ts';
 import { createSending, type SendingDeps } from './sending.ts';
@@ -17,6 +17,8 @@ export interface ChatService {
 export type ChatDeps = Omit<MessagesDeps, 'sending'> &
   Omit<SendingDeps, 'notices'> &
   NoticesDeps &
+  ChatsDeps &
+  MembersDeps &
   TypingDeps;
 
 export function createChatService(deps: ChatDeps): ChatService {

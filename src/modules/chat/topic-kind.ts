@@ -3,7 +3,7 @@
 import { desc, eq } from 'drizzle-orm';
 import type { Db } from '../../db/connect.ts';
 import type { TopicKind } from '../../realtime/module.ts';
-import { isMember, noSuchChat, readChat } from './access.ts';
+import { findOwnChats, noSuchChat, readChat } from './access.ts';
 import { snapshotMessages } from './contract.ts';
 import { toMessage } from './rows.ts';
 import { messages } from './schema.ts';
@@ -12,7 +12,7 @@ import type { ChatState } from './state.ts';
 export const chatTopicKind: TopicKind = {
   kind: 'chat',
   hasPresence: true,
-  mayFollow: (db, actor, chatId) => isMember(db, chatId, actor.userId),
+  findFollowable: (db, actor, chatIds) => findOwnChats(db, actor.userId, chatIds),
   readSnapshot: (tx, _actor, chatId) => readState(tx, chatId),
 };
 

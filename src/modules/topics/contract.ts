@@ -9,8 +9,6 @@ const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
 /** As JSON in UTF-8. Well below what may wait for a reader before it is cut off. */
 export const maxDataBytes = 65_536;
-/** Levels of arrays and objects in each other; PostgreSQL could not keep some thousands. */
-export const maxDataDepth = 100;
 
 /** The first words of what the protocol itself says. Nobody publishes such an event, so nobody can be fooled by one. */
 export const reservedWords = [
@@ -36,7 +34,7 @@ export const Publish = Type.Object(
   {
     event: EventName,
     data: Type.Unknown({
-      description: `Any JSON of up to ${maxDataBytes} bytes and ${maxDataDepth} levels: the payload of the event`,
+      description: `Any JSON of up to ${maxDataBytes} bytes: the payload of the event`,
       examples: [{ x: 12, y: 34 }],
     }),
     durable: Type.Optional(

@@ -15,7 +15,8 @@ export function topicsModule(deps: TopicsDeps & { guard: Guard }): Module {
       {
         kind: 'app',
         hasPresence: true,
-        mayFollow: async (_db, actor, name) => isGranted(actor, 'subscribe', name),
+        findFollowable: async (_db, actor, names) =>
+          new Set(names.filter((name) => isGranted(actor, 'subscribe', name))),
       },
     ],
     commands: createTopicsCommands(service),

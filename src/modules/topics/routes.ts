@@ -23,7 +23,15 @@ export function createTopicsRoutes(guard: Guard, topics: TopicsService) {
         body: bodyOf(contract.Publish),
         response: {
           201: contract.Published,
-          ...errorsOf('invalid', 'unauthorized', 'forbidden', 'unknown_topic', 'conflict', 'too_large'),
+          ...errorsOf(
+            'invalid',
+            'unauthorized',
+            'forbidden',
+            'unknown_topic',
+            'conflict',
+            'too_large',
+            'rate_limited',
+          ),
         },
         detail: {
           summary: 'Publish an event on an app topic',

@@ -1,18 +1,19 @@
 // Plain pub/sub on `app:` topics. An ephemeral event is checked, encoded and sent, and nothing is asked or waited for;
 // durable ones share their transactions. [T1]
 
+import type { RateLimits } from '../../auth/rate-limits.ts';
 import type { Db } from '../../db/connect.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize, type Page } from '../../protocol/paging.ts';
 import { parseTopic } from '../../protocol/topics.ts';
 import type { Actor, TopicGrants } from '../../realtime/actor.ts';
 import { type Commit, keyedBy, toReply } from '../../realtime/commit.ts';
-import { isLastPage, readEvents } from '../../realtime/event-log.ts';
+import { isLastPage, readEvents, readHeads } from '../../realtime/event-log.ts';
 import type { CreateGroup } from '../../realtime/group-commit.ts';
+import { takeOrRepeat } from '../../realtime/keys.ts';
 import type { Announce } from '../../realtime/module.ts';
 import {
   maxDataBytes,
-  maxDataDepth,
   type Publish,
   type Published,
   reservedWords,
@@ -33,13 +34,28 @@ export interface TopicsDeps {
   readonly commit: Commit;
   readonly createGroup: CreateGroup;
   readonly announce: Announce;
+  readonly limits: Pick<RateLimits, 'takePublish' | 'takeTopic'>;
 }
 
-export function createTopicsService({ db, commit, createGroup, announce }: TopicsDeps): TopicsService {
+/** So many names are remembered as in the log, so that a publish need not ask for its topic. */
+const maxKnownTopics = 10_000;
+
+export function createTopicsService(deps: TopicsDeps): TopicsService {
+  const { db, commit, createGroup, announce, limits } = deps;
   const append = createGroup<Publish, Published>({
     toValue: ({ topic, input: { event } }) => ({ topic, event }),
     toEvent: ({ input: { event, data } }) => ({ type: event, payload: data }),
   });
+
+  const known = new Set<string>();
+
+  /** A topic that has no row in the log yet gets one, which stays for days: there must not be more of those than a user has use for. */
+  async function takeTopic(userId: string, topic: string): Promise<void> {
+    if (known.has(topic)) return;
+    if (!(await readHeads(db, [topic])).has(topic)) await limits.takeTopic(userId);
+    if (known.size >= maxKnownTopics) known.clear();
+    known.add(topic);
+  }
 
   return {
     async publish(actor, topic, { event, data, durable = false }, key) {
@@ -52,10 +68,13 @@ export function createTopicsService({ db, commit, createGroup, announce }: Topic
         return result;
       }
       const idempotency = { operation: 'publish', key, body: { ...result, data, durable } };
-      if (durable) {
-        const input = { event, data };
-        return toReply(await append({ actor, topic, input, request: keyedBy(actor, idempotency) }));
-      }
+      const request = keyedBy(actor, idempotency);
+      const first = await takeOrRepeat<Published>(db, request, async () => {
+        await limits.takePublish(actor.userId);
+        if (durable) await takeTopic(actor.userId, topic);
+      });
+      if (first !== undefined) return durable ? toReply({ ...first, isRepeat: true }) : first.value;
+      if (durable) return toReply(await append({ actor, topic, input: { event, data }, request }));
       // The transaction does nothing but take the key: that is what makes a repeated request silent. [K1]
       const { isRepeat } = await commit(actor, async () => result, idempotency);
       if (!isRepeat) announce({ topic, type: event, payload: data, actor });
@@ -98,15 +117,9 @@ function checkName(event: string): void {
 }
 
 function checkData(data: unknown): void {
-  if (isDeeper(data, maxDataDepth)) throw invalidData(`Expected at most ${maxDataDepth} levels`);
   if (Buffer.byteLength(JSON.stringify(data)) > maxDataBytes) {
     throw invalidData(`Expected at most ${maxDataBytes} bytes as JSON`);
   }
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (value === null || typeof value !== 'object') return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 const invalidData = (message: string) =>

@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { queryRows } from '../../../src/db/connect.ts';
 import { chatTopic } from '../../../src/protocol/topics.ts';
+import { holdTable, untilWaiting } from '../../protocol/chat.ts';
 import type { TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import {
@@ -20,7 +21,7 @@ import {
   unknownId,
 } from './setup.ts';
 
-onEachDatabase('chat messages', (open) => {
+onEachDatabase('chat messages', (open, database) => {
   let server: TestServer;
   let ann: TestUser;
   let bob: TestUser;
@@ -133,7 +134,7 @@ onEachDatabase('chat messages', (open) => {
     ['nested', '{"a":{"b":[1,-0.5,true,null,"\\\\u0000"]},"":"x"}'],
     ['of 4,096 bytes', JSON.stringify({ a: 'x'.repeat(4_088) })],
     ['with names of objects’ own', '{"__proto__":{"x":1},"constructor":2,"toString":"3"}'],
-    ['nested as deeply as it can be', `{"a":${'['.repeat(2_045)}${']'.repeat(2_045)}}`],
+    ['nested as deeply as it can be', `{"a":${'['.repeat(61)}${']'.repeat(61)}}`],
     ['with a huge number', '{"a":1e308,"b":5e-324}'],
   ])('metadata %s comes back as it was, over both doors', async (_, metadata) => {
     const client = await server.connect(ann);
@@ -391,6 +392,21 @@ onEachDatabase('chat messages', (open) => {
       expect((await attempt(server, bob, 'GET', `/chats/${chat.id}/messages${query}`)).status).toBe(400);
     }
   });
+
+  // The embedded database has one connection: there nothing comes between.
+  if (database.kind === 'postgres') {
+    test('a member who is removed while messages are read gets none', async () => {
+      const chat = await createGroup(server, ann, bob);
+      const release = await holdTable(server.db, 'messages');
+      const reading = attempt(server, bob, 'GET', `/chats/${chat.id}/messages`);
+      await untilWaiting(server.db, 1);
+      await server.db.execute(
+        sql`DELETE FROM chat_participants WHERE chat_id = ${chat.id} AND user_id = ${bob.id}`,
+      );
+      await release();
+      expect((await reading).status).toBe(404);
+    });
+  }
 
   test('to a stranger every command answers as if there were no such chat', async () => {
     const sent = await send(server, ann, chatId, 'private');

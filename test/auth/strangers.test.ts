@@ -1,0 +1,102 @@
+// Every route that names something by its id, with the good token of somebody else. The routes come from the app itself:
+// a new one must be added to `ofAnn` below.
+
+import { beforeAll, expect, test } from 'bun:test';
+import type { TestUser } from '../support/api.ts';
+import { onEachDatabase, type TestServer } from '../support/server.ts';
+
+const unknownId = '00000000-0000-7000-8000-000000000000';
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** A route about something of Ann's, with ids in their places. */
+interface Attempt {
+  readonly ids: Record<string, string>;
+  readonly body?: unknown;
+}
+
+onEachDatabase('strangers', (open) => {
+  let server: TestServer;
+  let ann: TestUser;
+  let bob: TestUser;
+  let routes: Route[];
+  let ofAnn: Record<string, Attempt | 'public'>;
+
+  beforeAll(async () => {
+    server = await open();
+    [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
+    const { body: docs } = await server.request('GET', '/swagger/json');
+    routes = Object.entries<Record<string, unknown>>(docs.paths).flatMap(([path, methods]) =>
+      path.includes('{')
+        ? Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path }))
+        : [],
+    );
+    const token = ann.accessToken;
+    const { body: chat } = await server.request('POST', '/v1/chats', {
+      token,
+      body: { type: 'group', name: 'Of Ann', participantIds: [] },
+    });
+    const { body: message } = await server.request('POST', `/v1/chats/${chat.id}/messages`, {
+      token,
+      body: { content: 'of Ann' },
+    });
+    const id = chat.id;
+    ofAnn = {
+      'DELETE /v1/auth/sessions/{id}': { ids: { id: ann.sessionId } },
+      'GET /v1/users/{id}': 'public',
+      'GET /v1/users/{id}/presence': 'public',
+      'PATCH /v1/admin/users/{id}': { ids: { id: ann.id }, body: { disabled: true } },
+      'GET /v1/topics/{topic}/events': { ids: { topic: 'app:of-ann' } },
+      'POST /v1/topics/{topic}/events': { ids: { topic: 'app:of-ann' }, body: { event: 'a.b', data: 1 } },
+      'GET /v1/chats/{id}': { ids: { id } },
+      'PATCH /v1/chats/{id}': { ids: { id }, body: { name: 'Of Bob' } },
+      'POST /v1/chats/{id}/members': { ids: { id }, body: { userId: bob.id } },
+      'PATCH /v1/chats/{id}/members/{userId}': { ids: { id, userId: ann.id }, body: { role: 'member' } },
+      'DELETE /v1/chats/{id}/members/{userId}': { ids: { id, userId: ann.id } },
+      'GET /v1/chats/{id}/messages': { ids: { id } },
+      'POST /v1/chats/{id}/messages': { ids: { id }, body: { content: 'of Bob' } },
+      'PATCH /v1/chats/{id}/messages/{messageId}': {
+        ids: { id, messageId: message.id },
+        body: { content: 'x' },
+      },
+      'DELETE /v1/chats/{id}/messages/{messageId}': { ids: { id, messageId: message.id } },
+      'POST /v1/chats/{id}/read': { ids: { id }, body: { seq: 1 } },
+    };
+  });
+
+  const nameOf = ({ method, path }: Route) => `${method} ${path}`;
+  const fill = (path: string, ids: Record<string, string>) =>
+    path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? unknownId);
+
+  test('[X] tells a stranger no more of what is foreign than of what does not exist, and changes nothing', async () => {
+    expect(routes.map(nameOf).sort()).toEqual(Object.keys(ofAnn).sort());
+    const state = async () => {
+      const paths = ['/v1/auth/sessions', '/v1/chats', '/v1/users/me'];
+      const answers = await Promise.all(
+        paths.map((path) => server.request('GET', path, { token: ann.accessToken })),
+      );
+      return answers.map(({ body }) => body);
+    };
+    const before = await state();
+    for (const route of routes) {
+      const attempt = ofAnn[nameOf(route)];
+      if (attempt === undefined || attempt === 'public') continue;
+      const ask = (ids: Record<string, string>) =>
+        server.request(route.method, fill(route.path, ids), { token: bob.accessToken, body: attempt.body });
+      const unknown = Object.fromEntries(
+        Object.keys(attempt.ids).map((name) => [name, name === 'topic' ? 'app:of-nobody' : unknownId]),
+      );
+      const [foreign, absent] = [await ask(attempt.ids), await ask(unknown)];
+      expect([nameOf(route), foreign.status, foreign.body]).toEqual([
+        nameOf(route),
+        absent.status,
+        absent.body,
+      ]);
+      expect([403, 404]).toContain(foreign.status);
+    }
+    expect(await state()).toEqual(before);
+  });
+});

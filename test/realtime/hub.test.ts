@@ -1,0 +1,183 @@
+// The hub at its seams: listening begins, the log is read, a topic is given up, and what happens in between. The log is
+// real; what arrives from other instances, and when, is the test's to say. [O1] [S4]
+
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
+import { readConfig } from '../../src/config.ts';
+import { connectDatabase, type Database } from '../../src/db/connect.ts';
+import type { Stream } from '../../src/realtime/stream.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createHub, type HubInHand } from '../support/hub.ts';
+import { onEachDatabase, quietEnv } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+const newTopic = () => `app:${crypto.randomUUID()}`;
+const range = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+onEachDatabase('hub', (_open, database) => {
+  let own: Database;
+  beforeAll(async () => {
+    const config = readConfig({ ...quietEnv, ...(await database.create()) });
+    own = await connectDatabase(config, createLogger(config));
+  });
+  afterAll(() => own.close());
+
+  const prune = (topic: string, upTo: number) =>
+    own.db.execute(sql`DELETE FROM events WHERE topic = ${topic} AND seq <= ${upTo}`);
+
+  /** A topic that is followed, by the hub's caller and by a connection of Ann's. */
+  async function follow(topic = newTopic()) {
+    const hand = createHub(own.db);
+    const ann = hand.connect('ann');
+    const stream = await hand.hub.follow(topic);
+    // As subscribing does it; the connection's own `follow` is the one above.
+    ann.connection.subscriptions.set(topic, { topic, stream, authorizedAt: 0, phase: 'replaying' });
+    return { ...hand, hand, ann, stream, topic };
+  }
+
+  /** Makes the hub give the stream up: the log lost what it waits for. */
+  async function giveUp(hand: HubInHand, stream: Stream): Promise<void> {
+    const events = await hand.write(stream.topic, 3);
+    await prune(stream.topic, events[1]?.seq ?? 0);
+    await hand.hub.catchUp(stream.topic, events[2]?.seq ?? 0);
+    expect(hand.hub.serves(stream)).toBe(false);
+  }
+
+  test('reads the head only when the bridge listens: what commits before that is behind nobody', async () => {
+    const { hub, hold, write } = createHub(own.db);
+    const topic = newTopic();
+    const listen = hold('serve');
+    const following = hub.follow(topic);
+    await write(topic, 3); // its frames find nobody who listens
+    listen();
+    expect((await following).position).toBe(3);
+  });
+
+  test('keeps what arrives while the head is read, and delivers what is behind it', async () => {
+    const hand = createHub(own.db);
+    const { hub, hold, arrive, write, left } = hand;
+    const topic = newTopic();
+    const early = await write(topic, 2);
+    const answer = hold('readHead');
+    const following = hub.follow(topic);
+    await until(() => hand.headsRead === 1, 'the head is read');
+    for (const event of [...early, ...(await write(topic, 2))]) arrive(event);
+    answer();
+    expect((await following).position).toBe(4);
+    expect(left(topic)).toEqual([3, 4]);
+  });
+
+  test('reads a hole from the log to its end, however many pages that takes', async () => {
+    const { stream, topic, write, arrive, left } = await follow();
+    const events = await write(topic, 1_201);
+    arrive(events.at(-1));
+    await until(() => stream.position === 1_201, 'the hole is closed');
+    expect(left(topic)).toEqual(range(1, 1_201));
+  });
+
+  test('[S4] gives a topic up whose log has lost what the hole needs, by itself, and says so to its followers', async () => {
+    const { hub, stream, topic, ann, write, arrive, left, told } = await follow();
+    const events = await write(topic, 5);
+    await prune(topic, 3);
+    arrive(events.at(-1));
+    await until(() => !hub.serves(stream), 'the topic is given up');
+    expect(ann.closes).toEqual([1012]);
+    expect(left(topic)).toEqual([]);
+    expect(told).toEqual([`serve ${topic}`, `release ${topic}`]);
+  });
+
+  test('does not give a topic up for one reading that began before the event was committed', async () => {
+    const { hub, stream, topic, ann, write, arrive, left, hold, hand } = await follow();
+    const [first] = await write(topic, 1);
+    const answer = hold('readEvents');
+    const earlier = hub.catchUp(topic, 1);
+    arrive(first); // meanwhile it came over the bridge
+    await until(() => hand.reads === 1, 'the log is read');
+    await write(topic, 1);
+    const later = hub.catchUp(topic, 2); // shares the reading under way, which finds nothing new
+    answer();
+    await Promise.all([earlier, later]);
+    expect(hub.serves(stream)).toBe(true);
+    expect(left(topic)).toEqual([1, 2]);
+    expect(ann.closes).toEqual([]);
+  });
+
+  test('[S4] gives a topic up when the log answers twice that it does not have what it promised', async () => {
+    const { hub, stream, topic, ann, write } = await follow();
+    await write(topic, 2);
+    await prune(topic, 2);
+    await hub.catchUp(topic, 2);
+    expect(hub.serves(stream)).toBe(false);
+    expect(ann.closes).toEqual([1012]);
+  });
+
+  test('[O1] sends away whoever missed an event that could not be delivered', async () => {
+    const { hub, stream, topic, ann, bugs, write, publish, left, failDelivery, told } = await follow();
+    const other = await hub.follow(newTopic());
+    const events = await write(topic, 3);
+    failDelivery(topic, 2);
+    publish(events);
+    expect(bugs).toHaveLength(1);
+    expect(ann.closes).toEqual([1012]);
+    expect(hub.serves(stream)).toBe(false);
+    expect(hub.serves(other)).toBe(true);
+    expect(left(topic)[0]).toBe(1);
+    expect(told.at(-1)).toBe(`release ${topic}`);
+    // It comes back, and the log has it all.
+    expect((await hub.follow(topic)).position).toBe(3);
+  });
+
+  test('ends no more than was begun: to leave a stream that was given up leaves the one in its place alone', async () => {
+    const { hub, stream, topic, hand, told } = await follow();
+    await giveUp(hand, stream);
+    const next = await hub.follow(topic);
+    hub.unfollow(stream);
+    expect(hub.serves(next)).toBe(true);
+    hub.unfollow(next);
+    expect(hub.serves(next)).toBe(false);
+    expect(told).toEqual([`serve ${topic}`, `release ${topic}`, `serve ${topic}`, `release ${topic}`]);
+  });
+
+  test('[O1] delivers nothing for a stream that was left while the log was read for it', async () => {
+    const { hub, stream, topic, write, arrive, left, hold, hand } = await follow();
+    const events = await write(topic, 3);
+    const answer = hold('readEvents');
+    arrive(events.at(-1));
+    await until(() => hand.reads === 1, 'the hole is read');
+    hub.unfollow(stream);
+    const next = await hub.follow(topic);
+    expect(next.position).toBe(3);
+    answer();
+    await new Promise(setImmediate); // behind everything that follows from the answer
+    expect(left(topic)).toEqual([]); // its followers began behind them
+    expect(hub.serves(next)).toBe(true);
+  });
+
+  test('catches up no further for a stream that was left, and gives up none in its place', async () => {
+    const { hub, stream, topic, ann, write, left, hold, hand } = await follow();
+    await write(topic, 2);
+    const answer = hold('readEvents');
+    const catching = hub.catchUp(topic, 2);
+    await until(() => hand.reads === 1, 'the log is read');
+    hub.unfollow(stream);
+    const next = await hub.follow(topic);
+    answer();
+    await catching;
+    expect(hub.serves(next)).toBe(true);
+    expect(left(topic)).toEqual([]);
+    expect(ann.closes).toEqual([]);
+    expect(hand.reads).toBe(1);
+  });
+
+  test('tells the bridge when the last one has left, and not before', async () => {
+    const { hub, stream, topic, told } = await follow();
+    await hub.follow(topic);
+    hub.unfollow(stream);
+    expect(hub.serves(stream)).toBe(true);
+    expect(told).toEqual([`serve ${topic}`]);
+    hub.unfollow(stream);
+    expect(hub.serves(stream)).toBe(false);
+    expect(told).toEqual([`serve ${topic}`, `release ${topic}`]);
+  });
+});

@@ -1,0 +1,86 @@
+// A replay at its seams: where the stream is behind the log, where the log is behind the stream, and where the right was
+// read. [S2] [S4] [S7] [O1]
+
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
+import { readConfig } from '../../src/config.ts';
+import { connectDatabase, type Database } from '../../src/db/connect.ts';
+import type { Subscription } from '../../src/realtime/connection.ts';
+import { startReplay } from '../../src/realtime/resume.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createHub, toRefusal } from '../support/hub.ts';
+import { onEachDatabase, quietEnv } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+const range = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+onEachDatabase('replay', (_open, database) => {
+  let own: Database;
+  beforeAll(async () => {
+    const config = readConfig({ ...quietEnv, ...(await database.create()) });
+    own = await connectDatabase(config, createLogger(config));
+  });
+  afterAll(() => own.close());
+
+  /** Ann's subscription to a topic with so many events, the right to which was read at `authorizedAt`. */
+  async function subscribe(events: number, payload = {}, authorizedAt = events) {
+    const hand = createHub(own.db);
+    const topic = `app:${crypto.randomUUID()}`;
+    await hand.write(topic, events, { payload });
+    const stream = await hand.hub.follow(topic);
+    const ann = hand.connect('ann');
+    const subscription: Subscription = { topic, stream, authorizedAt, phase: 'replaying' };
+    ann.connection.subscriptions.set(topic, subscription);
+    const start = (after: number) =>
+      startReplay(ann.connection, subscription, after, {
+        hub: hand.hub,
+        readEvents: hand.readEvents,
+        toRefusal,
+      });
+    return { hand, topic, stream, ann, subscription, start };
+  }
+
+  test('[O1] reads no further than the live stream is, so that nothing comes again behind it', async () => {
+    // More than memory holds, and less than a page.
+    const { hand, topic, ann, subscription, start } = await subscribe(60, { filler: 'x'.repeat(10_000) });
+    const ahead = await hand.write(topic, 10); // in the log, and not delivered here yet
+    start(0);
+    await until(() => subscription.phase !== 'replaying', 'the replay is over');
+    expect(hand.reads).toBe(1);
+    expect(ann.seqsOf(topic)).toEqual(range(1, 60));
+    for (const event of ahead) hand.arrive(event);
+    expect(ann.seqsOf(topic)).toEqual(range(1, 70));
+    expect(ann.closes).toEqual([]);
+  });
+
+  test('[S4] sends away whose events were pruned before they could be read, after one look', async () => {
+    const { hand, topic, ann, start } = await subscribe(901);
+    await own.db.execute(sql`DELETE FROM events WHERE topic = ${topic}`);
+    start(0);
+    await until(() => ann.closes.length > 0, 'the connection is closed');
+    expect(ann.closes).toEqual([1012]);
+    expect(ann.seqsOf(topic)).toEqual([]);
+    expect(hand.reads).toBe(1);
+  });
+
+  test('[S7] an event that shut out before the right was read, and be it the newest, shuts nobody out', async () => {
+    const { hand, topic, ann, subscription, start } = await subscribe(2, {}, 3);
+    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    start(0);
+    await until(() => subscription.phase !== 'replaying', 'the replay is over');
+    hand.publish(await hand.write(topic, 1));
+    expect(ann.seqsOf(topic)).toEqual([1, 2, 3, 4]);
+    expect(ann.frames.map(({ type }) => type)).not.toContain('unsubscribed');
+  });
+
+  test('[S7] an event that shuts out behind the right that was read is the last', async () => {
+    const { hand, topic, ann, subscription, start } = await subscribe(2);
+    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    hand.publish(await hand.write(topic, 1));
+    start(0);
+    await until(() => subscription.phase !== 'replaying', 'the replay is over');
+    expect(ann.seqsOf(topic)).toEqual([1, 2, 3]);
+    expect(ann.frames.at(-1)?.type).toBe('unsubscribed');
+  });
+});
