@@ -6,8 +6,6 @@ import { DrizzleQueryError } from 'drizzle-orm';
 import { type AnyElysia, Elysia } from 'elysia';
 import { asRefusal } from '../../src/db/errors.ts';
 import { createErrorAnswers } from '../../src/http/errors.ts';
-import { createMethodsOf } from '../../src/http/methods.ts';
-import { AppError } from '../../src/protocol/errors.ts';
 import {
   bodyOf,
   leaveBody,
@@ -16,7 +14,9 @@ import {
   maxSmallBodyBytes,
   noBody,
   queryOf,
-} from '../../src/protocol/http-input.ts';
+} from '../../src/http/input.ts';
+import { createMethodsOf } from '../../src/http/methods.ts';
+import { AppError } from '../../src/protocol/errors.ts';
 import { createApi } from '../support/api.ts';
 
 describe('refusals over HTTP', () => {

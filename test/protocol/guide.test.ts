@@ -5,6 +5,7 @@ import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestUser } from '../support/api.ts';
 import { type Frame, openClient, type TestClient } from '../support/client.ts';
+import { openRawSocket } from '../support/raw-socket.ts';
 import { onEachDatabase, quietEnv, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { createGroup, pruneLog, readLog, type TestChat } from './chat.ts';
@@ -68,6 +69,17 @@ onEachDatabase('guide', (open) => {
     expect(Object.keys(happenings)).toEqual([]);
     expect(connected().unread).toEqual([]);
     connected().close();
+  });
+
+  test('compression is declined, and the connection is as good without', async () => {
+    const server = await open();
+    const { accessToken: token } = await server.register('Ann');
+    const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' };
+    const raw = await openRawSocket(server.port, { token, headers });
+    expect(raw.status).toBe(101);
+    expect(raw.head.toLowerCase()).not.toContain('sec-websocket-extensions');
+    await raw.next(({ type }) => type === 'welcome');
+    raw.destroy();
   });
 
   test('[T2] the example of claims is a token, and none without any of them but topics', async () => {

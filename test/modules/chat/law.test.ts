@@ -6,7 +6,7 @@ import { Value } from '@sinclair/typebox/value';
 import fc from 'fast-check';
 import { chatEvents } from '../../../src/modules/chat/contract.ts';
 import { apply, type ChatState } from '../../../src/modules/chat/state.ts';
-import { readState } from '../../../src/modules/chat/topic-kind.ts';
+import { readState } from '../../../src/modules/chat/topics.ts';
 import { chatTopic } from '../../../src/protocol/topics.ts';
 import type { TestUser } from '../../support/api.ts';
 import type { TestClient } from '../../support/client.ts';
