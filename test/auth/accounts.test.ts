@@ -267,7 +267,7 @@ onEachDatabase('accounts', (open) => {
     );
     const actor = { userId: ann.id, sessionId: ann.sessionId, role: 'user', source: 'http' } as const;
     const refusal = await accounts
-      .changePassword(actor, { oldPassword: ann.password, newPassword: 'what I chose' }, device)
+      .changePassword(actor, { oldPassword: ann.password, newPassword: 'what I chose' })
       .catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: 'conflict' });
     expect((await post('login', { email: ann.email, password: newPassword })).status).toBe(200);
@@ -279,7 +279,7 @@ onEachDatabase('accounts', (open) => {
     const accounts = createSlow(() => post('logout', undefined, ann.accessToken));
     const actor = { userId: ann.id, sessionId: ann.sessionId, role: 'user', source: 'http' } as const;
     const refusal = await accounts
-      .changePassword(actor, { oldPassword: ann.password, newPassword: 'what I chose' }, device)
+      .changePassword(actor, { oldPassword: ann.password, newPassword: 'what I chose' })
       .catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: 'unauthorized', details: { reason: 'logout' } });
     expect((await post('login', { email: ann.email, password: ann.password })).status).toBe(200);

@@ -5,21 +5,17 @@ import { sql } from 'drizzle-orm';
 import { createAudit } from '../../src/auth/audit.ts';
 import { countInMemory, createRateLimits, type RateLimits } from '../../src/auth/rate-limits.ts';
 import { createLimitHits } from '../../src/auth/refusals.ts';
+import { readConfig } from '../../src/config.ts';
 import { type Db, queryRows } from '../../src/db/connect.ts';
+import { messagesPerMinute } from '../../src/modules/chat/limits.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { openClient } from '../support/client.ts';
-import { onEachDatabase } from '../support/server.ts';
+import { onEachDatabase, quietEnv } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-const noLimits = {
-  messagesPerMinute: 0,
-  chatsPerHour: 0,
-  publishesPerMinute: 0,
-  topicsPerHour: 0,
-  searchesPerMinute: 0,
-  loginsPerMinute: 0,
-  registrationsPerHour: 0,
-};
+const noLimits = readConfig(quietEnv);
+
+const actorOf = (userId: string) => ({ userId, sessionId: userId, role: 'user', source: 'ws' }) as const;
 
 onEachDatabase('rate limits', (open) => {
   test('logins are limited by account, also from many addresses that are new to it', async () => {
@@ -135,19 +131,20 @@ onEachDatabase('rate limits', (open) => {
 
   test('messages are limited by user, and 0 is no limit', async () => {
     const { db } = await open();
-    const limits = (messagesPerMinute: number): RateLimits =>
-      createRateLimits({ ...noLimits, messagesPerMinute }, db, createAudit(db), countInMemory);
-    const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
+    const limits = (points: number): RateLimits =>
+      createRateLimits({ ...noLimits, messagesPerMinute: points }, db, createAudit(db), countInMemory);
+    const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()].map(actorOf);
+    if (ann === undefined || bob === undefined) throw new Error('There are two.');
     const two = limits(2);
-    await two.takeMessage(ann);
-    await two.takeMessage(ann);
-    const refusal = await two.takeMessage(ann).catch((error: unknown) => error);
+    await two.take(messagesPerMinute, ann);
+    await two.take(messagesPerMinute, ann);
+    const refusal = await two.take(messagesPerMinute, ann).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(AppError);
     expect(refusal).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
-    await two.takeMessage(bob);
-    expect(await readHits(db)).toEqual([{ user_id: ann, ip: null, details: { limit: 'messages' } }]);
+    await two.take(messagesPerMinute, bob);
+    expect(await readHits(db)).toEqual([{ user_id: ann.userId, ip: null, details: { limit: 'messages' } }]);
     const none = limits(0);
-    for (let count = 0; count < 100; count += 1) await none.takeMessage(ann);
+    for (let count = 0; count < 100; count += 1) await none.take(messagesPerMinute, ann);
   });
 
   test('a limit of the socket that is hit is in the audit log once, by user and limit', async () => {
@@ -155,7 +152,6 @@ onEachDatabase('rate limits', (open) => {
     const failures: unknown[] = [];
     const hit = createLimitHits(db, createAudit(db), (error) => failures.push(error));
     const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
-    const actorOf = (userId: string) => ({ userId, sessionId: userId, role: 'user', source: 'ws' }) as const;
     for (const userId of [ann, ann, bob, ann]) {
       hit(actorOf(userId), 'commands a second');
       hit(actorOf(userId), 'connections');

@@ -11,6 +11,7 @@ import type { HeartbeatTimes } from '../../src/realtime/socket/heartbeat.ts';
 import { createSocketDoor, type SocketDoor } from '../../src/realtime/socket/socket.ts';
 import { createDataFolder } from './embedded.ts';
 import { removeFolder } from './janitor.ts';
+import { openKinds } from './topics.ts';
 
 export interface OpenDoor {
   readonly core: Core;
@@ -37,9 +38,7 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
   const door = createSocketDoor({
     core,
     commands: [],
-    topicKinds: [
-      { kind: 'app', hasPresence: false, findFollowable: async (_db, _actor, ids) => new Set(ids) },
-    ],
+    topicKinds: openKinds,
     verify: async () => ({ actor, issuedAtMs: Date.now(), expiresAtMs: Date.now() + 900_000 }),
     confirm: async () => actor,
     onRefused() {},

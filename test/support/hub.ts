@@ -1,10 +1,11 @@
 // A hub on a real log, with everything around it in the hand of the test: frames of other instances arrive when it says
 // so, an answer of the log or of the bridge can be kept waiting, and connections are real but for their sockets.
 
+import { Type } from '@sinclair/typebox';
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
 import { AppError } from '../../src/protocol/errors.ts';
-import { parseTopic } from '../../src/protocol/topics.ts';
+import { userOfTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { Hub } from '../../src/realtime/hub/hub.ts';
 import {
@@ -18,6 +19,7 @@ import {
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
 import { Connection, type Socket } from '../../src/realtime/socket/connection.ts';
 import { createSubscriber } from '../../src/realtime/socket/subscribe.ts';
+import { createTopicKinds, topicKind } from '../../src/realtime/topic-kind.ts';
 import type { Frame } from './client.ts';
 
 export interface HubInHand {
@@ -128,7 +130,7 @@ export function createHub(db: Db): HubInHand {
     readEvents: readPage,
     readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
     onDelivered(event) {
-      if (parseTopic(event.topic)?.kind === 'user') observers.get(event.type)?.(event);
+      if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
     },
     onFailure: (error) => void bugs.push(error),
     onBug: (error) => void bugs.push(error),
@@ -219,16 +221,13 @@ export async function createSubscriberOn(
     hub,
     readEvents,
     presence,
-    topicKinds: new Map([
-      [
-        'app',
-        {
-          kind: 'app',
-          hasPresence: true,
-          findFollowable: async (_db, actor, ids) => new Set(((await mayFollow?.(actor)) ?? true) ? ids : []),
-          ...(snapshot && { readSnapshot: async () => snapshot }),
-        },
-      ],
+    topicKinds: createTopicKinds([
+      topicKind('app', {
+        id: '.+',
+        hasPresence: true,
+        findFollowable: async (_db, actor, ids) => new Set(((await mayFollow?.(actor)) ?? true) ? ids : []),
+        ...(snapshot && { snapshot: { schema: Type.Object({}), read: async () => snapshot } }),
+      }),
     ]),
     knownEpoch: () => log?.epoch ?? '',
     async refreshEpoch() {},

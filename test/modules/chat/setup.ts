@@ -18,7 +18,7 @@ export async function registerAll<const Names extends readonly string[]>(
   return users as { -readonly [Index in keyof Names]: TestUser }; // one for each name
 }
 
-/** A request as the user; throws on a refusal, so that a test sees the reason. */
+/** The output of a request of the user, without its `events`; throws on a refusal, so that a test sees the reason. */
 export async function must(
   server: TestServer,
   user: TestUser,
@@ -28,7 +28,8 @@ export async function must(
 ): Promise<Answer['body']> {
   const answer = await attempt(server, user, method, path, body);
   if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
-  return answer.body;
+  const { events: _, ...output } = answer.body;
+  return output;
 }
 
 export function attempt(

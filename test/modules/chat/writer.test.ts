@@ -1,8 +1,8 @@
 // The seq in a message's row is the seq of its event, whatever else the transaction says on the topic.
 
 import { expect, test } from 'bun:test';
-import { writeTo } from '../../../src/modules/chat/writer.ts';
-import { chatTopic } from '../../../src/protocol/topics.ts';
+import { chat as chats } from '../../../src/modules/chat/topics.ts';
+import { addMessage } from '../../../src/modules/chat/writer.ts';
 import { createCommit } from '../../../src/realtime/log/commit.ts';
 import { onEachDatabase } from '../../support/server.ts';
 import { createGroup, eventsOf, must } from './setup.ts';
@@ -18,18 +18,18 @@ onEachDatabase('the writer of a chat', (open) => {
     await Promise.all(
       Array.from({ length: 10 }, () =>
         commit(undefined, async (tx, emit) => {
-          const writer = writeTo(tx, emit, chat.id);
-          writer.emit('message.read', { userId: ann.id, seq: 1 });
-          await writer.addMessage(draft);
-          writer.emit('member.updated', { userId: ann.id, role: 'admin' });
-          writer.emit('member.updated', { userId: ann.id, role: 'admin' });
-          await writer.addMessage(draft);
+          const on = chats.on(chat.id);
+          emit(on, 'message.read', { userId: ann.id, seq: 1 });
+          await addMessage(tx, emit, chat.id, draft);
+          emit(on, 'member.updated', { userId: ann.id, role: 'admin' });
+          emit(on, 'member.updated', { userId: ann.id, role: 'admin' });
+          await addMessage(tx, emit, chat.id, draft);
           return {};
         }),
       ),
     );
 
-    const created = (await eventsOf(server, chatTopic(chat.id))).filter(
+    const created = (await eventsOf(server, chats.on(chat.id).name)).filter(
       ({ type }) => type === 'message.created',
     );
     expect(created).toHaveLength(21);

@@ -18,7 +18,7 @@ test('[E6] a command that still waits for the replies before it is not run, nor 
       takesKey: false,
       takesTopic: false,
       lane,
-      run(_actor, _input, { entered }) {
+      run({ entered }) {
         done.push(lane);
         entered();
         return saving.promise;
@@ -68,7 +68,7 @@ function createLanes() {
       takesKey: false,
       takesTopic: false,
       lane: type === 'look' ? undefined : type,
-      run(actor, _input, { entered }) {
+      run({ actor, entered }) {
         entered();
         return begin(actor.correlationId ?? '');
       },

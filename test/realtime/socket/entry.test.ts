@@ -1,15 +1,17 @@
 // What happens while a connection is on its way into a topic: it is removed, it closes, the log moves on. [S2] [S3] [S7]
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { Type } from '@sinclair/typebox';
 import { AppError } from '../../../src/protocol/errors.ts';
 import { readEvents } from '../../../src/realtime/log/event-log.ts';
-import type { TopicKind } from '../../../src/realtime/module.ts';
 import { Connection, type Socket } from '../../../src/realtime/socket/connection.ts';
 import { createSubscriber } from '../../../src/realtime/socket/subscribe.ts';
+import { createTopicKinds, type TopicKind, topicKind } from '../../../src/realtime/topic-kind.ts';
 import { createGroup, fillLog, range, reach, seqsOf } from '../../protocol/chat.ts';
 import type { Frame } from '../../support/client.ts';
 import { type OpenDoor, openDoor } from '../../support/door.ts';
 import { onEachDatabase } from '../../support/server.ts';
+import { anyTopic } from '../../support/topics.ts';
 
 describe('on the way into a topic', () => {
   let house: OpenDoor;
@@ -44,7 +46,13 @@ describe('on the way into a topic', () => {
     const readSnapshot = async () => ({ filler: 'x'.repeat(600_000) });
     const subscriber = createSubscriber({
       ...core,
-      topicKinds: new Map([['app', { kind: 'app', hasPresence: false, findFollowable, readSnapshot }]]),
+      topicKinds: createTopicKinds([
+        topicKind('app', {
+          id: '.+',
+          findFollowable,
+          snapshot: { schema: Type.Object({}), read: readSnapshot },
+        }),
+      ]),
       maxSubscriptions,
       onRefused() {},
       toRefusal: (error) =>
@@ -60,7 +68,7 @@ describe('on the way into a topic', () => {
     const { connection, subscriber, sent, native } = prepare(async (_db, { userId }, ids) => {
       const found = new Set(ids); // the right as it was
       await house.core.commit(actor, async (_tx, emit) => {
-        emit({ topic, type: 'member.left', payload: {}, shutsOut: [userId] });
+        emit(anyTopic(topic), 'member.left', {}, { shutsOut: [userId] });
         return {};
       });
       return found;

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { type OpenDoor, openDoor } from '../../support/door.ts';
 import { openRawSocket } from '../../support/raw-socket.ts';
+import { anyTopic } from '../../support/topics.ts';
 import { until } from '../../support/until.ts';
 
 setDefaultTimeout(30_000);
@@ -16,7 +17,7 @@ let chatter: ReturnType<typeof setInterval>;
 
 beforeAll(async () => {
   house = await openDoor(times);
-  const say = () => house.core.announce({ topic, type: 'a.b', payload: 1, actor: undefined });
+  const say = () => house.core.announce(anyTopic(topic), 'a.b', 1, { actor: undefined });
   chatter = setInterval(say, 10);
 });
 afterAll(async () => {

@@ -4,17 +4,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
 import pino from 'pino';
+import { userTopics } from '../../../src/auth/topics.ts';
 import { readConfig } from '../../../src/config.ts';
 import { connectDatabase, type Database } from '../../../src/db/connect.ts';
 import { answer as answerRefusal } from '../../../src/http/errors.ts';
-import { userTopic } from '../../../src/protocol/topics.ts';
-import type { Actor, Role } from '../../../src/realtime/actor.ts';
+import type { Role } from '../../../src/protocol/roles.ts';
+import type { Actor } from '../../../src/realtime/actor.ts';
 import { createMemoryBridge } from '../../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../../src/realtime/core.ts';
-import { defineCommand } from '../../../src/realtime/module.ts';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.ts';
 import type { Connection } from '../../../src/realtime/socket/connection.ts';
 import { createSocketDoor, type SocketDoor } from '../../../src/realtime/socket/socket.ts';
+import { createTopicKinds, topicKind } from '../../../src/realtime/topic-kind.ts';
 import { openClient, type TestClient } from '../../support/client.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
@@ -47,22 +48,24 @@ onEachDatabase('rights under a live connection', (_open, database) => {
     door = createSocketDoor({
       core,
       commands: [
-        defineCommand({
+        {
           type: 'who.am',
           input: Type.Object({}),
-          run: async (caller) => ({ role: caller.role }),
-        }),
+          takesKey: false,
+          takesTopic: false,
+          lane: undefined,
+          run: async ({ actor: { role } }) => ({ role }),
+        },
       ],
-      topicKinds: [
-        {
-          kind: 'admin-jobs',
-          hasPresence: false,
+      topicKinds: createTopicKinds([
+        topicKind('admin', {
+          id: 'jobs',
           async findFollowable(_db, asking, ids) {
             await onAsked(asking);
             return new Set(asking.role === 'admin' ? ids : []);
           },
-        },
-      ],
+        }),
+      ]),
       verify: async () => ({ actor, issuedAtMs: Date.now(), expiresAtMs: Date.now() + 900_000 }),
       confirm: async () => ({ ...actor, role }),
       onRefused() {},
@@ -114,7 +117,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
   const change = async (to: Role): Promise<void> => {
     role = to;
     await core.commit(undefined, async (_tx, emit) => {
-      emit({ topic: userTopic(userId), type: 'role.changed', payload: { role: to } });
+      emit(userTopics.on(userId), 'role.changed', { role: to });
       return {};
     });
   };
