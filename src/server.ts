@@ -21,7 +21,7 @@ import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { createCore } from './realtime/core.ts';
-import type { ModuleCore } from './realtime/index.ts';
+import type { Module, ModuleCore } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
@@ -75,6 +75,7 @@ export async function startServer(
     createLimiter: links.createLimiter,
     jwtSecret: readJwtSecret(config),
     peerAddress: (request) => server?.requestIP(request)?.address,
+    listAuditEvents: () => modules.flatMap((module) => module.auditEvents),
   });
   await auth.promoteAdmins();
   const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, `${what} failed`);
@@ -90,7 +91,7 @@ export async function startServer(
     confirm: auth.confirm,
     audit: auth.audit.record,
   };
-  const modules = [auth.module(moduleCore), ...startModules(moduleCore)];
+  const modules: Module[] = [auth.module(moduleCore), ...startModules(moduleCore)];
   const guard = createGuard(auth);
   const door = createSocketDoor({
     core,

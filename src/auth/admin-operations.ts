@@ -44,8 +44,13 @@ const listUsers = query('admin.user.list', {
   },
 });
 
-export function adminOperations(services: { audit: Audit; standings: Pick<Standings, 'forgetUser'> }) {
-  const { audit, standings } = services;
+export function adminOperations(services: {
+  audit: Audit;
+  standings: Pick<Standings, 'forgetUser'>;
+  /** Of all modules. */
+  listAuditEvents: () => readonly string[];
+}) {
+  const { audit, standings, listAuditEvents } = services;
   return [
     listUsers,
     command('admin.user.update', {
@@ -87,6 +92,12 @@ export function adminOperations(services: { audit: Audit; standings: Pick<Standi
       roles,
       input: contract.AuditQuery,
       output: contract.AuditPage,
+      check({ event }) {
+        const known = listAuditEvents();
+        if (event === undefined || known.includes(event)) return;
+        const fields = [{ path: '/event', message: `Expected one of ${known.join(', ')}` }];
+        throw new AppError('invalid', 'There is no such event in the audit log.', { fields });
+      },
       run: (_, input) => audit.list(input),
     }),
   ] as const;

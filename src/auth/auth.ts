@@ -32,6 +32,8 @@ export interface AuthDeps {
   readonly jwtSecret: string;
   /** The other end of the connection that the request came through. */
   readonly peerAddress: (request: Request) => string | undefined;
+  /** What any module writes into the audit log. */
+  readonly listAuditEvents: () => readonly string[];
 }
 
 export interface Auth {
@@ -54,7 +56,8 @@ export interface Auth {
   promoteAdmins(): Promise<void>;
 }
 
-export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerAddress }: AuthDeps): Auth {
+export function createAuth(deps: AuthDeps): Auth {
+  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAuditEvents } = deps;
   const audit = createAudit(db);
   const limits = createRateLimits(config, db, audit, createLimiter);
   const tokens = createTokens(jwtSecret, config.accessTokenSeconds);
@@ -77,7 +80,7 @@ export function createAuth({ config, db, commit, createLimiter, jwtSecret, peerA
       operations: [
         ...userOperations,
         ...sessionOperations({ accounts, standings }),
-        ...adminOperations({ audit, standings }),
+        ...adminOperations({ audit, standings, listAuditEvents }),
       ],
     }),
     async verify(token) {

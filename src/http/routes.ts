@@ -19,21 +19,25 @@ const Written = Type.Object({
 
 /** The routes of the module's operations, below /v1. */
 export function mountModule({ name, operations }: Module, core: ModuleCore, guard: Guard): AnyElysia {
-  const routes: AnyElysia = new Elysia({ name, normalize: false }).use(guard);
-  for (const operation of operations) mount(routes, operation, core, name);
+  const routes: AnyElysia = new Elysia({ name, normalize: false });
+  for (const operation of operations) routes.use(mount(operation, core, guard, name));
   return routes;
 }
 
-function mount(routes: AnyElysia, operation: Operation, core: ModuleCore, module: string): void {
+function mount(operation: Operation, core: ModuleCore, guard: Guard, module: string): AnyElysia {
   const { http, takesKey = false } = operation;
-  if (http === undefined) return;
+  if (http === undefined) return new Elysia();
   const [method = '', path = ''] = http.split(' ');
   const parameters = [...path.matchAll(/:(\w+)/g)].map(([, parameter = '']) => parameter);
   const rest = without(operation.input, parameters);
   const hasBody = method !== 'GET';
-  const run = startOperation(operation, core);
+  const { admit, run } = startOperation(operation, core);
   const success = operation.status ?? (takesKey ? 201 : 200);
-  routes.route(
+  // Before the schemas: who may not do it learns nothing of them.
+  const admitted: AnyElysia = new Elysia({ normalize: false })
+    .use(guard)
+    .onTransform(({ actor }) => admit(actor));
+  return admitted.route(
     method,
     path,
     async ({ actor, params, body, query, headers, status }) => {

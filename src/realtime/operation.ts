@@ -231,24 +231,31 @@ export function grouped<
 /** What a command without an output keeps under its key. */
 const nothing = {};
 
-/** An operation as a door calls it: the role is asked for, the limit counted, a repeat answered also when over it. [K1] */
-export function startOperation(
-  operation: Operation,
-  core: ModuleCore,
-): (call: Call, input: unknown) => Promise<Answer> {
+/** An operation as HTTP and the socket call it. */
+export interface Started {
+  /** Throws `forbidden` where the actor's role may not. Read anew: what the token says may be so no longer. */
+  admit(actor: Actor): Promise<void>;
+  /** The limit is counted first; over it, a repeat is answered all the same. [K1] */
+  run(call: Call, input: unknown): Promise<Answer>;
+}
+
+export function startOperation(operation: Operation, core: ModuleCore): Started {
   const run = operation.start(core);
   const { name, limit, roles } = operation;
-  return async (call, input) => {
-    const { actor, key } = call;
-    // Read anew: what the token says, or a request found a moment ago, may be so no longer.
-    if (roles !== undefined) requireRole(await core.confirm(actor), roles);
-    operation.check?.(input);
-    if (limit !== undefined && !(await operation.isFree?.({ actor, db: core.db }, input))) {
-      const request = keyedBy(actor, { operation: name, key, body: input });
-      const first = await takeOrRepeat<object>(core.db, request, () => core.takeLimit(limit, actor));
-      if (first !== undefined) return { output: first.value, events: first.events };
-    }
-    return await run(call, input);
+  return {
+    async admit(actor) {
+      if (roles !== undefined) requireRole(await core.confirm(actor), roles);
+    },
+    async run(call, input) {
+      const { actor, key } = call;
+      operation.check?.(input);
+      if (limit !== undefined && !(await operation.isFree?.({ actor, db: core.db }, input))) {
+        const request = keyedBy(actor, { operation: name, key, body: input });
+        const first = await takeOrRepeat<object>(core.db, request, () => core.takeLimit(limit, actor));
+        if (first !== undefined) return { output: first.value, events: first.events };
+      }
+      return await run(call, input);
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import { type Command, requireTopic } from './dispatch.ts';
 
 export function toCommand(operation: Operation, core: ModuleCore): Command {
   const { name, takesTopic = false, takesKey = false, hasLane } = operation;
-  const run = startOperation(operation, core);
+  const { admit, run } = startOperation(operation, core);
   return {
     type: name,
     input: payloadOf(operation),
@@ -16,6 +16,7 @@ export function toCommand(operation: Operation, core: ModuleCore): Command {
     takesTopic,
     lane: hasLane ? name : undefined,
     async run(call, { topic, payload }) {
+      await admit(call.actor);
       const fields = payload as object; // checked by dispatch
       const { output, events } = await run(
         call,
