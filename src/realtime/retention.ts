@@ -24,20 +24,21 @@ const roundMs = 60_000;
 const sliceTopics = 1_000;
 const sliceRows = 10_000;
 
-/** Starts a round a minute; answers its stop, which waits for the slice under way. */
+/** Starts a round a minute, unless told otherwise; answers its stop, which waits for the slice under way. */
 export function startRetention(
   db: Db,
   policy: RetentionPolicy,
   /** The topics that are followed on this instance. */
   followed: () => readonly string[],
   onFailure: (error: unknown, what: string) => void,
+  everyMs = roundMs,
 ): () => Promise<void> {
   const stopping = new AbortController();
   const run = async (): Promise<void> => {
     await keepFollowed(db, followed());
     await prune(db, policy, stopping.signal);
   };
-  const stopRounds = startRounds(roundMs, () =>
+  const stopRounds = startRounds(everyMs, () =>
     run().catch((error: unknown) => onFailure(error, 'pruning the log')),
   );
   return async () => {

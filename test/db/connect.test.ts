@@ -8,7 +8,7 @@ import { isDatabaseAway } from '../../src/db/errors.ts';
 import { describeWith } from '../support/needs.ts';
 import { postgresMissing, startPostgres } from '../support/postgres.ts';
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(30_000);
 
 const readPid = async (db: Db): Promise<number> => {
   const [row] = await queryRows<{ pid: number }>(db, sql`SELECT pg_backend_pid() AS pid`);
@@ -22,6 +22,7 @@ describeWith('a connection that does not answer', postgresMissing, () => {
     const { db, close } = await connectDatabase(
       { databaseUrl: await postgres.createDatabase(), databasePool: 1, dataDir: '' },
       pino({ level: 'silent' }),
+      { statementMs: 1_000 },
     );
     const frozen = await db.transaction(readPid);
     process.kill(frozen, 'SIGSTOP'); // the one process of the server that answers this connection
@@ -31,9 +32,7 @@ describeWith('a connection that does not answer', postgresMissing, () => {
         (reason: unknown) => reason,
       );
       expect(isDatabaseAway(error)).toBe(true);
-      const startedAt = performance.now();
       expect(await db.transaction(readPid)).not.toBe(frozen);
-      expect(performance.now() - startedAt).toBeLessThan(5_000);
     } finally {
       process.kill(frozen, 'SIGCONT');
     }

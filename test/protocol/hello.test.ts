@@ -372,6 +372,44 @@ test('[H5] believes no reading of the session that its end, or another role, has
   }
 });
 
+test('[H2] lets nobody in on a stream of the user that was given up: it would bring no revocation', async () => {
+  const { connection, sent, closes, deps } = createGreeting(Date.now() + 10_000, Date.now() + 900_000);
+  const unfollowed: unknown[] = [];
+  const stream = { position: 0 };
+  const hub = {
+    follow: async () => stream,
+    unfollow: (given: unknown) => unfollowed.push(given),
+    serves: () => false,
+  };
+  await createHello({ ...deps, hub: hub as unknown as HelloDeps['hub'] }).greet(connection, 'good');
+  expect(sent.map(({ type, error }) => [type, error?.code])).toEqual([['error', 'unavailable']]);
+  expect(closes).toEqual([1013]);
+  expect(unfollowed).toEqual([stream]);
+  expect(deps.connections.ofUser('u')).toEqual([]);
+});
+
+test('[H2] gives the last place of a user to one of two that come at once', async () => {
+  const [one, two] = [1, 2].map(() => createGreeting(Date.now() + 10_000, Date.now() + 900_000));
+  if (one === undefined || two === undefined) throw new Error('Two were made.');
+  const waiting = Promise.withResolvers<void>();
+  const hello = createHello({
+    ...one.deps,
+    maxConnectionsPerUser: 1,
+    async confirm(actor) {
+      await waiting.promise; // by now both have found room
+      return actor;
+    },
+  });
+  const greeting = [hello.greet(one.connection, 'good'), hello.greet(two.connection, 'good')];
+  await new Promise(setImmediate);
+  waiting.resolve();
+  await Promise.all(greeting);
+  expect(one.sent.map(({ type }) => type)).toEqual(['welcome']);
+  expect(two.sent.map(({ error }) => error?.code)).toEqual(['rate_limited']);
+  expect([one.closes, two.closes]).toEqual([[], [1013]]);
+  expect(one.deps.connections.ofUser('u')).toEqual([one.connection]);
+});
+
 /** A connection on a fake socket, and a hello that finds every token good. */
 function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.now()) {
   const sent: Frame[] = [];

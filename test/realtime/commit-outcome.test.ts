@@ -32,7 +32,7 @@ const failNever = (error: unknown) => {
 };
 const connect = (env: Record<string, string>): Promise<Database> => {
   const config = readConfig({ ...quietEnv, ...env });
-  return connectDatabase(config, createLogger(config));
+  return connectDatabase(config, createLogger(config), { lockMs: 15_000 }); // the gate is no trouble
 };
 
 /** What a COMMIT waits for, where a transaction wrote a thing that is to be held. */

@@ -1,7 +1,7 @@
 // What waits on a connection for its turn, and how much of it. [E6]
 
 import { expect, test } from 'bun:test';
-import { Connection, type ConnectionLimits } from '../../src/realtime/connection.ts';
+import { Connection, type ConnectionLimits, type Socket } from '../../src/realtime/connection.ts';
 
 /** A connection whose first frame takes until `release`, and what was handed over of the others. */
 function createBusy(limits: Partial<ConnectionLimits>) {
@@ -75,6 +75,47 @@ test('[E6] a frame that stands for many is let in as one, and what follows waits
   const unlimited = createIdle(0);
   for (let n = 1; n <= 3; n += 1) expect(unlimited.charge(1_000)).toBe(true);
 });
+
+test('[E6] a reply that is there already waits for the one before it', async () => {
+  const { connection, sent } = createSending();
+  const slow = Promise.withResolvers<string>();
+  connection.replyInTurn(slow.promise);
+  connection.replyInTurn(Promise.resolve('second'));
+  connection.replyInTurn(Promise.resolve(undefined)); // none is wanted
+  connection.replyInTurn(Promise.resolve('third'));
+  await new Promise(setImmediate);
+  expect(sent).toEqual([]);
+  slow.resolve('first');
+  await connection.finish();
+  expect(sent).toEqual(['first', 'second', 'third']);
+});
+
+test('[E6] who enters another lane, or none, waits for every reply that is due; who stays in the lane does not', async () => {
+  for (const next of ['other', undefined]) {
+    const { connection } = createSending();
+    const reply = Promise.withResolvers<string>();
+    await connection.enterLane('one');
+    connection.replyInTurn(reply.promise);
+    await connection.enterLane('one');
+    let hasEntered = false;
+    const entering = connection.enterLane(next).then(() => {
+      hasEntered = true;
+    });
+    await new Promise(setImmediate);
+    expect(hasEntered).toBe(false);
+    reply.resolve('first');
+    await entering;
+  }
+});
+
+/** On a socket that only notes what it is to send. */
+function createSending() {
+  const connection = createIdle(0);
+  const sent: string[] = [];
+  const socket = { send: (frame: string) => sent.push(frame) };
+  connection.open(socket as unknown as Socket, undefined); // all of a socket that a reply touches
+  return { connection, sent };
+}
 
 const createIdle = (commandsPerSecond: number): Connection =>
   new Connection({

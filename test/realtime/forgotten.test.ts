@@ -5,10 +5,11 @@ import { sql } from 'drizzle-orm';
 import { queryRows } from '../../src/db/connect.ts';
 import { readPosition, readStarts } from '../../src/realtime/event-log.ts';
 import { forgetTopics, keepFollowed } from '../../src/realtime/forgotten.ts';
-import { prune } from '../../src/realtime/retention.ts';
+import { prune, startRetention } from '../../src/realtime/retention.ts';
 import { untilWaiting } from '../protocol/chat.ts';
 import type { TestUser } from '../support/api.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 onEachDatabase('forgotten topics', (open, database) => {
   let server: TestServer;
@@ -186,6 +187,24 @@ onEachDatabase('forgotten topics', (open, database) => {
     await keepFollowed(server.db, [followed, 'chat:x', newTopic()]);
     await pruneOnce();
     expect([await isThere(followed), await isThere(idle)]).toEqual([true, false]);
+  });
+
+  test('each round notes what is followed, before it forgets', async () => {
+    const [followed, idle] = [newTopic(), newTopic()];
+    for (const topic of [followed, idle]) await publishAndPrune(topic, 1);
+    for (const topic of [followed, idle]) await passTime(topic, 25);
+    const failures: unknown[] = [];
+    const policy = { hours: 24, perTopic: 0 };
+    const stop = startRetention(
+      server.db,
+      policy,
+      () => [followed],
+      (error) => failures.push(error),
+      20,
+    );
+    await until(async () => !(await isThere(idle)), 'the other one is forgotten');
+    await stop();
+    expect([await isThere(followed), failures]).toEqual([true, []]);
   });
 
   if (database.kind === 'postgres') {

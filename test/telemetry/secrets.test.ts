@@ -31,9 +31,9 @@ function expectNoSecret(output: string, ...others: string[]): void {
 }
 
 onEachDatabase('what stands in the log', (_, database) => {
-  /** Takes a table away from under the server, so that statements fail which nobody expects to. */
-  const breakTables = async (env: Env, ...tables: string[]) => {
-    const away = tables.map((name) => `ALTER TABLE ${name} RENAME TO ${name}_away;`).join(' ');
+  /** Takes tables or columns away from under the server, so that statements fail which nobody expects to. */
+  const breakTables = async (env: Env, ...changes: string[]) => {
+    const away = changes.map((change) => `ALTER TABLE ${change};`).join(' ');
     if (env.DATABASE_URL !== undefined) {
       const client = new pg.Client({ connectionString: env.DATABASE_URL });
       await client.connect();
@@ -59,7 +59,7 @@ onEachDatabase('what stands in the log', (_, database) => {
       body: { type: 'direct', participantIds: [ben.id] },
     });
     await first.stop();
-    await breakTables(env, 'messages', 'users');
+    await breakTables(env, 'messages RENAME TO messages_away', 'users RENAME TO users_away');
 
     const server = await spawnServer(env);
     const client = await openClient(`ws://127.0.0.1:${server.port}/ws?token=${ann.accessToken}`);
@@ -99,7 +99,7 @@ onEachDatabase('what stands in the log', (_, database) => {
       body: { type: 'direct', participantIds: [ben.id] },
     });
     await first.stop();
-    await breakTables(env, 'messages');
+    await breakTables(env, 'messages RENAME COLUMN content TO content_away');
 
     const server = await spawnServer(env);
     const client = await server.connect(ann);
