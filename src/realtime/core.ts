@@ -100,13 +100,6 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     onFailure,
     onBug: reportBug,
   });
-  const healing = startHealing({
-    hub,
-    bridge,
-    refreshLog: async () => lineage?.refresh(),
-    readHeads: (topics) => readHeads(db, topics),
-    onFailure,
-  });
   const announce: Announce = (event) => hub.announce(event);
   // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
   const presence = await createPresence((type, topic, userId) =>
@@ -129,6 +122,13 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     onCompared: () => healing.healNow(),
     onLost: (lost) =>
       logger.warn(lost, 'the database has lost events that were delivered, or others in their place'),
+  });
+  const healing = startHealing({
+    hub,
+    bridge,
+    refreshLog: lineage.refresh,
+    readHeads: (topics) => readHeads(db, topics),
+    onFailure,
   });
   await bridge.start((frame, epoch) => hub.receive(frame, epoch), healing.healNow);
   const stopRetention = startRetention(db, retention, () => hub.topics(), onFailure);
