@@ -103,7 +103,11 @@ function openPostgres(url: string, poolSize: number, logger: Logger, patience: P
       ),
     verify(client, done) {
       const dropOthers = () => {
-        for (const other of clients) if (other !== client) void other.end().catch(() => {});
+        for (const other of clients) {
+          if (other === client) continue;
+          other.emit('error', new Error('Connection terminated: the server has another past now')); // out of the pool
+          void other.end().catch(() => {});
+        }
       };
       const looking = watcher?.connected(toDb(drizzlePostgres(client)), dropOthers);
       Promise.resolve(looking).then(() => done(), done);
