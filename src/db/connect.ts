@@ -138,7 +138,7 @@ function openPostgres(url: string, poolSize: number, logger: Logger, patience: P
         isBroken = isDatabaseAway(error);
         throw error;
       } finally {
-        client.release(isBroken); // what did not answer may still do so later, to somebody else's question
+        client.release(isBroken); // it may lead to a server that became a standby: the next one need not
       }
     });
   return {
