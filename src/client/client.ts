@@ -35,8 +35,15 @@ export interface ClientOptions {
   readonly onFrame?: (frame: ServerFrame) => void;
   /** Sees every frame that the client sends, tokens too. */
   readonly onSend?: (frame: ClientFrame) => void;
-  /** A connection, or an attempt at one, ended without being asked to. */
-  readonly onLost?: (closing: Closing & { readonly wasLive: boolean }) => void;
+  /** A connection, or an attempt at one, is over. `close` says nothing here. */
+  readonly onLost?: (loss: Loss) => void;
+}
+
+export interface Loss extends Closing {
+  /** The welcome had come. */
+  readonly wasLive: boolean;
+  /** It did not end: the client let it go, because what had to come did not. */
+  readonly isGivenUp: boolean;
 }
 
 export type ClientState =
@@ -147,7 +154,7 @@ export class Client {
   /** Sends this text as it is, and expects no answer. False: there is no connection. */
   sendText(text: string): boolean {
     if (this.#state.name !== 'connected') return false;
-    this.#connection?.send(text);
+    this.#connection?.sendText(text);
     return true;
   }
 
@@ -177,6 +184,7 @@ export class Client {
       const token = await getToken(this.#tokenReason);
       if (era !== this.#era) return;
       if (token === undefined) throw new NoToken('There is no access token to connect with.');
+      this.#tokenReason = 'connect'; // until this one is refused
       const address = new URL('/ws', typeof url === 'string' ? url : url());
       address.protocol = address.protocol.replace('http', 'ws');
       // As a subprotocol: browsers can do it, and no access log shows it. [H1]
@@ -194,26 +202,34 @@ export class Client {
   }
 
   #receive(frame: ServerFrame): void {
+    const era = this.#era;
     this.#options.onFrame?.(frame);
+    if (era !== this.#era) return; // closed by the listener
     this.#outbox.receive(frame);
-    if (frame.type === 'welcome')
-      this.#start(frame.payload as WelcomePayload); // [H3]
-    else if (frame.type === 'auth.expiring') void this.#renew();
-    else if (frame.type === 'draining')
-      this.#onDraining(frame.payload as { reconnectInMs: number }); // [C1]
-    else this.#subscriptions.receive(frame);
+    switch (frame.type) {
+      case 'welcome':
+        this.#start(frame.payload as WelcomePayload); // [H3]
+        return;
+      case 'auth.expiring':
+        void this.#renew();
+        return;
+      case 'draining':
+        this.#onDraining(frame.payload as { reconnectInMs: number }); // [C1]
+        return;
+      default:
+        this.#subscriptions.receive(frame);
+    }
   }
 
   #start(welcome: WelcomePayload): void {
     this.#alarms.clear();
     this.#attempts = 0;
     this.#backoff.reset();
-    this.#tokenReason = 'connect';
     this.#outbox.open({
       frameBytes: welcome.limits.frameBytes,
       transmit: (text, frame) => {
         this.#options.onSend?.(frame);
-        this.#connection?.send(text);
+        this.#connection?.sendText(text);
       },
     });
     this.#beat(welcome.heartbeatMs);
@@ -251,30 +267,38 @@ export class Client {
 
   #giveUpConnection(reason: string): void {
     this.#connection?.abandon();
-    this.#lose({ code: 1006, reason });
+    this.#lose({ code: 1006, reason }, true);
   }
 
   /** The connection, or the attempt at one, is over. */
-  #lose(closing: Closing): void {
-    const { code, reason } = closing;
+  #lose(closing: Closing, isGivenUp = false): void {
+    const { code } = closing;
     const wasLive = this.#state.name === 'connected';
     const isOurTurn = this.#isDraining && (code === closeCodes.restart || code === closeCodes.goingAway);
     const era = this.#reset();
-    this.#options.onLost?.({ ...closing, wasLive });
+    this.#options.onLost?.({ ...closing, wasLive, isGivenUp });
     if (era !== this.#era) return; // closed by the listener
-    if (code === closeCodes.revoked)
-      this.#giveUp(new Refused({ code: 'unauthorized', message: `The session is over: ${reason}.` }));
-    else if (code === closeCodes.nonsense)
-      this.#giveUp(new Error(`The server made no sense of this client: ${reason}`));
-    else if (this.#attempts >= this.#options.maxAttempts)
-      this.#giveUp(
-        new Disconnected(`${this.#attempts} attempts failed, the last one with ${code} ${reason}`.trimEnd()),
-      );
-    else {
-      if (code === closeCodes.unauthorized) this.#tokenReason = 'refused';
-      // The slots of a drain spread its clients already. [C1]
-      this.#attempt(isOurTurn ? 0 : this.#backoff.nextMs());
+    const end = this.#findEnd(closing);
+    if (end !== undefined) {
+      this.#giveUp(end);
+      return;
     }
+    if (code === closeCodes.unauthorized) this.#tokenReason = 'refused';
+    this.#attempt(isOurTurn ? 0 : this.#backoff.nextMs()); // the slots of a drain spread its clients already [C1]
+  }
+
+  /** Why there is no use in another attempt. [C] */
+  #findEnd({ code, reason }: Closing): Error | undefined {
+    if (code === closeCodes.revoked) {
+      return new Refused({ code: 'unauthorized', message: `The session is over: ${reason}.` });
+    }
+    if (code === closeCodes.nonsense) {
+      return new Error(`The server made no sense of what was sent: ${reason}`);
+    }
+    if (this.#attempts < this.#options.maxAttempts) return undefined;
+    return new Disconnected(
+      `${this.#attempts} attempts failed, the last one with ${code} ${reason}`.trimEnd(),
+    );
   }
 
   #giveUp(error: Error): void {

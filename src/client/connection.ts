@@ -56,7 +56,7 @@ export class Connection<Wire extends Socket = Socket> {
   }
 
   /** The text goes out as it is. */
-  send(text: string): void {
+  sendText(text: string): void {
     this.socket.send(text);
   }
 

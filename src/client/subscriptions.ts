@@ -90,6 +90,11 @@ export class Subscriptions {
       for (const result of results) if ('error' in result) this.#refuse(result.topic, result.error);
     } catch (error) {
       if (era !== this.#era) return;
+      if (names.length > 1 && error instanceof Refused && error.code === 'too_large') {
+        const half = Math.ceil(names.length / 2);
+        for (const part of [names.slice(0, half), names.slice(half)]) void this.#join(part);
+        return;
+      }
       for (const name of names) {
         if (error instanceof Refused) this.#refuse(name, error);
         else this.#joinLater(name, this.#options.retryMs);
