@@ -1,13 +1,33 @@
 // What a client does at its edges, with a clock and a network that the test moves: silence, repeats, gaps, hints, timers.
 
 import { describe, expect, test } from 'bun:test';
+import { dirname, join } from 'node:path';
 import type { ClientState } from '../../src/client/client.ts';
 import { Disconnected, Refused } from '../../src/client/refused.ts';
+import { listImports } from '../support/floors.ts';
 import { createByHand, event, joined } from './hand.ts';
 
 const topic = 'app:public.hand';
 
+/** The file, and everything that it brings along; packages by their names. */
+async function listParts(path: string, seen = new Set<string>()): Promise<Set<string>> {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  if (!path.endsWith('.ts')) return seen;
+  const source = await Bun.file(join(import.meta.dir, '../../src', path)).text();
+  for (const name of listImports(source)) {
+    await listParts(name.startsWith('.') ? join(dirname(path), name) : name, seen);
+  }
+  return seen;
+}
+
 describe('the client', () => {
+  test('brings along nothing but its own files, the protocol, and its schemas: a browser can load it', async () => {
+    const parts = [...(await listParts('client/client.ts'))];
+    expect(parts).toContain('protocol/envelope.ts');
+    expect(parts.filter((part) => !/^(client|protocol)\/|^@sinclair\/typebox$/.test(part))).toEqual([]);
+  });
+
   test('offers protocol and token as subprotocols, at /ws of the server [H1]', async () => {
     const { enter } = createByHand();
     expect(await enter()).toMatchObject({
