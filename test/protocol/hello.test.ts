@@ -4,11 +4,12 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { AppError } from '../../src/protocol/errors.ts';
 import { Stream } from '../../src/realtime/hub/stream.ts';
-import { Connection, type Socket } from '../../src/realtime/socket/connection.ts';
+import type { Socket } from '../../src/realtime/socket/connection.ts';
 import { Connections } from '../../src/realtime/socket/connections.ts';
 import { createHello, greetingMs, type HelloDeps } from '../../src/realtime/socket/hello.ts';
 import type { TestUser } from '../support/api.ts';
 import { type Frame, openClient, type TestClient } from '../support/client.ts';
+import { createConnection } from '../support/connection.ts';
 import { openRawSocket } from '../support/raw-socket.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
@@ -414,13 +415,7 @@ test('[H2] gives the last place of a user to one of two that come at once', asyn
 function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.now()) {
   const sent: Frame[] = [];
   const closes: number[] = [];
-  const connection = new Connection({
-    upgradeToken: undefined,
-    greetingDeadlineMs: deadlineMs,
-    limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_048_576 },
-    handleFrame: async () => {},
-    onEnded() {},
-  });
+  const connection = createConnection({ greetingDeadlineMs: deadlineMs });
   const socket = {
     send: (frame: string) => sent.push(JSON.parse(frame)),
     close: (code: number) => void closes.push(code),

@@ -17,10 +17,11 @@ import {
   readStarts,
 } from '../../src/realtime/log/event-log.ts';
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
-import { Connection, type Socket } from '../../src/realtime/socket/connection.ts';
+import type { Connection, Socket } from '../../src/realtime/socket/connection.ts';
 import { createSubscriber } from '../../src/realtime/socket/subscribe.ts';
 import { createTopicKinds, topicKind } from '../../src/realtime/topic-kind.ts';
 import type { Frame } from './client.ts';
+import { createConnection } from './connection.ts';
 
 export interface HubInHand {
   readonly hub: Hub;
@@ -177,13 +178,7 @@ export function createHub(db: Db): HubInHand {
       const closes: number[] = [];
       const native = new Set<string>();
       const take = (frame: string) => received.push(JSON.parse(frame));
-      const connection = new Connection({
-        upgradeToken: undefined,
-        greetingDeadlineMs: 0,
-        limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_048_576 },
-        handleFrame: async () => {},
-        onEnded: (_, { stream }) => hub.unfollow(stream),
-      });
+      const connection = createConnection({ onEnded: (_, { stream }) => hub.unfollow(stream) });
       const socket = {
         send: take,
         close(code: number) {

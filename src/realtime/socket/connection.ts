@@ -3,10 +3,10 @@
 
 import type { ServerWebSocket } from 'bun';
 import { closeCodes, type EventPosition } from '../../protocol/envelope.ts';
-import { cutNested, isTooDeep } from '../../protocol/json.ts';
 import type { Actor } from '../actor.ts';
 import type { Follower } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
+import { abridge } from './abridge.ts';
 import type { Place } from './places.ts';
 
 export type Socket = ServerWebSocket<Connection>;
@@ -34,12 +34,27 @@ export interface ConnectionLimits {
   readonly waitingBytes: number;
 }
 
-/** Handles one frame; must not throw. `isOverLimit`: refuse it; no more than its `id` and `type` are there. */
-export type HandleFrame = (
-  connection: Connection,
-  frame: string | Buffer,
-  isOverLimit: boolean,
-) => Promise<void>;
+/** What a frame asks for. `isOverLimit`: to be refused; no more than its `id` and `type` are there. Must not throw. */
+export type ReadFrame = (connection: Connection, frame: string | Buffer, isOverLimit: boolean) => Turn;
+
+/** What a frame does when its turn has come. */
+export interface Turn {
+  /** Neighbours of one lane take effect in order without waiting for each other's replies; undefined: it waits for all. */
+  readonly lane: string | undefined;
+  /** Called once. Neither promise may fail. */
+  run(): {
+    /** It has its place in the order of its lane: the next of the lane may follow. */
+    readonly entered: Promise<unknown>;
+    readonly reply: Promise<EncodedReply>;
+  };
+}
+
+export interface EncodedReply {
+  /** Undefined where none is wanted. */
+  readonly text?: string | undefined;
+  /** Runs right behind the reply. */
+  readonly afterReply?: (() => void) | undefined;
+}
 
 interface WaitingFrame {
   readonly frame: string | Buffer;
@@ -75,7 +90,7 @@ export class Connection implements Follower {
   #left: Map<string, number> | undefined;
   #socket: Socket | undefined;
   readonly #limits: ConnectionLimits;
-  readonly #handleFrame: HandleFrame;
+  readonly #readFrame: ReadFrame;
   readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
   /** Only while frames wait: most connections are idle. */
   #waiting: WaitingFrame[] | undefined;
@@ -98,14 +113,14 @@ export class Connection implements Follower {
     upgradeToken: string | undefined;
     greetingDeadlineMs: number;
     limits: ConnectionLimits;
-    handleFrame: HandleFrame;
+    readFrame: ReadFrame;
     /** A subscription is over, for whatever reason. */
     onEnded: (connection: Connection, subscription: Subscription) => void;
   }) {
     this.upgradeToken = options.upgradeToken;
     this.phase = { name: 'greeting', deadlineMs: options.greetingDeadlineMs };
     this.#limits = options.limits;
-    this.#handleFrame = options.handleFrame;
+    this.#readFrame = options.readFrame;
     this.#onEnded = options.onEnded;
     this.#allowance = options.limits.commandsPerSecond;
   }
@@ -197,20 +212,6 @@ export class Connection implements Follower {
   /** Without a goodbye, which would wait for a peer that does not read. */
   cutOff(): void {
     this.#socket?.terminate();
-  }
-
-  /** The next command is of this lane, or of none: unless it has company there, all replies before it leave first. [E6] */
-  async enterLane(lane: string | undefined): Promise<void> {
-    const mayOverlap =
-      lane !== undefined && lane === this.#lane && this.#repliesDue < this.#limits.waitingFrames;
-    if (this.#repliesDue > 0 && !mayOverlap) await this.#replies;
-    this.#lane = lane;
-  }
-
-  /** Sends the reply when it has come and all before it are sent. It must not fail. */
-  replyInTurn(reply: Promise<string | undefined>): void {
-    this.#repliesDue += 1;
-    this.#replies = this.#sendBehind(this.#replies, reply);
   }
 
   /** Replays when those before are through. It must not fail. */
@@ -323,23 +324,46 @@ export class Connection implements Follower {
     this.onDrain();
   }
 
-  async #sendBehind(earlier: Promise<void> | undefined, reply: Promise<string | undefined>): Promise<void> {
-    await earlier;
-    const frame = await reply;
-    this.#repliesDue -= 1;
-    if (this.#repliesDue === 0) this.#replies = undefined;
-    if (frame !== undefined) this.send(frame);
-  }
-
   async #takeTurns(first?: () => Promise<void>): Promise<void> {
     await first?.();
     for (let next = this.#waiting?.shift(); next !== undefined; next = this.#waiting?.shift()) {
       this.#waitingBytes -= next.frame.length;
       if (this.isBackedUp) await this.waitUntilDrained();
-      await this.#handleFrame(this, next.frame, next.isOverLimit);
+      await this.#takeTurn(next);
     }
     this.#turn = undefined;
     this.#waiting = undefined;
+  }
+
+  /** Returns when the next frame may have its turn. [E6] */
+  async #takeTurn({ frame, isOverLimit }: WaitingFrame): Promise<void> {
+    if (this.isClosed) return;
+    const { lane, run } = this.#readFrame(this, frame, isOverLimit);
+    await this.#enterLane(lane);
+    if (this.isClosed) return; // while it waited
+    const { entered, reply } = run();
+    const sent = this.#sendBehind(this.#replies, reply);
+    this.#repliesDue += 1;
+    this.#replies = sent;
+    await (lane === undefined ? sent : entered);
+  }
+
+  /** Unless the frame has company in its lane, all replies before it leave first. */
+  async #enterLane(lane: string | undefined): Promise<void> {
+    const mayOverlap =
+      lane !== undefined && lane === this.#lane && this.#repliesDue < this.#limits.waitingFrames;
+    if (this.#repliesDue > 0 && !mayOverlap) await this.#replies;
+    this.#lane = lane;
+  }
+
+  /** Sends the reply when it has come and all before it are sent. */
+  async #sendBehind(earlier: Promise<void> | undefined, reply: Promise<EncodedReply>): Promise<void> {
+    await earlier;
+    const { text, afterReply } = await reply;
+    this.#repliesDue -= 1;
+    if (this.#repliesDue === 0) this.#replies = undefined;
+    if (text !== undefined) this.send(text);
+    afterReply?.();
   }
 
   #takeAllowance(): boolean {
@@ -370,19 +394,5 @@ export class Connection implements Follower {
     if (this.#refused < maxRefused) return true;
     this.close(closeCodes.overloaded, 'Too many frames over the limit.');
     return false;
-  }
-}
-
-/** Enough of a frame for refusing it in its turn: what is nonsense stays so, and the whole need not wait. */
-function abridge(frame: string | Buffer): string {
-  if (typeof frame !== 'string') return '';
-  const cut = (value: unknown) => (typeof value === 'string' ? value.slice(0, 65) : undefined);
-  try {
-    const { id, type }: { id?: unknown; type?: unknown } = JSON.parse(
-      isTooDeep(frame) ? cutNested(frame) : frame,
-    );
-    return JSON.stringify({ id: cut(id), type: cut(type) });
-  } catch {
-    return '';
   }
 }

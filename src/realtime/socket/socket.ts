@@ -116,7 +116,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
     onRefused: deps.onRefused,
   });
   const rights = watchRights(core, subscriber);
-  const dispatch = createDispatch({
+  const readFrame = createDispatch({
     coreCommands: listCoreCommands({ hello, subscriber, rights, presence, topicKinds }),
     commands: deps.commands,
     greet: hello.greetByFrame,
@@ -193,7 +193,7 @@ export function createSocketDoor(deps: SocketDeps): SocketDoor {
         upgradeToken: findToken(request),
         greetingDeadlineMs: Date.now() + greetingMs,
         limits: connectionLimits,
-        handleFrame: dispatch,
+        readFrame,
         onEnded,
       });
       // Empty, it is left out. Without it Bun answers with the first one offered, which may be a token. [H1]

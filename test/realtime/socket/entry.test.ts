@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
 import { AppError } from '../../../src/protocol/errors.ts';
 import { readEvents } from '../../../src/realtime/log/event-log.ts';
-import { Connection, type Socket } from '../../../src/realtime/socket/connection.ts';
+import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { createSubscriber } from '../../../src/realtime/socket/subscribe.ts';
 import { createTopicKinds, type TopicKind, topicKind } from '../../../src/realtime/topic-kind.ts';
 import { createGroup, fillLog, range, reach, seqsOf } from '../../protocol/chat.ts';
 import type { Frame } from '../../support/client.ts';
+import { createConnection } from '../../support/connection.ts';
 import { type OpenDoor, openDoor } from '../../support/door.ts';
 import { onEachDatabase } from '../../support/server.ts';
 import { anyTopic } from '../../support/topics.ts';
@@ -27,13 +28,7 @@ describe('on the way into a topic', () => {
     const { core } = house;
     const sent: Frame[] = [];
     const native: string[] = [];
-    const connection = new Connection({
-      upgradeToken: undefined,
-      greetingDeadlineMs: 0,
-      limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_000 },
-      handleFrame: async () => {},
-      onEnded: (_, { stream }) => core.hub.unfollow(stream),
-    });
+    const connection = createConnection({ onEnded: (_, { stream }) => core.hub.unfollow(stream) });
     const socket = {
       send: (frame: string) => sent.push(JSON.parse(frame)),
       subscribe: (topic: string) => native.push(topic),
