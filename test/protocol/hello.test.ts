@@ -11,6 +11,7 @@ import type { TestUser } from '../support/api.ts';
 import { type Frame, openClient, type TestClient } from '../support/client.ts';
 import { createConnection } from '../support/connection.ts';
 import { openRawSocket } from '../support/raw-socket.ts';
+import { reporter } from '../support/reporter.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
 const badToken = 'eyJhbGciOiJub25lIn0.e30.';
@@ -432,8 +433,7 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.n
     confirm: async () => actor,
     onSeen() {},
     onLimited() {},
-    toRefusal: (error: unknown) =>
-      error instanceof AppError ? error : new AppError('internal', String(error)),
+    reporter,
     instanceId: 'test',
     limits: { frameBytes: 1, subscriptions: 1, commandsPerSecond: 1, snapshotBytes: 1 },
     maxConnectionsPerUser: 0,

@@ -10,6 +10,7 @@ export function createConnection({
 }: Partial<Omit<Options, 'limits'>> & { readonly limits?: Partial<ConnectionLimits> } = {}): Connection {
   return new Connection({
     upgradeToken: undefined,
+    device: undefined,
     greetingDeadlineMs: 0,
     limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_048_576, ...limits },
     readFrame: () => ({ lane: undefined, run: () => answered }),

@@ -6,6 +6,7 @@ import { answer as answerRefusal } from '../../src/http/errors.ts';
 import { createMemoryBridge } from '../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../src/realtime/core.ts';
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
+import { createReporter } from '../../src/realtime/report.ts';
 import type { Connection } from '../../src/realtime/socket/connection.ts';
 import type { HeartbeatTimes } from '../../src/realtime/socket/heartbeat.ts';
 import { createSocketDoor, type SocketDoor } from '../../src/realtime/socket/socket.ts';
@@ -32,6 +33,7 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
     bridge: createMemoryBridge(true),
     createPresence: async (announce) => createMemoryPresence(announce),
     retention: { hours: 0, perTopic: 0 },
+    reporter: createReporter(logger),
     logger,
   });
   const actor = { userId: crypto.randomUUID(), sessionId: 'session', role: 'user', source: 'ws' } as const;
@@ -44,7 +46,7 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
     onRefused() {},
     onLimited() {},
     onSeen() {},
-    addressOf: () => undefined,
+    deviceOf: () => ({ ip: undefined, userAgent: undefined }),
     onFull() {},
     answerRefusal,
     instanceId: 'test',

@@ -4,7 +4,6 @@
 import { Type } from '@sinclair/typebox';
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
-import { AppError } from '../../src/protocol/errors.ts';
 import { userOfTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { Hub } from '../../src/realtime/hub/hub.ts';
@@ -22,6 +21,7 @@ import { createSubscriber } from '../../src/realtime/socket/subscribe.ts';
 import { createTopicKinds, topicKind } from '../../src/realtime/topic-kind.ts';
 import type { Frame } from './client.ts';
 import { createConnection } from './connection.ts';
+import { reporter, reportInto } from './reporter.ts';
 
 export interface HubInHand {
   readonly hub: Hub;
@@ -133,8 +133,7 @@ export function createHub(db: Db): HubInHand {
     onDelivered(event) {
       if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
     },
-    onFailure: (error) => void bugs.push(error),
-    onBug: (error) => void bugs.push(error),
+    reporter: reportInto(bugs),
   });
 
   return {
@@ -228,11 +227,7 @@ export async function createSubscriberOn(
     async refreshEpoch() {},
     maxSubscriptions: 0,
     onRefused: (_, topic) => void refused.push(topic),
-    toRefusal,
+    reporter,
   });
   return { subscriber, presence, refused };
 }
-
-/** What is thrown on purpose, or the bug that it must not be. */
-export const toRefusal = (error: unknown): AppError =>
-  error instanceof AppError ? error : new AppError('internal', String(error));

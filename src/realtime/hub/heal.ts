@@ -2,6 +2,7 @@
 // Topics in motion every second, quiet ones every ten; all of them every second while frames may be missing.
 
 import type { Bridge } from '../bridge/bridge.ts';
+import type { Reporter } from '../report.ts';
 import type { Hub } from './hub.ts';
 
 export interface HealDeps {
@@ -10,7 +11,7 @@ export interface HealDeps {
   /** Looks whether the log is still the one that was delivered; before anything is read from it. */
   readonly refreshLog: () => Promise<void>;
   readonly readHeads: (topics: readonly string[]) => Promise<ReadonlyMap<string, number>>;
-  readonly onFailure: (error: unknown, what: string) => void;
+  readonly reporter: Pick<Reporter, 'report'>;
 }
 
 const roundMs = 1_000;
@@ -38,7 +39,7 @@ export function startHealing(deps: HealDeps): Healing {
     const isThorough = isDueNow || !deps.bridge.isComplete || round % quietRounds === 0;
     isDueNow = false;
     current = heal(deps, isThorough)
-      .catch((error: unknown) => deps.onFailure(error, 'healing'))
+      .catch((error: unknown) => deps.reporter.report(error, 'healing'))
       .finally(() => {
         current = undefined;
         if (isDueNow) run();

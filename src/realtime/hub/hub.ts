@@ -8,6 +8,7 @@ import { metaOf } from '../actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from '../bridge/bridge.ts';
 import { isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
 import type { Place } from '../log/identity.ts';
+import type { Reporter } from '../report.ts';
 import { ringEvents, Stream } from './stream.ts';
 
 /** A connection as the hub sees it. */
@@ -40,9 +41,7 @@ export interface HubDeps {
   readonly readNewestEvents: (topic: string, last: number, limit: number) => Promise<LoggedEvent[]>;
   /** Sees every durable event of a served topic, right behind its delivery. */
   readonly onDelivered: (event: LoggedEvent) => void;
-  readonly onFailure: (error: unknown, what: string) => void;
-  /** What cannot happen did. */
-  readonly onBug: (error: unknown, what: string) => void;
+  readonly reporter: Pick<Reporter, 'report'>;
 }
 
 /** An event without a seq: live only, never in the log. */
@@ -115,7 +114,7 @@ export class Hub {
         this.#admit(event, epoch);
         this.#deps.bridge.publish(event, epoch);
       } catch (error) {
-        this.#deps.onBug(error, `publishing event ${event.seq} of ${event.topic}`);
+        this.#deps.reporter.report(error, `publishing event ${event.seq} of ${event.topic}`);
       }
     }
   }
@@ -310,7 +309,7 @@ export class Hub {
       this.#deps.onDelivered(event);
     } catch (error) {
       // The stream is behind this event and would never deliver it again: whoever missed it has to come back for it.
-      this.#deps.onBug(error, `delivering ${event.topic} at ${event.seq}`);
+      this.#deps.reporter.report(error, `delivering ${event.topic} at ${event.seq}`);
       if (served !== undefined) this.#restart(event.topic, served);
     }
   };
@@ -334,7 +333,9 @@ export class Hub {
 
   #healSoon(topic: string, served: Served): void {
     // Left open by a failure, the hole is found again by the next round of healing.
-    this.#heal(topic, served).catch((error: unknown) => this.#deps.onFailure(error, `healing ${topic}`));
+    this.#heal(topic, served).catch((error: unknown) =>
+      this.#deps.reporter.report(error, `healing ${topic}`),
+    );
   }
 
   #heal(topic: string, served: Served): Promise<void> {

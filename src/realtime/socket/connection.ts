@@ -3,11 +3,12 @@
 
 import type { ServerWebSocket } from 'bun';
 import { closeCodes, type EventPosition } from '../../protocol/envelope.ts';
-import type { Actor } from '../actor.ts';
+import type { Actor, Device } from '../actor.ts';
 import type { Follower } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
 import { abridge } from './abridge.ts';
 import type { Place } from './places.ts';
+import type { EncodedReply, ReadFrame } from './turn.ts';
 
 export type Socket = ServerWebSocket<Connection>;
 
@@ -34,28 +35,6 @@ export interface ConnectionLimits {
   readonly waitingBytes: number;
 }
 
-/** What a frame asks for. `isOverLimit`: to be refused; no more than its `id` and `type` are there. Must not throw. */
-export type ReadFrame = (connection: Connection, frame: string | Buffer, isOverLimit: boolean) => Turn;
-
-/** What a frame does when its turn has come. */
-export interface Turn {
-  /** Neighbours of one lane take effect in order without waiting for each other's replies; undefined: it waits for all. */
-  readonly lane: string | undefined;
-  /** Called once. Neither promise may fail. */
-  run(): {
-    /** It has its place in the order of its lane: the next of the lane may follow. */
-    readonly entered: Promise<unknown>;
-    readonly reply: Promise<EncodedReply>;
-  };
-}
-
-export interface EncodedReply {
-  /** Undefined where none is wanted. */
-  readonly text?: string | undefined;
-  /** Runs right behind the reply. */
-  readonly afterReply?: (() => void) | undefined;
-}
-
 interface WaitingFrame {
   readonly frame: string | Buffer;
   readonly isOverLimit: boolean;
@@ -78,6 +57,7 @@ export class Connection implements Follower {
   readonly id = Bun.randomUUIDv7();
   readonly subscriptions = new Map<string, Subscription>();
   phase: Phase;
+  readonly device: Device | undefined;
   /** Given back when the connection ends. [H7] */
   place: Place | undefined;
   /** The token found in the upgrade request; undefined: the first frame must bring it. [H1] */
@@ -111,6 +91,7 @@ export class Connection implements Follower {
 
   constructor(options: {
     upgradeToken: string | undefined;
+    device: Device | undefined;
     greetingDeadlineMs: number;
     limits: ConnectionLimits;
     readFrame: ReadFrame;
@@ -118,6 +99,7 @@ export class Connection implements Follower {
     onEnded: (connection: Connection, subscription: Subscription) => void;
   }) {
     this.upgradeToken = options.upgradeToken;
+    this.device = options.device;
     this.phase = { name: 'greeting', deadlineMs: options.greetingDeadlineMs };
     this.#limits = options.limits;
     this.#readFrame = options.readFrame;
@@ -306,7 +288,10 @@ export class Connection implements Follower {
     this.close(closeCodes.restart, `The events of ${topic} have moved on: subscribe again.`);
   }
 
-  /** What was heard stays heard, so nothing here goes stale: it is bounded only to be small. */
+  /**
+   * What was heard stays heard, so nothing here goes stale: it is bounded only to be small. An `LRUCache` for each
+   * connection would take 2.6 KB, a map takes 0.6.
+   */
   #rememberLeft({ topic, stream }: Subscription): void {
     this.#left ??= new Map();
     this.#left.delete(topic);
@@ -342,10 +327,9 @@ export class Connection implements Follower {
     await this.#enterLane(lane);
     if (this.isClosed) return; // while it waited
     const { entered, reply } = run();
-    const sent = this.#sendBehind(this.#replies, reply);
     this.#repliesDue += 1;
-    this.#replies = sent;
-    await (lane === undefined ? sent : entered);
+    this.#replies = this.#sendBehind(this.#replies, reply);
+    await entered;
   }
 
   /** Unless the frame has company in its lane, all replies before it leave first. */

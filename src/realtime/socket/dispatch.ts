@@ -9,7 +9,9 @@ import { misfit } from '../../protocol/field-errors.ts';
 import { cutNested, isTooDeep, maxLevels } from '../../protocol/json.ts';
 import type { Actor } from '../actor.ts';
 import type { Call } from '../operation.ts';
-import type { Connection, EncodedReply, ReadFrame } from './connection.ts';
+import type { Reporter } from '../report.ts';
+import type { Connection } from './connection.ts';
+import type { EncodedReply, ReadFrame } from './turn.ts';
 
 /** A command of the core: it may act on the connection itself. */
 export interface CoreCommand {
@@ -56,7 +58,7 @@ export interface DispatchDeps {
   ) => Promise<void>;
   /** A connection sent more commands than it may. */
   readonly onLimited: (actor: Actor, limit: 'commands a second') => void;
-  readonly toRefusal: (error: unknown, what: string) => AppError;
+  readonly reporter: Pick<Reporter, 'toRefusal'>;
 }
 
 interface Route {
@@ -116,7 +118,7 @@ export function createDispatch(deps: DispatchDeps): ReadFrame {
         afterReply,
       };
     } catch (error) {
-      return { text: errorFrame(frame.id, deps.toRefusal(error, `command ${frame.type}`)) };
+      return { text: errorFrame(frame.id, deps.reporter.toRefusal(error, `command ${frame.type}`)) };
     }
   };
 

@@ -1,12 +1,8 @@
 // What waits on a connection for its turn, and how much of it. [E6]
 
 import { expect, test } from 'bun:test';
-import type {
-  Connection,
-  ConnectionLimits,
-  EncodedReply,
-  Socket,
-} from '../../../src/realtime/socket/connection.ts';
+import type { Connection, ConnectionLimits, Socket } from '../../../src/realtime/socket/connection.ts';
+import type { EncodedReply } from '../../../src/realtime/socket/turn.ts';
 import { createConnection } from '../../support/connection.ts';
 
 /** A connection whose first frame takes until `release`, and what was handed over of the others. */

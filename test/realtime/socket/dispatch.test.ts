@@ -3,10 +3,10 @@
 
 import { expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
-import { AppError } from '../../../src/protocol/errors.ts';
 import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { createDispatch } from '../../../src/realtime/socket/dispatch.ts';
 import { createConnection } from '../../support/connection.ts';
+import { reporter } from '../../support/reporter.ts';
 
 test('[E6] a command that still waits for the replies before it is not run, nor greeted, once the connection is closed', async () => {
   let saving = Promise.withResolvers<undefined>();
@@ -27,7 +27,7 @@ test('[E6] a command that still waits for the replies before it is not run, nor 
     })),
     greet: async () => void done.push('greet'),
     onLimited() {},
-    toRefusal: (error) => new AppError('internal', String(error)),
+    reporter,
   });
   for (const second of ['{"type":"auth"}', '{"type":"note"}']) {
     const connection = createConnection({ readFrame });
@@ -70,7 +70,7 @@ function createLanes() {
     })),
     greet: async () => {},
     onLimited() {},
-    toRefusal: (error) => new AppError('internal', String(error)),
+    reporter,
   });
   const connection = createConnection({ readFrame });
   const actor = { userId: 'u', sessionId: 's', role: 'user', source: 'ws' } as const;

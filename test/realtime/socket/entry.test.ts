@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
-import { AppError } from '../../../src/protocol/errors.ts';
 import { readEvents } from '../../../src/realtime/log/event-log.ts';
 import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { createSubscriber } from '../../../src/realtime/socket/subscribe.ts';
@@ -50,8 +49,6 @@ describe('on the way into a topic', () => {
       ]),
       maxSubscriptions,
       onRefused() {},
-      toRefusal: (error) =>
-        error instanceof AppError ? error : new AppError('internal', String(error), { cause: error }),
     });
     return { connection, subscriber, sent, native };
   };

@@ -12,7 +12,8 @@ import { createHello, type HelloDeps } from '../../../src/realtime/socket/hello.
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import type { Frame } from '../../support/client.ts';
 import { createConnection } from '../../support/connection.ts';
-import { createHub, toRefusal } from '../../support/hub.ts';
+import { createHub } from '../../support/hub.ts';
+import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 
 onEachDatabase('a greeting', (_open, database) => {
@@ -41,7 +42,7 @@ onEachDatabase('a greeting', (_open, database) => {
       },
       onSeen() {},
       onLimited: (_, limit) => void limited.push(limit),
-      toRefusal,
+      reporter,
       instanceId: 'test',
       limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0, snapshotBytes: 0 },
       maxConnectionsPerUser,

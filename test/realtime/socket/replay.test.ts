@@ -8,7 +8,8 @@ import { connectDatabase, type Database } from '../../../src/db/connect.ts';
 import type { Subscription } from '../../../src/realtime/socket/connection.ts';
 import { startReplay } from '../../../src/realtime/socket/replay.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
-import { createHub, toRefusal } from '../../support/hub.ts';
+import { createHub } from '../../support/hub.ts';
+import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
 
@@ -36,7 +37,7 @@ onEachDatabase('replay', (_open, database) => {
       startReplay(ann.connection, subscription, after, {
         hub: hand.hub,
         readEvents: hand.readEvents,
-        toRefusal,
+        reporter,
       });
     return { hand, topic, stream, ann, subscription, start };
   }

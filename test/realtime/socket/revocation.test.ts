@@ -13,6 +13,7 @@ import type { Actor } from '../../../src/realtime/actor.ts';
 import { createMemoryBridge } from '../../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../../src/realtime/core.ts';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.ts';
+import { createReporter } from '../../../src/realtime/report.ts';
 import type { Connection } from '../../../src/realtime/socket/connection.ts';
 import { createSocketDoor, type SocketDoor } from '../../../src/realtime/socket/socket.ts';
 import { createTopicKinds, topicKind } from '../../../src/realtime/topic-kind.ts';
@@ -42,6 +43,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
       bridge: createMemoryBridge(true),
       createPresence: async (announce) => createMemoryPresence(announce),
       retention: { hours: 0, perTopic: 0 },
+      reporter: createReporter(logger),
       logger,
     });
     const actor = { userId, sessionId: 'session', role: 'user', source: 'ws' } as const;
@@ -72,7 +74,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
       onLimited() {},
       onSeen() {},
       onFull() {},
-      addressOf: () => undefined,
+      deviceOf: () => ({ ip: undefined, userAgent: undefined }),
       answerRefusal,
       instanceId: 'test',
       limits: {
