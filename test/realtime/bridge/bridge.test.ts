@@ -288,7 +288,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     await one.bridge.serve(topic);
     const program = `
       import pino from 'pino';
-      import { createRedisBridge } from '../src/realtime/bridge/redis.ts';
+      import { createRedisBridge } from './src/realtime/bridge/redis.ts';
       const logger = pino({ level: 'silent' });
       const bridge = createRedisBridge('${backend.url}', { instanceId: 'vanishing', logId: '${logId}', logger });
       await bridge.start(() => {}, () => {});
