@@ -16,7 +16,7 @@ try {
   const epoch = await renew(database).finally(() => database.close());
   process.stdout.write(
     `The epoch is ${epoch} now: whoever subscribes with an older one gets a reset.\n` +
-      'Start the server. Instances that run must be restarted, since they read the epoch when they start.\n',
+      'Start the server. Instances that run on PostgreSQL find the new epoch by themselves, within a second.\n',
   );
 } catch (error) {
   process.stderr.write(`The epoch was not renewed. ${explain(error)}\n`);

@@ -28,6 +28,25 @@ test('[C1] an instance that fails to stop says why, and exits with 1 at once', a
   removeFolder(folder);
 }, 60_000);
 
+test('an error that nobody caught ends the process, and is said by the logger: without what it carries', async () => {
+  const [data, folder] = [await createDataFolder(), makeFolder('preload')];
+  const preload = join(folder, 'throw.ts');
+  await Bun.write(
+    preload,
+    `process.on('SIGUSR2', () => {
+       throw Object.assign(new Error('a bug'), { command: { name: 'auth', args: ['marked-secret'] } });
+     });`,
+  );
+  const server = await spawnServer({ DATA_DIR: data }, { preload });
+  server.kill('SIGUSR2');
+  expect(await server.exited).toBe(1);
+  expect(server.output).toContain('"msg":"an error that nobody caught"');
+  expect(server.output).toContain('"message":"a bug"');
+  expect(server.output).not.toContain('marked-secret');
+  removeFolder(data);
+  removeFolder(folder);
+}, 60_000);
+
 test('a second instance on an occupied port does not start, and says which port it is', async () => {
   const [first, second] = [await createDataFolder(), await createDataFolder()];
   const server = await spawnServer({ DATA_DIR: first });

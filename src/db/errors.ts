@@ -33,7 +33,7 @@ export function asRefusal(error: unknown): AppError | undefined {
       cause: error,
     });
   }
-  if (hasCode(error, (code) => code === lockNotAvailable)) {
+  if (isLockTimeout(error)) {
     return new AppError(
       'unavailable',
       'Another change takes too long at the same place. Try again in a moment.',
@@ -66,6 +66,11 @@ export function isDatabaseAway(error: unknown): boolean {
 /** There is no server, or none that lets us in. */
 export function isUnreachable(error: unknown): boolean {
   return isDatabaseAway(error) || hasCode(error, (code) => entryCodes.test(code));
+}
+
+/** Somebody kept what was needed for too long: whoever needs the same thing would wait as long, and in vain. */
+export function isLockTimeout(error: unknown): boolean {
+  return hasCode(error, (code) => code === lockNotAvailable);
 }
 
 /** Two transactions were in each other's way; the same work again may succeed at once. */

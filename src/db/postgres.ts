@@ -29,7 +29,11 @@ export function openPostgres(url: string, poolSize: number, logger: Logger, pati
       ),
     verify(client, done) {
       const dropOthers = () => {
-        for (const other of clients) if (other !== client) void other.end().catch(() => {});
+        for (const other of clients) {
+          if (other === client) continue;
+          other.emit('error', new Error('Connection terminated: the server has another past now')); // out of the pool
+          void other.end().catch(() => {});
+        }
       };
       const looking = watcher?.connected(toDb(drizzle(client)), dropOthers);
       Promise.resolve(looking).then(() => done(), done);
@@ -60,7 +64,7 @@ export function openPostgres(url: string, poolSize: number, logger: Logger, pati
         isBroken = isDatabaseAway(error);
         throw error;
       } finally {
-        client.release(isBroken); // what did not answer may still do so later, to somebody else's question
+        client.release(isBroken); // it may lead to a server that became a standby: the next one need not
       }
     });
   return {

@@ -89,13 +89,6 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     },
     reporter,
   });
-  const healing = startHealing({
-    hub,
-    bridge,
-    refreshLog: async () => lineage?.refresh(),
-    readHeads: (topics) => readHeads(db, topics),
-    reporter,
-  });
   const announce: Announce = ({ name, events }, type, payload, audience) => {
     if (events !== undefined && events[type]?.isDurable !== false)
       throw new Error(`The table of events has no ephemeral "${type}" on ${name}.`);
@@ -122,6 +115,13 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     onCompared: () => healing.healNow(),
     onLost: (lost) =>
       logger.warn(lost, 'the database has lost events that were delivered, or others in their place'),
+  });
+  const healing = startHealing({
+    hub,
+    bridge,
+    refreshLog: lineage.refresh,
+    readHeads: (topics) => readHeads(db, topics),
+    reporter,
   });
   await bridge.start((frame, epoch) => hub.receive(frame, epoch), healing.healNow);
   const stopRetention = startRetention(db, retention, () => hub.topics(), reporter);

@@ -219,6 +219,21 @@ describeWith('a connection that broke', postgresMissing, () => {
     await postgres.dropDatabase(url);
   });
 
+  test('to a server that takes no writes any more goes out of the pool: the next one may lead to the one that does', async () => {
+    const postgres = await sharedPostgres();
+    const url = await postgres.createDatabase();
+    const config = { databaseUrl: url, databasePool: 1, dataDir: '' };
+    const { db, close } = await connectDatabase(config, pino({ level: 'silent' }));
+    const write = () =>
+      db.transaction((tx) => queryRows(tx, sql`INSERT INTO topics VALUES ('app:one', 1) RETURNING name`));
+    // As the connections to a primary that became a standby are.
+    await db.transaction((tx) => tx.execute(sql`SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY`));
+    expect(asRefusal(await failureOf(write()))?.code).toBe('unavailable');
+    expect(await write()).toEqual([{ name: 'app:one' }]);
+    await close();
+    await postgres.dropDatabase(url);
+  });
+
   test.each(['idle_in_transaction', 'statement', 'lock'])(
     'the server ends what takes too long: %s',
     async (kind) => {

@@ -143,8 +143,8 @@ onEachDatabase('subscribe', (open) => {
     const codes: (string | undefined)[] = payload.results.map(
       (result: { error?: { code: string } }) => result.error?.code,
     );
-    // 400 KB each: the third one brings the answer over 1 MiB.
-    expect(codes).toEqual([...range(1, 3).map(() => undefined), ...range(1, 5).map(() => 'unavailable')]);
+    // 400 KB each: the first one is more than half of what a snapshot may be.
+    expect(codes).toEqual([undefined, ...range(1, 7).map(() => 'unavailable')]);
     expect(payload.results.at(-1).error.retryAfterMs).toBeNumber();
     expect((await client.subscribe(chats.at(-1)?.topic ?? '', { snapshot: true })).snapshot).toBeObject();
     client.close();
@@ -258,6 +258,23 @@ onEachDatabase('subscribe', (open) => {
     const after = await client.subscribe(chat.topic, { snapshot: true });
     const state = events.reduce((was, event) => apply(was, asEvent(event)), before.snapshot as ChatState);
     expect(state).toEqual(after.snapshot as ChatState);
+    client.close();
+  });
+
+  test('[S3] bounds a snapshot to what the welcome says: of a chat with long messages it holds the newest that fit', async () => {
+    const client = await server.connect(bob);
+    const welcome = client.frames.find(({ type }) => type === 'welcome');
+    const { snapshotBytes } = welcome?.payload.limits ?? {};
+    expect(snapshotBytes).toBe(524_288);
+    const chat = await createChat(0);
+    // Each character takes three bytes in UTF-8: thirty kilobytes a message.
+    for (let n = 1; n <= 50; n += 1) await sendMessage(sender, chat, '€'.repeat(9_990) + n);
+    const { snapshot } = await client.subscribe(chat.topic, { snapshot: true });
+    const { messages } = snapshot as ChatState;
+    const bytes = Buffer.byteLength(JSON.stringify(snapshot));
+    expect(bytes).toBeLessThanOrEqual(snapshotBytes);
+    expect(bytes).toBeGreaterThan(snapshotBytes - 31_000); // one more would not have fit
+    expect(messages.map(({ seq }) => seq)).toEqual(range(52 - messages.length, 51));
     client.close();
   });
 

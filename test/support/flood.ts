@@ -2,16 +2,19 @@
 // told over and over, through a socket or as requests, until the time is over or the server has had enough.
 // Started by `startFlood`, it runs this very file.
 
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { endLater } from './janitor.ts';
 import { openRawSocket } from './raw-socket.ts';
 
 /** What is sent in each round: bytes into an open socket, or a request. */
 export type Ammunition =
-  | { readonly kind: 'frames'; readonly token: string; readonly bytes: Uint8Array }
-  /** Into a bare TCP connection, from the first byte. */
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'frames';
+      readonly token: string;
+      /** Sent once, before the first round. */
+      readonly opening?: Uint8Array;
+      readonly bytes: Uint8Array;
+    }
   | { readonly kind: 'requests'; readonly path: string; readonly token?: string; readonly body: string };
 
 export interface FloodPlan {
@@ -31,9 +34,13 @@ export interface FloodResult {
 
 /** Begins at once; the answer comes when it is over. */
 export async function startFlood(plan: FloodPlan, ammunition: Ammunition): Promise<FloodResult> {
-  const bytes = 'bytes' in ammunition ? Buffer.from(ammunition.bytes).toString('base64') : undefined;
+  const encode = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('base64');
+  const encoded =
+    ammunition.kind === 'frames'
+      ? { ...ammunition, opening: encode(ammunition.opening), bytes: encode(ammunition.bytes) }
+      : ammunition;
   const child = Bun.spawn([process.execPath, join(import.meta.dir, 'flood.ts')], {
-    stdin: new Blob([JSON.stringify({ plan, ammunition: { ...ammunition, bytes } })]),
+    stdin: new Blob([JSON.stringify({ plan, ammunition: encoded })]),
     stdout: 'pipe',
     stderr: 'inherit',
   });
@@ -65,6 +72,7 @@ async function flood(plan: FloodPlan, ammunition: Ammunition): Promise<FloodResu
         isClosed = true;
         return code ?? null;
       });
+      if (ammunition.opening !== undefined) await raw.write(ammunition.opening);
       await repeat(
         () => Promise.race([raw.write(ammunition.bytes), closed.then(() => {})]),
         () => isClosed,
@@ -73,25 +81,6 @@ async function flood(plan: FloodPlan, ammunition: Ammunition): Promise<FloodResu
       const closeCode = await Promise.race([closed, Bun.sleep(1_000).then(() => null)]);
       raw.destroy();
       return { rounds, closeCode, statuses: [] };
-    }
-    case 'bytes': {
-      const socket = connect(plan.port, '127.0.0.1');
-      let isClosed = false;
-      const closed = new Promise<void>((resolve) => socket.on('close', resolve)).then(() => {
-        isClosed = true;
-      });
-      socket.on('error', () => {}); // a close follows
-      socket.resume();
-      await repeat(
-        () =>
-          Promise.race([
-            new Promise<void>((resolve) => socket.write(ammunition.bytes, () => resolve())),
-            closed,
-          ]),
-        () => isClosed,
-      );
-      socket.destroy();
-      return { rounds, closeCode: null, statuses: [] };
     }
     case 'requests': {
       const statuses = new Set<number>();
@@ -118,7 +107,9 @@ async function flood(plan: FloodPlan, ammunition: Ammunition): Promise<FloodResu
 
 if (import.meta.main) {
   const { plan, ammunition } = await Bun.stdin.json();
-  const bytes = ammunition.bytes === undefined ? undefined : Buffer.from(ammunition.bytes, 'base64');
-  console.log(JSON.stringify(await flood(plan, { ...ammunition, bytes })));
+  const decode = (text: string | undefined) => (text === undefined ? undefined : Buffer.from(text, 'base64'));
+  const { opening, bytes } = ammunition;
+  const decoded = { ...ammunition, opening: decode(opening), bytes: decode(bytes) };
+  console.log(JSON.stringify(await flood(plan, decoded)));
   process.exit(0);
 }

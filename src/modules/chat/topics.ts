@@ -3,9 +3,10 @@
 import { desc, eq } from 'drizzle-orm';
 import { userTopics } from '../../auth/topics.ts';
 import type { Db } from '../../db/connect.ts';
+import { maxSnapshotBytes } from '../../protocol/envelope.ts';
 import { topicKind } from '../../realtime/index.ts';
 import { findOwnChats, noSuchChat, readChat } from './access.ts';
-import { ChatState, events, snapshotMessages } from './contract.ts';
+import { ChatState, events, type Message, snapshotMessages } from './contract.ts';
 import { toMessage } from './rows.ts';
 import { messages } from './schema.ts';
 
@@ -30,10 +31,23 @@ export async function readState(tx: Db, chatId: string): Promise<ChatState> {
     .where(eq(messages.chatId, chatId))
     .orderBy(desc(messages.seq))
     .limit(snapshotMessages);
-  return {
+  const state: ChatState = {
     chat,
     members: members.map(({ lastReadSeq: _, ...member }) => member),
-    messages: newest.map(toMessage).reverse(),
+    messages: [],
     readPositions: Object.fromEntries(members.map(({ userId, lastReadSeq }) => [userId, lastReadSeq])),
   };
+  return { ...state, messages: newestThatFit(newest.map(toMessage), maxSnapshotBytes - bytesOf(state)) };
 }
+
+/** Ascending. Those that are kept with `apply` may be more, behind long messages, or fewer, behind deletions of long ones. */
+function newestThatFit(newestFirst: readonly Message[], bytes: number): Message[] {
+  let left = bytes;
+  const fitting = newestFirst.findIndex((message) => {
+    left -= bytesOf(message) + 1; // and a comma
+    return left < 0;
+  });
+  return newestFirst.slice(0, fitting === -1 ? undefined : fitting).reverse();
+}
+
+const bytesOf = (value: object): number => Buffer.byteLength(JSON.stringify(value));

@@ -6,7 +6,7 @@ import type { Reporter } from '../report.ts';
 import type { Hub } from './hub.ts';
 
 export interface HealDeps {
-  readonly hub: Hub;
+  readonly hub: Pick<Hub, 'topics' | 'healTo'>;
   readonly bridge: Pick<Bridge, 'isComplete'>;
   /** Looks whether the log is still the one that was delivered; before anything is read from it. */
   readonly refreshLog: () => Promise<void>;
@@ -14,10 +14,15 @@ export interface HealDeps {
   readonly reporter: Pick<Reporter, 'report'>;
 }
 
-const roundMs = 1_000;
-const quietRounds = 10;
-/** A topic counts as in motion for this long behind its last event. */
-const motionMs = 10_000;
+export interface HealTimes {
+  readonly roundMs: number;
+  /** Every so many rounds quiet topics are asked about, too. */
+  readonly quietRounds: number;
+  /** A topic counts as in motion for this long behind its last event. */
+  readonly motionMs: number;
+}
+
+const defaultTimes: HealTimes = { roundMs: 1_000, quietRounds: 10, motionMs: 10_000 };
 /** Topics asked about in one query, by primary key. */
 const sliceSize = 1_000;
 
@@ -28,7 +33,7 @@ export interface Healing {
   stop(): Promise<void>;
 }
 
-export function startHealing(deps: HealDeps): Healing {
+export function startHealing(deps: HealDeps, times: HealTimes = defaultTimes): Healing {
   let round = 0;
   let current: Promise<void> | undefined;
   let isDueNow = false;
@@ -36,16 +41,16 @@ export function startHealing(deps: HealDeps): Healing {
   const run = (): void => {
     if (current !== undefined) return;
     round += 1;
-    const isThorough = isDueNow || !deps.bridge.isComplete || round % quietRounds === 0;
+    const isThorough = isDueNow || !deps.bridge.isComplete || round % times.quietRounds === 0;
     isDueNow = false;
-    current = heal(deps, isThorough)
+    current = heal(deps, isThorough ? undefined : performance.now() - times.motionMs)
       .catch((error: unknown) => deps.reporter.report(error, 'healing'))
       .finally(() => {
         current = undefined;
         if (isDueNow) run();
       });
   };
-  const timer = setInterval(run, roundMs);
+  const timer = setInterval(run, times.roundMs);
 
   return {
     healNow() {
@@ -60,9 +65,9 @@ export function startHealing(deps: HealDeps): Healing {
   };
 }
 
-async function heal({ hub, refreshLog, readHeads }: HealDeps, isThorough: boolean): Promise<void> {
+async function heal({ hub, refreshLog, readHeads }: HealDeps, movedSince: number | undefined): Promise<void> {
   await refreshLog();
-  const topics = hub.topics(isThorough ? undefined : performance.now() - motionMs);
+  const topics = hub.topics(movedSince);
   for (let start = 0; start < topics.length; start += sliceSize) {
     await hub.healTo(await readHeads(topics.slice(start, start + sliceSize)));
   }

@@ -2,7 +2,7 @@
 // batch are a few statements for all of it, and one COMMIT. An item that is refused fails alone.
 
 import type { Db } from '../../db/connect.ts';
-import { isDatabaseAway } from '../../db/errors.ts';
+import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Reporter } from '../report.ts';
@@ -110,15 +110,27 @@ export function createGroupCommit(
       }
     };
 
+    const failAll = (items: readonly Item[], error: unknown): Ended => ({
+      outcomes: items.map(() => ({ isDone: false, error })),
+      written: [],
+    });
+
     const commitAll = async (items: readonly Item[]): Promise<Ended> => {
       try {
         return await commitTogether(items);
       } catch (error) {
-        if (items.length === 1 || isDatabaseAway(error))
-          return { outcomes: items.map(() => ({ isDone: false, error })), written: [] };
+        if (items.length === 1 || isDatabaseAway(error)) return failAll(items, error);
         // One of them is at fault, and nothing was written: one at a time, still in order, shows which.
         const single: Ended[] = [];
-        for (const item of items) single.push(await commitAll([item]));
+        const stuck = new Map<string, unknown>();
+        for (const item of items) {
+          // Everybody on other topics would wait as well, once for each of these.
+          const isStuck = stuck.has(item.topic);
+          const ended = isStuck ? failAll([item], stuck.get(item.topic)) : await commitAll([item]);
+          const [outcome] = ended.outcomes;
+          if (outcome?.isDone === false && isLockTimeout(outcome.error)) stuck.set(item.topic, outcome.error);
+          single.push(ended);
+        }
         return {
           outcomes: single.flatMap(({ outcomes }) => outcomes),
           written: single.flatMap(({ written }) => written),

@@ -2,7 +2,7 @@
 // the live stream is joined at the exact event. No gap and no repeat at the seam. [S]
 
 import { type Static, Type } from '@sinclair/typebox';
-import { type Subscribed, SubscribeRequest } from '../../protocol/envelope.ts';
+import { maxSnapshotBytes, type Subscribed, SubscribeRequest } from '../../protocol/envelope.ts';
 import { AppError, toWireError, type WireError } from '../../protocol/errors.ts';
 import type { Actor } from '../actor.ts';
 import type { Presence } from '../presence/presence.ts';
@@ -35,8 +35,8 @@ export const SubscribePayload = Type.Union([
 ]);
 export type SubscribePayload = Static<typeof SubscribePayload>;
 
-/** When the snapshots of one answer have more characters than this, the topics behind have to be asked for again. */
-const maxSnapshotChars = 1_048_576;
+/** When the snapshots of one answer have more bytes than this, the topics behind have to be asked for again. [S1] */
+const maxBatchBytes = maxSnapshotBytes / 2;
 
 /** What a subscribe answers, and what follows right behind the answer. */
 export interface SubscribeReply<Payload> {
@@ -118,13 +118,13 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     const approaching = approach(deps, connection.actor, asked);
     await approaching.catch(() => {}); // each topic fails of it
     const outcomes: PromiseSettledResult<Joined>[] = [];
-    let snapshotChars = 0;
+    let snapshotBytes = 0;
     for (const each of served) {
       const joining = async (): Promise<Joined> => {
         if (each.status === 'rejected') throw each.reason;
         const { stream } = each.value;
         try {
-          if (snapshotChars > maxSnapshotChars) throw tooMuchAtOnce();
+          if (snapshotBytes > maxBatchBytes) throw tooMuchAtOnce();
           const approached = (await approaching).find((one) => one.stream === stream);
           if (approached === undefined) throw new Error(`Nobody approached ${stream.topic}.`);
           return await join(connection, approached);
@@ -136,7 +136,8 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
       const [outcome] = await Promise.allSettled([joining()]);
       outcomes.push(outcome);
       const snapshot = outcome.status === 'fulfilled' ? outcome.value.subscribed.snapshot : undefined;
-      if (snapshot !== undefined && requests.length > 1) snapshotChars += JSON.stringify(snapshot).length;
+      if (snapshot !== undefined && requests.length > 1)
+        snapshotBytes += Buffer.byteLength(JSON.stringify(snapshot));
     }
     return outcomes;
   };

@@ -6,6 +6,7 @@ import pino from 'pino';
 import type { Bridge, BridgeFrame, EphemeralFrame } from '../../../src/realtime/bridge/bridge.ts';
 import { createMemoryBridge } from '../../../src/realtime/bridge/memory.ts';
 import { createRedisBridge } from '../../../src/realtime/bridge/redis.ts';
+import { beatMs } from '../../../src/realtime/bridge/redis-link.ts';
 import type { LoggedEvent } from '../../../src/realtime/log/event-log.ts';
 import { findFreePort } from '../../support/child.ts';
 import { describeWith } from '../../support/needs.ts';
@@ -308,6 +309,41 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
 
 describeWith('the bridge over Redis', redisMissing, () => {
   testRedisBridge(startPlain);
+
+  test('an instance whose own way to Redis broke says how much it lost, and the others look for it', async () => {
+    const redis = await startRedis();
+    const proxy = await startTcpProxy(redis.port);
+    const openAt = (url: string) =>
+      openEnd(createRedisBridge(url, { instanceId: crypto.randomUUID(), logId, logger }));
+    try {
+      const [receiver, sender] = await Promise.all([
+        openAt(redis.url),
+        openAt(`redis://127.0.0.1:${proxy.port}`),
+      ]);
+      const topic = newTopic();
+      await receiver.bridge.serve(topic);
+      sender.bridge.publish(durable(topic, 1), epoch);
+      await hasAll(receiver, 1);
+      await until(() => receiver.bridge.isComplete && sender.bridge.isComplete, 'both are complete');
+      const { gaps } = receiver;
+      proxy.cut();
+      await until(() => sender.bridge.status === 'down', 'the sender has lost Redis');
+      for (let seq = 2; seq <= 4; seq += 1) sender.bridge.publish(durable(topic, seq), epoch);
+      await until(() => receiver.gaps > gaps, 'the receiver hears of the loss');
+      sender.bridge.publish(durable(topic, 5), epoch);
+      await hasAll(receiver, 2);
+      expect(receiver.frames).toEqual([durable(topic, 1), durable(topic, 5)]);
+      expect(receiver.bridge.status).toBe('up'); // its own connections never broke
+      // Told once: whoever has looked need not look again.
+      const told = receiver.gaps;
+      await until(() => receiver.bridge.isComplete && sender.bridge.isComplete, 'both are complete again');
+      await Bun.sleep(2 * beatMs);
+      expect(receiver.gaps).toBe(told);
+    } finally {
+      await proxy.stop();
+      await redis.kill9();
+    }
+  });
 
   test('starts within two seconds where there is no Redis yet, and finds it when it comes', async () => {
     const port = findFreePort();

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
 import { connectDatabase, type Database, type Db, queryRows } from '../../../src/db/connect.ts';
+import { isLockTimeout } from '../../../src/db/errors.ts';
 import type { Actor } from '../../../src/realtime/actor.ts';
 import type { Add } from '../../../src/realtime/log/batcher.ts';
 import { type Committed, createCommit, keyedBy } from '../../../src/realtime/log/commit.ts';
@@ -29,9 +30,10 @@ const actor: Actor = {
   source: 'ws',
 };
 const newTopic = () => `app:${crypto.randomUUID()}`;
-const connect = (env: Record<string, string>): Promise<Database> => {
+/** By default patient with locks: the gate of a COMMIT is no trouble. */
+const connect = (env: Record<string, string>, lockMs = 15_000): Promise<Database> => {
   const config = readConfig({ ...quietEnv, ...env });
-  return connectDatabase(config, createLogger(config), { lockMs: 15_000 }); // the gate is no trouble
+  return connectDatabase(config, createLogger(config), { lockMs });
 };
 
 /** What a COMMIT waits for, where a transaction wrote a thing that is to be held. */
@@ -212,5 +214,36 @@ onEachDatabase('the outcome of a commit', (_open, database) => {
     expect(runs).toBe(1);
     expect(await numbersOn(topic)).toEqual([100]);
     expect(await thingsOn(topic)).toEqual([100]);
+  });
+
+  test('a topic whose row somebody keeps is waited for once more, not once for each that wants it', async () => {
+    const [stuck, free] = [newTopic(), newTopic()];
+    const publish = () => {};
+    await makeWith(createAdd(own, publish), stuck)(0);
+    const kept = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const keeping = own.db.transaction(async (tx) => {
+      await tx.execute(sql`SELECT 1 FROM topics WHERE name = ${stuck} FOR UPDATE`);
+      kept.resolve();
+      await released.promise;
+    });
+    await kept.promise;
+    const lockMs = 500;
+    const impatient = await connect(env, lockMs);
+    const add = createAdd(impatient, publish);
+    const startedAt = performance.now();
+    const waiting = Array.from({ length: 30 }, (_, n) => makeWith(add, stuck)(n));
+    const other = makeWith(add, free)(1);
+    expect((await other).events).toEqual([{ topic: free, seq: 1 }]);
+    // Two waits; thirty-one of them would take longer than the transaction that keeps the row may be idle.
+    expect(performance.now() - startedAt).toBeLessThan(8 * lockMs);
+    const outcomes = await Promise.allSettled(waiting);
+    expect(outcomes.every((outcome) => outcome.status === 'rejected' && isLockTimeout(outcome.reason))).toBe(
+      true,
+    );
+    released.resolve();
+    await keeping;
+    expect((await makeWith(add, stuck)(1)).events).toEqual([{ topic: stuck, seq: 2 }]);
+    await impatient.close();
   });
 });

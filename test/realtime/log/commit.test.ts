@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database, queryRows } from '../../../src/db/connect.ts';
+import { connectDatabase, type Database, type Db, queryRows } from '../../../src/db/connect.ts';
 import { AppError } from '../../../src/protocol/errors.ts';
 import type { Actor } from '../../../src/realtime/actor.ts';
 import { type Commit, createCommit } from '../../../src/realtime/log/commit.ts';
@@ -48,6 +48,29 @@ onEachDatabase('commit', (_open, database) => {
       return { n };
     });
   const seqsOf = async (topic: string) => (await readEvents(own.db, topic, 0, 10_000)).map(({ seq }) => seq);
+
+  test('publishes when the transaction is over and not before, and with the epoch that was known before it began', async () => {
+    const topic = newTopic();
+    const steps: string[] = [];
+    const watched: Db = Object.create(own.db);
+    watched.transaction = async (work, options) => {
+      const result = await own.db.transaction(work, options);
+      steps.push('committed');
+      return result;
+    };
+    let epoch = 'before';
+    const commitWatched = createCommit(
+      watched,
+      (events, known) => steps.push(`published ${events.length} under ${known}`),
+      () => epoch,
+    );
+    await commitWatched(actor, async (_tx, emit) => {
+      epoch = 'renewed meanwhile';
+      emit(anyTopic(topic), 'thing.happened', {});
+      return {};
+    });
+    expect(steps).toEqual(['committed', 'published 1 under before']);
+  });
 
   test('writes the change and its event together, and publishes what replay will say again', async () => {
     const topic = newTopic();

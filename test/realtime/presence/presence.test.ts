@@ -304,6 +304,41 @@ function testSharedPresence(start: () => Promise<Backend>): void {
     await one.said.exactly(topic, 'left ben', 'left cem');
   });
 
+  test('who has left leaves nothing behind in memory', async () => {
+    const redis = connectRedis(url);
+    const own = crypto.randomUUID(); // what others left behind is announced here, too
+    let left = 0;
+    const announce: AnnouncePresence = (type, _topic, userId) => {
+      if (type === 'presence.left' && userId === own) left += 1;
+    };
+    const presence = await createRedisPresence(
+      { redis, instanceId: crypto.randomUUID(), logId, announce, reporter, logger },
+      times,
+    );
+    const count = 3_000;
+    const round = async () => {
+      for (left = 0; left < count; ) {
+        const goal = left + 500; // no more at a time than Redis answers in time, on a slow machine, too
+        for (let n = left; n < goal; n += 1) {
+          const topic = newTopic();
+          presence.join(topic, own);
+          presence.leave(topic, own);
+        }
+        await until(() => left === goal, `${goal} have left`);
+      }
+      Bun.gc(true);
+      return process.memoryUsage().heapUsed;
+    };
+    try {
+      await round(); // code is compiled, and buffers have grown
+      const before = await round();
+      expect((await round()) - before).toBeLessThan(count * 300); // an entry that stays is some 700 bytes
+    } finally {
+      await presence.stop();
+      redis.disconnect();
+    }
+  }, 90_000);
+
   test('an announcement that fails stops neither the others nor the renewals', async () => {
     const [killed, killedToo] = await Promise.all([open(), open()]);
     const topic = newTopic();
