@@ -13,7 +13,6 @@ import { ringEvents, Stream } from './stream.ts';
 
 /** A connection as the hub sees it. */
 export interface Follower {
-  readonly userId: string;
   follows(topic: string): boolean;
   readonly subscriptions: ReadonlyMap<string, { readonly stream: Stream }>;
   /** Of the user's own topic, which it hears inside the server without following it. */
@@ -26,7 +25,6 @@ export interface Follower {
   shutOut(topic: string): void;
   /** The events of the topic cannot be continued without a gap: it must reconnect and resume. */
   restart(topic: string): void;
-  send(frame: string): void;
 }
 
 export interface HubDeps {
