@@ -29,7 +29,7 @@ import { createRedisPresence } from './realtime/presence/redis.ts';
 import { createReporter } from './realtime/report.ts';
 import type { Connection } from './realtime/socket/connection.ts';
 import { toCommand } from './realtime/socket/operations.ts';
-import { createSocketDoor } from './realtime/socket/socket.ts';
+import { createSocketServer } from './realtime/socket/socket.ts';
 import { createTopicKinds } from './realtime/topic-kind.ts';
 import { connectRedis } from './redis/client.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -92,7 +92,7 @@ export async function startServer(
   };
   const modules: Module[] = [auth.module(moduleCore), ...startModules(moduleCore)];
   const guard = createGuard(auth);
-  const door = createSocketDoor({
+  const sockets = createSocketServer({
     core,
     commands: modules.flatMap(({ operations }) =>
       operations
@@ -145,12 +145,12 @@ export async function startServer(
       // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false, // its error page shows the source
-      websocket: door.handlers,
+      websocket: sockets.handlers,
       async fetch(request, self) {
         const url = URL.parse(request.url);
         const isUpgrade = url?.pathname === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
         const answer =
-          url === null ? noHost() : isUpgrade ? door.upgrade(request, self) : await route(request);
+          url === null ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
         return answer && mark(request, answer);
       },
       error: (error) => answerRefusal(reporter.toRefusal(error, 'a request')),
@@ -162,8 +162,8 @@ export async function startServer(
   const stop = async (): Promise<void> => {
     isDraining = true;
     const closed = listening.stop(); // no new ones; those open go on
-    await door.drain(config.drainSeconds * 1_000);
-    door.stop();
+    await sockets.drain(config.drainSeconds * 1_000);
+    sockets.stop();
     await closed;
     await lastSeen.stop();
     await core.stop();

@@ -1,5 +1,5 @@
 // The topics that this instance has followers for, and the only caller of the native publish. Durable events leave
-// through ordered streams: consecutive, once. Who is shut out by an event hears nothing behind it. [O1] [S7]
+// through ordered streams: consecutive, once. Whose right an event revokes hears nothing behind it. [O1] [S7]
 
 import type { EventFrame, EventPosition } from '../../protocol/envelope.ts';
 import { userOfTopic } from '../../protocol/topics.ts';
@@ -22,7 +22,7 @@ export interface Follower {
   /** Takes it off the native topic, or puts it back, between two publishes. */
   setMuted(topic: string, isMuted: boolean): void;
   /** Ends its subscription: its right is gone. [S7] */
-  shutOut(topic: string): void;
+  revoke(topic: string): void;
   /** The events of the topic cannot be continued without a gap: it must reconnect and resume. */
   restart(topic: string): void;
 }
@@ -301,8 +301,8 @@ export class Hub {
     if (served !== undefined) served.lastMotion = performance.now();
     try {
       this.#deps.publishFrame(event.topic, event.frame);
-      for (const userId of event.shutsOut ?? []) {
-        for (const follower of this.#deps.followersOf(userId)) follower.shutOut(event.topic);
+      for (const userId of event.revokes ?? []) {
+        for (const follower of this.#deps.followersOf(userId)) follower.revoke(event.topic);
       }
       this.#deps.onDelivered(event);
     } catch (error) {

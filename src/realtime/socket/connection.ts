@@ -15,7 +15,7 @@ export type Socket = ServerWebSocket<Connection>;
 export interface Subscription {
   readonly topic: string;
   readonly stream: Stream;
-  /** The seq at which the right to follow was read: who is shut out by a later event has lost it. [S7] */
+  /** The seq at which the right to follow was read: a later event that revokes it ends it. [S7] */
   readonly authorizedAt: number;
   /** `replaying`: events come from memory or the log; `live`: from the native topic. */
   phase: 'replaying' | 'live' | 'ended';
@@ -259,8 +259,8 @@ export class Connection implements Follower {
     this.#onEnded(this, subscription);
   }
 
-  /** While replaying, the replay comes to the event that shuts out, and ends there. [S7] */
-  shutOut(topic: string): void {
+  /** While replaying, the replay comes to the event that revokes, and ends there. [S7] */
+  revoke(topic: string): void {
     if (this.subscriptions.get(topic)?.phase === 'live') this.loseTopic(topic);
   }
 

@@ -65,7 +65,7 @@ async function replay(
       if (subscription.phase !== 'replaying') return;
       connection.send(event.frame);
       sent = event.seq;
-      if (event.seq > subscription.authorizedAt && event.shutsOut?.includes(connection.userId)) {
+      if (event.seq > subscription.authorizedAt && event.revokes?.includes(connection.userId)) {
         connection.loseTopic(topic);
         return;
       }

@@ -1,4 +1,4 @@
-// The WebSocket door: Bun's handlers, the upgrade, and draining. What a connection is made of comes together here.
+// The WebSocket server: Bun's handlers, the upgrade, and draining. What a connection is made of comes together here.
 
 import type { Server, WebSocketHandler } from 'bun';
 import { closeCodes, maxSnapshotBytes } from '../../protocol/envelope.ts';
@@ -54,7 +54,7 @@ export interface SocketDeps {
   readonly heartbeat?: HeartbeatTimes;
 }
 
-export interface SocketDoor {
+export interface SocketServer {
   readonly handlers: WebSocketHandler<Connection>;
   /** Answers an upgrade request; undefined when it became a socket. */
   upgrade(request: Request, server: Server<Connection>): Response | undefined;
@@ -94,7 +94,7 @@ const tooMany = {
   ),
 };
 
-export function createSocketDoor(deps: SocketDeps): SocketDoor {
+export function createSocketServer(deps: SocketDeps): SocketServer {
   const { core, limits } = deps;
   const { connections, presence, hub } = core;
   const { topicKinds } = deps;

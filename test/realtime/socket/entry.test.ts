@@ -9,14 +9,14 @@ import { createTopicKinds, type TopicKind, topicKind } from '../../../src/realti
 import { createGroup, fillLog, range, reach, seqsOf } from '../../protocol/chat.ts';
 import type { Frame } from '../../support/client.ts';
 import { createConnection } from '../../support/connection.ts';
-import { type OpenDoor, openDoor } from '../../support/door.ts';
 import { onEachDatabase } from '../../support/server.ts';
+import { type OpenSocketServer, openSocketServer } from '../../support/socket-server.ts';
 import { anyTopic } from '../../support/topics.ts';
 
 describe('on the way into a topic', () => {
-  let house: OpenDoor;
+  let house: OpenSocketServer;
   beforeAll(async () => {
-    house = await openDoor();
+    house = await openSocketServer();
   }, 30_000);
   afterAll(() => house.stop());
 
@@ -60,7 +60,7 @@ describe('on the way into a topic', () => {
     const { connection, subscriber, sent, native } = prepare(async (_db, { userId }, ids) => {
       const found = new Set(ids); // the right as it was
       await house.core.commit(actor, async (_tx, emit) => {
-        emit(anyTopic(topic), 'member.left', {}, { shutsOut: [userId] });
+        emit(anyTopic(topic), 'member.left', {}, { revokes: [userId] });
         return {};
       });
       return found;
