@@ -21,14 +21,15 @@ import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { createCore } from './realtime/core.ts';
-import type { Module, ModuleCore } from './realtime/index.ts';
+import type { Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
 import { createRedisPresence } from './realtime/presence/redis.ts';
+import { createReporter } from './realtime/report.ts';
 import type { Connection } from './realtime/socket/connection.ts';
 import { toCommand } from './realtime/socket/operations.ts';
-import { createSocketDoor } from './realtime/socket/socket.ts';
+import { createSocketServer } from './realtime/socket/socket.ts';
 import { createTopicKinds } from './realtime/topic-kind.ts';
 import { connectRedis } from './redis/client.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -58,12 +59,14 @@ export async function startServer(
   database.markOpen();
 
   const { logId } = await readStored(db);
-  const links = connectInstances(config, logger, { logId, isAlone: database.kind === 'embedded' });
+  const reporter = createReporter(logger);
+  const links = connectInstances(config, logger, reporter, { logId, isAlone: database.kind === 'embedded' });
   const core = await createCore({
     db,
     watch: database.watch,
     ...links,
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
+    reporter,
     logger,
   });
 
@@ -78,11 +81,7 @@ export async function startServer(
     listAuditEvents: () => modules.flatMap((module) => module.auditEvents),
   });
   await auth.promoteAdmins();
-  const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, `${what} failed`);
-  const lastSeen = startLastSeen(
-    (userIds, at) => touchLastSeen(db, userIds, at),
-    warn('writing down who was seen'),
-  );
+  const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);
 
   const moduleCore: ModuleCore = {
     ...core,
@@ -93,7 +92,7 @@ export async function startServer(
   };
   const modules: Module[] = [auth.module(moduleCore), ...startModules(moduleCore)];
   const guard = createGuard(auth);
-  const door = createSocketDoor({
+  const sockets = createSocketServer({
     core,
     commands: modules.flatMap(({ operations }) =>
       operations
@@ -103,10 +102,10 @@ export async function startServer(
     topicKinds: createTopicKinds(modules.flatMap((module) => module.topicKinds)),
     verify: auth.verify,
     confirm: auth.confirm,
-    onRefused: createRefusals(db, auth.audit, warn('auditing a refusal')),
-    onLimited: createLimitHits(db, auth.audit, warn('auditing a refusal')),
+    onRefused: createRefusals(db, auth.audit, reporter),
+    onLimited: createLimitHits(db, auth.audit, reporter),
     onSeen: lastSeen.note,
-    addressOf: (request) => auth.readDevice(request).ip,
+    deviceOf: auth.readDevice,
     onFull: atMostOnceAMinute((limit) =>
       logger.warn({ limit }, 'connections are refused: there are too many'),
     ),
@@ -132,7 +131,7 @@ export async function startServer(
       redis: () => links.bridge.status,
       isDraining: () => isDraining,
     },
-    toRefusal: core.toRefusal,
+    toRefusal: reporter.toRefusal,
     otherRoutes: [{ method: 'GET', path: '/ws' }],
   });
   const mark = createCors(config.allowedOrigins);
@@ -146,15 +145,15 @@ export async function startServer(
       // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false, // its error page shows the source
-      websocket: door.handlers,
+      websocket: sockets.handlers,
       async fetch(request, self) {
         const url = URL.parse(request.url);
         const isUpgrade = url?.pathname === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
         const answer =
-          url === null ? noHost() : isUpgrade ? door.upgrade(request, self) : await route(request);
+          url === null ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
         return answer && mark(request, answer);
       },
-      error: (error) => answerRefusal(core.toRefusal(error, 'a request')),
+      error: (error) => answerRefusal(reporter.toRefusal(error, 'a request')),
     });
   const listening = await listenAt(config, serve);
   server = listening;
@@ -163,8 +162,8 @@ export async function startServer(
   const stop = async (): Promise<void> => {
     isDraining = true;
     const closed = listening.stop(); // no new ones; those open go on
-    await door.drain(config.drainSeconds * 1_000);
-    door.stop();
+    await sockets.drain(config.drainSeconds * 1_000);
+    sockets.stop();
     await closed;
     await lastSeen.stop();
     await core.stop();
@@ -200,6 +199,7 @@ function atMostOnceAMinute(say: (what: string) => void): (what: string) => void 
 function connectInstances(
   config: Config,
   logger: Logger,
+  reporter: Reporter,
   { logId, isAlone }: { readonly logId: string; readonly isAlone: boolean },
 ) {
   const { redisUrl, instanceId } = config;
@@ -215,7 +215,7 @@ function connectInstances(
   return {
     bridge: createRedisBridge(redisUrl, { instanceId, logId, logger }),
     createPresence: (announce: AnnouncePresence) =>
-      createRedisPresence({ redis, instanceId, logId, announce, logger }),
+      createRedisPresence({ redis, instanceId, logId, announce, reporter, logger }),
     createLimiter: countInRedis(redis, logId),
     disconnect: () => redis.disconnect(),
   };

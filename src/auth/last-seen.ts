@@ -2,7 +2,7 @@
 
 import { sql } from 'drizzle-orm';
 import type { Db } from '../db/connect.ts';
-import { startRounds } from '../realtime/index.ts';
+import { type Reporter, startRounds } from '../realtime/index.ts';
 
 /** Moves `lastSeenAt` forward, never back. */
 export async function touchLastSeen(db: Db, userIds: readonly string[], at: Date): Promise<void> {
@@ -24,7 +24,7 @@ const flushMs = 1_000;
 
 export function startLastSeen(
   write: (userIds: readonly string[], at: Date) => Promise<void>,
-  onFailure: (error: unknown) => void,
+  reporter: Pick<Reporter, 'report'>,
 ): LastSeen {
   const seen = new Set<string>();
   let hasFailed = false;
@@ -39,7 +39,7 @@ export function startLastSeen(
     } catch (error) {
       hasFailed = true;
       for (const userId of userIds) seen.add(userId); // for the next time
-      onFailure(error);
+      reporter.report(error, 'writing down who was seen');
     }
   }
 

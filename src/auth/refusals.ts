@@ -2,7 +2,7 @@
 
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Db } from '../db/connect.ts';
-import type { Actor, AuditEntry } from '../realtime/index.ts';
+import type { Actor, AuditEntry, Reporter } from '../realtime/index.ts';
 import type { Audit } from './audit.ts';
 
 /** Whoever probes for topics asks for thousands. */
@@ -15,28 +15,29 @@ export type SocketLimit = 'commands a second' | 'connections';
 export function createRefusals(
   db: Db,
   audit: Audit,
-  onFailure: (error: unknown) => void,
+  reporter: Pick<Reporter, 'report'>,
 ): (actor: Actor, topic: string) => void {
-  const record = recordAtMost(subscriptionsPerMinute, db, audit, onFailure);
-  return ({ userId }, topic) => record(userId, { event: 'subscription_refused', userId, details: { topic } });
+  const record = recordAtMost(subscriptionsPerMinute, db, audit, reporter);
+  return ({ userId, device }, topic) =>
+    record(userId, { event: 'subscription_refused', userId, device, details: { topic } });
 }
 
 /** Limits that were hit, each once a minute. Never waits, never fails. */
 export function createLimitHits(
   db: Db,
   audit: Audit,
-  onFailure: (error: unknown) => void,
+  reporter: Pick<Reporter, 'report'>,
 ): (actor: Actor, limit: SocketLimit) => void {
-  const record = recordAtMost(1, db, audit, onFailure);
-  return ({ userId }, limit) =>
-    record(`${limit} ${userId}`, { event: 'rate_limited', userId, details: { limit } });
+  const record = recordAtMost(1, db, audit, reporter);
+  return ({ userId, device }, limit) =>
+    record(`${limit} ${userId}`, { event: 'rate_limited', userId, device, details: { limit } });
 }
 
 function recordAtMost(
   perMinute: number,
   db: Db,
   audit: Audit,
-  onFailure: (error: unknown) => void,
+  reporter: Pick<Reporter, 'report'>,
 ): (key: string, entry: AuditEntry) => void {
   const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 });
 
@@ -45,7 +46,7 @@ function recordAtMost(
       .consume(key)
       .then(() => audit.record(db, entry))
       .catch((error: unknown) => {
-        if (!(error instanceof RateLimiterRes)) onFailure(error);
+        if (!(error instanceof RateLimiterRes)) reporter.report(error, 'auditing a refusal');
       });
   };
 }

@@ -1,5 +1,6 @@
 // Applies the generated migrations under `drizzle/`. Instances that start at once take turns.
 
+import { join } from 'node:path';
 import type { PGlite } from '@electric-sql/pglite';
 import { drizzle as drizzlePostgres } from 'drizzle-orm/node-postgres';
 import { migrate as applyToPostgres } from 'drizzle-orm/node-postgres/migrator';
@@ -7,11 +8,13 @@ import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
 import { migrate as applyToEmbedded } from 'drizzle-orm/pglite/migrator';
 import pg from 'pg';
 
+export const migrationsFolder = join(import.meta.dir, '../../drizzle');
+
 /** Any number that no other program on the same database uses: 'carillon' in hexadecimal, shortened. */
 const advisoryLock = 0x0ca1_1107;
 
 /** On a connection of its own: a migration, or the wait for one, may take its time. */
-export async function migratePostgres(url: string, migrationsFolder: string): Promise<void> {
+export async function migratePostgres(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, application_name: 'carillon migrations' });
   // It fails the statement under way as well; unheard, it would end the process.
   client.on('error', () => {});
@@ -25,6 +28,6 @@ export async function migratePostgres(url: string, migrationsFolder: string): Pr
 }
 
 /** No lock: the embedded database belongs to one process. */
-export async function migrateEmbedded(client: PGlite, migrationsFolder: string): Promise<void> {
+export async function migrateEmbedded(client: PGlite): Promise<void> {
   await applyToEmbedded(drizzleEmbedded(client), { migrationsFolder });
 }

@@ -33,8 +33,3 @@ async function identify(
 function correlationOf(request: Request): string | undefined {
   return /^[\w.-]{1,64}$/.exec(request.headers.get('x-correlation-id') ?? '')?.[0];
 }
-
-/** Throws `forbidden` unless the actor is an admin. */
-export function requireAdmin(actor: Actor): void {
-  if (actor.role !== 'admin') throw new AppError('forbidden', 'Only admins may do this.');
-}

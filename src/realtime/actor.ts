@@ -1,4 +1,4 @@
-// Who asks, through which door. Made by auth, carried unchanged down to the events that the request causes.
+// Who asks, over HTTP or the socket. Made by auth, carried unchanged down to the events that the request causes.
 
 import type { EventMeta, Source } from '../protocol/envelope.ts';
 import { AppError } from '../protocol/errors.ts';

@@ -2,8 +2,6 @@
 // The socket is built on top, when the modules have said which commands and topics there are.
 
 import type { Database, Db } from '../db/connect.ts';
-import { asRefusal } from '../db/errors.ts';
-import { AppError } from '../protocol/errors.ts';
 import { userOfTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge/bridge.ts';
@@ -26,6 +24,7 @@ import { createLineage, type Lineage } from './log/lineage.ts';
 import { type RetentionPolicy, startRetention } from './log/retention.ts';
 import type { Announce } from './module.ts';
 import type { AnnouncePresence, Presence } from './presence/presence.ts';
+import type { Reporter } from './report.ts';
 import { Connections } from './socket/connections.ts';
 
 export interface Core {
@@ -42,10 +41,7 @@ export interface Core {
   /** Looks whether the log has another epoch by now. Fails when the database is away. */
   readonly refreshEpoch: () => Promise<void>;
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
-  /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
-  readonly toRefusal: (error: unknown, what: string) => AppError;
-  /** Of what failed beside an answer: a bug is logged as one, what passes by itself as that. */
-  readonly report: (error: unknown, what: string) => void;
+  readonly reporter: Reporter;
   /**
    * Called with every durable event of the type on a user's own topic, right behind its delivery here. Not on others: on
    * `app:` topics anybody chooses the types. One observer a type.
@@ -63,27 +59,17 @@ export interface CoreDeps {
   /** Of this instance, or of all of them. */
   readonly createPresence: (announce: AnnouncePresence) => Promise<Presence>;
   readonly retention: RetentionPolicy;
+  readonly reporter: Reporter;
   readonly logger: Logger;
 }
 
 /** The database must be migrated. */
 export async function createCore(deps: CoreDeps): Promise<Core> {
-  const { db, watch, bridge, createPresence, retention, logger } = deps;
+  const { db, watch, bridge, createPresence, retention, reporter, logger } = deps;
   let server: Parameters<Core['attach']>[0] | undefined;
   const observers = new Map<string, (event: LoggedEvent) => void>();
   const connections = new Connections();
 
-  const reportBug = (error: unknown, what: string): void => logger.error({ err: error }, `${what} failed`);
-  const toRefusal: Core['toRefusal'] = (error, what) => {
-    const refusal = asRefusal(error);
-    if (refusal !== undefined) return refusal;
-    reportBug(error, what);
-    return new AppError('internal', 'Something went wrong on the server. Try again later.', { cause: error });
-  };
-  const report = (error: unknown, what: string): void =>
-    asRefusal(error) === undefined ? reportBug(error, what) : onFailure(error, what);
-  const onFailure = (error: unknown, what: string): void =>
-    logger.warn({ err: error }, `${what} failed, for now`);
   const readPage = (topic: string, after: number, limit: number) => readEvents(db, topic, after, limit);
 
   let lineage: Lineage | undefined;
@@ -101,8 +87,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
       const observer = observers.get(event.type);
       if (observer !== undefined && userOfTopic(event.topic) !== undefined) observer(event);
     },
-    onFailure,
-    onBug: reportBug,
+    reporter,
   });
   const announce: Announce = ({ name, events }, type, payload, audience) => {
     if (events !== undefined && events[type]?.isDurable !== false)
@@ -136,10 +121,10 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     bridge,
     refreshLog: lineage.refresh,
     readHeads: (topics) => readHeads(db, topics),
-    onFailure,
+    reporter,
   });
   await bridge.start((frame, epoch) => hub.receive(frame, epoch), healing.healNow);
-  const stopRetention = startRetention(db, retention, () => hub.topics(), onFailure);
+  const stopRetention = startRetention(db, retention, () => hub.topics(), reporter);
 
   const publish: Publish = (events, epoch) => {
     hub.publish(events, epoch);
@@ -150,7 +135,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   return {
     db,
     commit: createCommit(db, publish, knownEpoch),
-    createGroup: createGroupCommit(db, publish, reportBug, knownEpoch),
+    createGroup: createGroupCommit(db, publish, reporter, knownEpoch),
     announce,
     hub,
     presence,
@@ -158,8 +143,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     knownEpoch,
     refreshEpoch: () => lineage.refresh(),
     readEvents: readPage,
-    toRefusal,
-    report,
+    reporter,
     observeUsers(type, observer) {
       if (observers.has(type)) throw new Error(`Events of the type ${type} have an observer already.`);
       observers.set(type, observer);

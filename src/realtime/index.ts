@@ -26,6 +26,7 @@ export {
   type RateLimit,
 } from './operation.ts';
 export type { Devices, Presence } from './presence/presence.ts';
+export type { Reporter } from './report.ts';
 export { startRounds } from './rounds.ts';
 export type { Credentials } from './socket/hello.ts';
 export { type Topic, type TopicKind, topicKind } from './topic-kind.ts';

@@ -8,6 +8,7 @@ import type { Commit } from './log/commit.ts';
 import type { CreateGroup } from './log/group-commit.ts';
 import type { Operation, RateLimit } from './operation.ts';
 import type { Presence } from './presence/presence.ts';
+import type { Reporter } from './report.ts';
 import type { Topic, TopicKind } from './topic-kind.ts';
 
 /** What modules stand on. */
@@ -26,8 +27,7 @@ export interface ModuleCore {
   takeSecond(key: string): Promise<number>;
   /** Adds to the audit log; given a transaction, it stands or falls with it. */
   audit(db: Db, ...entries: AuditEntry[]): Promise<void>;
-  /** Of what failed beside the answer: a bug is logged as one, what passes by itself as that. */
-  report(error: unknown, what: string): void;
+  readonly reporter: Reporter;
 }
 
 export interface AuditEntry {

@@ -1,5 +1,5 @@
 // What a server can do, declared once: an operation is a route, a command, an entry in both documents, a key, a limit, an
-// audit row and its refusals. Its author writes schemas, rules and SQL; both doors answer alike.
+// audit row and its refusals. Its author writes schemas, rules and SQL; HTTP and the socket answer alike.
 
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { Config } from '../config.ts';
@@ -63,7 +63,7 @@ export interface Declared<Input extends TSchema, Output extends TSchema | undefi
 
 type Answered<Output extends TSchema | undefined> = Output extends TSchema ? Static<Output> : undefined;
 
-/** A request as it comes through either door. */
+/** A request, over HTTP or the socket. */
 export interface Call {
   readonly actor: Actor;
   readonly key: string | undefined;
@@ -71,7 +71,7 @@ export interface Call {
   readonly entered: () => void;
 }
 
-/** What both doors answer; `events` says where its events stand, and is there where it may have written some. [O3] */
+/** What both answer; `events` says where its events stand, and is there where it may have written some. [O3] */
 export interface Answer {
   readonly output: object | undefined;
   readonly events?: readonly EventPosition[] | undefined;
@@ -121,7 +121,7 @@ export function command<
     hasLane: false,
     writes: true,
     start: (core) => async (call, given) => {
-      const input = given as Static<Input>; // both doors have checked it
+      const input = given as Static<Input>; // checked on the way in
       const { actor, key } = call;
       const committed = await core.commit(
         actor,
@@ -216,7 +216,7 @@ export function grouped<
           ),
       });
       return async ({ actor, key, entered }, given) => {
-        const input = given as Static<Input>; // both doors have checked it
+        const input = given as Static<Input>; // checked on the way in
         const draft = declared.draft(actor, input);
         const request = keyedBy(actor, { operation: name, key, body: given });
         const added = add({ actor, topic: declared.topic(input).name, input: draft, request });

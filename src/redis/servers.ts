@@ -1,5 +1,6 @@
 // Where Redis is: one server, or the nodes of a cluster and the channels that each of them carries.
 
+import keySlot from 'cluster-key-slot';
 import { Redis, type RedisOptions } from 'ioredis';
 
 export interface RedisServers {
@@ -84,28 +85,13 @@ async function askForMap(node: RedisOptions): Promise<ChannelMap> {
       owners.fill(nameServer(server), from, to + 1);
     }
     if (owners.includes(undefined)) throw new Error(`${nameServer(node)} knows of slots that nobody owns.`);
-    return { servers, serverOf: (channel) => owners[slotOf(channel)] };
+    return { servers, serverOf: (channel) => owners[keySlot(channel)] };
   } finally {
     connection.disconnect();
   }
 }
 
 const slotCount = 16_384;
-
-/** CRC16/XMODEM, as the Redis Cluster specification has it. Channels here are ASCII and have no hash tags. */
-function slotOf(channel: string): number {
-  let crc = 0;
-  for (let index = 0; index < channel.length; index += 1) {
-    crc = (crc << 8) ^ (crcTable[((crc >> 8) ^ channel.charCodeAt(index)) & 0xff] ?? 0);
-  }
-  return (crc & 0xffff) % slotCount;
-}
-
-const crcTable = Uint16Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte << 8;
-  for (let bit = 0; bit < 8; bit += 1) crc = (crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0);
-  return crc;
-});
 
 function parseServer(text: string) {
   const { protocol, username, password, pathname, hostname, port } = new URL(text);

@@ -2,20 +2,18 @@
 
 import { expect, test } from 'bun:test';
 import { startLastSeen } from '../../src/auth/last-seen.ts';
+import { reportInto } from '../support/reporter.ts';
 import { until } from '../support/until.ts';
 
 /** Every write waits for its turn to end. */
 function startSlow() {
   const writes: { userIds: string[]; end: PromiseWithResolvers<void> }[] = [];
   const failures: unknown[] = [];
-  const lastSeen = startLastSeen(
-    async (userIds) => {
-      const end = Promise.withResolvers<void>();
-      writes.push({ userIds: [...userIds], end });
-      await end.promise;
-    },
-    (error) => failures.push(error),
-  );
+  const lastSeen = startLastSeen(async (userIds) => {
+    const end = Promise.withResolvers<void>();
+    writes.push({ userIds: [...userIds], end });
+    await end.promise;
+  }, reportInto(failures));
   return { lastSeen, writes, failures };
 }
 

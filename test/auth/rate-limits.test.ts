@@ -10,6 +10,7 @@ import { type Db, queryRows } from '../../src/db/connect.ts';
 import { messagesPerMinute } from '../../src/modules/chat/limits.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { openClient } from '../support/client.ts';
+import { reportInto } from '../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -150,7 +151,7 @@ onEachDatabase('rate limits', (open) => {
   test('a limit of the socket that is hit is in the audit log once, by user and limit', async () => {
     const { db } = await open();
     const failures: unknown[] = [];
-    const hit = createLimitHits(db, createAudit(db), (error) => failures.push(error));
+    const hit = createLimitHits(db, createAudit(db), reportInto(failures));
     const [ann, bob] = [crypto.randomUUID(), crypto.randomUUID()];
     for (const userId of [ann, ann, bob, ann]) {
       hit(actorOf(userId), 'commands a second');

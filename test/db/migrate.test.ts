@@ -3,7 +3,7 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import pg from 'pg';
-import { migrationsFolder } from '../../src/db/connect.ts';
+import { migrationsFolder } from '../../src/db/migrate.ts';
 import { makeFolder, removeFolder } from '../support/janitor.ts';
 import { describeWith } from '../support/needs.ts';
 import { postgresMissing, sharedPostgres } from '../support/postgres.ts';

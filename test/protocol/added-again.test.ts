@@ -9,7 +9,7 @@ import { createRandom } from '../support/random.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 import { createGroup, readLog, removeMember, type TestChat } from './chat.ts';
 
-/** At least; and until it was shut out once while it followed. */
+/** At least; and until its right was revoked once while it followed. */
 const rounds = 15;
 
 onEachDatabase('a member who is added again', (open, database) => {
@@ -38,7 +38,7 @@ onEachDatabase('a member who is added again', (open, database) => {
   }
 
   /**
-   * Follows wherever it may: comes back with `since` whenever it was shut out, and now and then on a new connection, on any
+   * Follows wherever it may: comes back with `since` whenever its right was revoked, and now and then on a new connection, on any
    * of the instances, be it in the middle of a replay. Answers its last connection, when it is told to stop.
    */
   async function insist(
@@ -98,12 +98,12 @@ onEachDatabase('a member who is added again', (open, database) => {
       const ledger = createLedger();
       let head: number | undefined;
       const frames: Frame[] = [];
-      const wasShutOut = () => frames.some(({ type }) => type === 'unsubscribed');
+      const wasRevoked = () => frames.some(({ type }) => type === 'unsubscribed');
       const insisting = insist(() => head, servers, bob, chat, ledger, frames);
       const writing = servers.map(async (server) =>
         writeUntil(stopping.signal, await server.connect(ann), chat),
       );
-      for (let round = 0; round < rounds || !wasShutOut(); round += 1) {
+      for (let round = 0; round < rounds || !wasRevoked(); round += 1) {
         const server = servers[round % servers.length] ?? first;
         await removeMember(server, chat, ann, bob);
         await addMember(server, chat, ann, bob);
@@ -121,7 +121,7 @@ onEachDatabase('a member who is added again', (open, database) => {
         expect(other.client.frames.some(({ type }) => type === 'unsubscribed')).toBe(false);
       }
       expect(await ledger.compare(first.db, chat.topic)).toMatchObject(good);
-      // It was shut out right behind a removal of its own, and for nothing else.
+      // Its right was revoked right behind a removal of its own, and for nothing else.
       frames.forEach(({ type }, index) => {
         if (type === 'unsubscribed') {
           const before = frames.slice(0, index).findLast(({ seq }) => seq !== undefined);

@@ -1,4 +1,4 @@
-// One table of errors for both doors: the same refusal over WebSocket and HTTP, with the status of its code. [X]
+// One table of errors for HTTP and the socket: the same refusal over WebSocket and HTTP, with the status of its code. [X]
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
@@ -147,7 +147,7 @@ onEachDatabase('errors', (open, database) => {
     own.close();
   });
 
-  test('[X] rate_limited: over both doors, with the time to wait', async () => {
+  test('[X] rate_limited: over HTTP and the socket, with the time to wait', async () => {
     const slow = await open({ RATE_MESSAGES_PER_MINUTE: '2' });
     const user = await slow.register('Dee');
     const group = await createGroup(slow, user);

@@ -4,12 +4,14 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { AppError } from '../../src/protocol/errors.ts';
 import { Stream } from '../../src/realtime/hub/stream.ts';
-import { Connection, type Socket } from '../../src/realtime/socket/connection.ts';
+import type { Socket } from '../../src/realtime/socket/connection.ts';
 import { Connections } from '../../src/realtime/socket/connections.ts';
 import { createHello, greetingMs, type HelloDeps } from '../../src/realtime/socket/hello.ts';
 import type { TestUser } from '../support/api.ts';
 import { type Frame, openClient, type TestClient } from '../support/client.ts';
+import { createConnection } from '../support/connection.ts';
 import { openRawSocket } from '../support/raw-socket.ts';
+import { reporter } from '../support/reporter.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
 const badToken = 'eyJhbGciOiJub25lIn0.e30.';
@@ -350,7 +352,7 @@ test('[H4] warns by the life of the token, however late it connects; at once whe
 });
 
 test('[H5] believes no reading of the session that its end, or another role, has overtaken', async () => {
-  const change = { topic: 'user:u', seq: 1, type: 'session.revoked', frame: '{}', shutsOut: undefined };
+  const change = { topic: 'user:u', seq: 1, type: 'session.revoked', frame: '{}', revokes: undefined };
   for (const isRevoked of [true, false]) {
     const stream = new Stream('user:u', () => {});
     stream.open(0);
@@ -414,13 +416,7 @@ test('[H2] gives the last place of a user to one of two that come at once', asyn
 function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.now()) {
   const sent: Frame[] = [];
   const closes: number[] = [];
-  const connection = new Connection({
-    upgradeToken: undefined,
-    greetingDeadlineMs: deadlineMs,
-    limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_048_576 },
-    handleFrame: async () => {},
-    onEnded() {},
-  });
+  const connection = createConnection({ greetingDeadlineMs: deadlineMs });
   const socket = {
     send: (frame: string) => sent.push(JSON.parse(frame)),
     close: (code: number) => void closes.push(code),
@@ -437,8 +433,7 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.n
     confirm: async () => actor,
     onSeen() {},
     onLimited() {},
-    toRefusal: (error: unknown) =>
-      error instanceof AppError ? error : new AppError('internal', String(error)),
+    reporter,
     instanceId: 'test',
     limits: { frameBytes: 1, subscriptions: 1, commandsPerSecond: 1, snapshotBytes: 1 },
     maxConnectionsPerUser: 0,

@@ -1,4 +1,4 @@
-// The same request with the same key has one effect and one answer, whichever door it comes through. [K1]
+// The same request with the same key has one effect and one answer, over HTTP and the socket. [K1]
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
@@ -48,7 +48,7 @@ onEachDatabase('keys', (open, database) => {
     expect(await headOf()).toBe(head);
   });
 
-  test('[K1] lets what races with one key happen once, over both doors and instances, with one answer', async () => {
+  test('[K1] lets what races with one key happen once, over HTTP, the socket and two instances, with one answer', async () => {
     const other = await elsewhere.connect(ann);
     for (const round of range(1, 5)) {
       const key = crypto.randomUUID();
@@ -96,7 +96,7 @@ onEachDatabase('keys', (open, database) => {
     expect((await add(server, bob.id)).body.error.code).toBe('conflict');
   });
 
-  test('[K1] refuses the same key with another body as conflict, over both doors', async () => {
+  test('[K1] refuses the same key with another body as conflict, over HTTP and the socket', async () => {
     const key = crypto.randomUUID();
     expect((await send('this', key)).type).toBe('ok');
     expect((await send('that', key)).error.code).toBe('conflict');
@@ -167,7 +167,7 @@ onEachDatabase('keys', (open, database) => {
     sending.close();
   });
 
-  test('[K1] takes keys of 1 to 64 characters only, over both doors', async () => {
+  test('[K1] takes keys of 1 to 64 characters only, over HTTP and the socket', async () => {
     for (const key of ['k', 'k'.repeat(64)]) {
       expect((await send('short and long', key)).type).toBe('ok');
       expect((await post('short and long', key)).status).toBe(201);

@@ -123,7 +123,7 @@ onEachDatabase('lost rights', (open, database) => {
     bobs.close();
   });
 
-  test('[S7] ends a replay at the event that shuts out', async () => {
+  test('[S7] ends a replay at the event that revokes', async () => {
     const chat = await createGroup(server, ann, [bob]);
     await fillLog(server.db, chat.topic, 3_000, 4_000);
     const proxy = await startTcpProxy(server.port);

@@ -46,11 +46,11 @@ onEachDatabase('revocation', (open, database) => {
       expect((await client.request('ping')).type).toBe('pong');
       client.close();
     }
-    await expectShutOut(ended);
+    await expectRefused(ended);
   };
 
   /** The token is still good by its signature and its time. */
-  const expectShutOut = async ({ accessToken }: TestUser) => {
+  const expectRefused = async ({ accessToken }: TestUser) => {
     const url = `${server.url.replace('http', 'ws')}/ws`;
     const client: TestClient = await openClient(url, { headers: { Authorization: `Bearer ${accessToken}` } });
     expect((await client.next('error')).error.code).toBe('unauthorized');
@@ -112,6 +112,6 @@ onEachDatabase('revocation', (open, database) => {
       }),
     );
     expect(await client.closed).toEqual({ code: 4403, reason: 'user_disabled' });
-    await expectShutOut(second);
+    await expectRefused(second);
   });
 });

@@ -8,6 +8,7 @@ import type { Actor } from '../../src/realtime/actor.ts';
 import { createMemoryBridge } from '../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../src/realtime/core.ts';
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
+import { createReporter } from '../../src/realtime/report.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { onEachDatabase, quietEnv } from '../support/server.ts';
 import { anyTopic } from '../support/topics.ts';
@@ -29,6 +30,7 @@ onEachDatabase('core', (_open, database) => {
   beforeAll(async () => {
     const config = readConfig({ ...quietEnv, ...(await database.create()) });
     own = await connectDatabase(config, createLogger(config));
+    const logger = pino({ level: 'info' }, { write: (line) => logged.push(JSON.parse(line)) });
     core = await createCore({
       db: own.db,
       bridge: {
@@ -40,7 +42,8 @@ onEachDatabase('core', (_open, database) => {
       },
       createPresence: async (announce) => createMemoryPresence(announce),
       retention: { hours: 0, perTopic: 0 },
-      logger: pino({ level: 'info' }, { write: (line) => logged.push(JSON.parse(line)) }),
+      reporter: createReporter(logger),
+      logger,
     });
   });
   afterAll(async () => {

@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import pino from 'pino';
-import { connectDatabase, migrationsFolder } from '../../src/db/connect.ts';
+import { connectDatabase } from '../../src/db/connect.ts';
+import { migrationsFolder } from '../../src/db/migrate.ts';
 import { makeFolder } from './janitor.ts';
 
 const cache = join(import.meta.dir, '../../node_modules/.cache/carillon');

@@ -11,6 +11,7 @@ const floors: Record<string, number> = {
   protocol: 0,
   telemetry: 0,
   db: 1,
+  redis: 1,
   realtime: 2,
   auth: 3,
   modules: 4,
@@ -24,7 +25,13 @@ const browserSafe = /^(?:protocol\/.+|auth\/contract|modules\/[^/]+\/(?:contract
 const browserSafePackages = /^@sinclair\/typebox(?:\/|$)/;
 
 /** The one module that stands on another: offers are made in a chat. */
-const allowedNeighbours = new Set(['modules/offers modules/chat/service.ts']);
+const allowedNeighbours = new Set(['modules/offers modules/chat']);
+
+/** The version stands there. */
+const manifest = '../package.json';
+
+/** Who sees no more of the core than its face. */
+const knowsFaceOnly = /^(?:auth|modules)\//;
 
 /** One sentence for each import that runs up a floor or over to a neighbour; none when the house is in order. */
 export function findViolations(sources: Sources): string[] {
@@ -56,11 +63,14 @@ function judge(path: string, specifier: string): string | undefined {
     const isSafe = target === undefined ? browserSafePackages.test(specifier) : browserSafe.test(target);
     if (!isSafe) return 'a browser could not load it';
   }
-  if (target === undefined) return undefined;
+  if (target === undefined || target === manifest) return undefined;
   const [own, other] = [floorOf(path), floorOf(target)];
   if (own === undefined) return `${path} stands on no floor`;
   if (other === undefined) return 'it stands on no floor';
   if (other > own) return `up from floor ${own} to floor ${other}`;
+  if (knowsFaceOnly.test(path) && target.startsWith('realtime/') && target !== 'realtime/index.ts') {
+    return 'all that there is of the core for it is in realtime/index.ts';
+  }
   return judgeNeighbour(path, target);
 }
 
@@ -75,12 +85,16 @@ function judgeClient(target: string | undefined, specifier: string): string | un
     : 'the client may know the protocol, contracts and states only';
 }
 
-/** `modules/index.ts` lists them all; a module knows no other. */
+/** A module knows no other, and from outside there is nothing of it but its face. */
 function judgeNeighbour(path: string, target: string): string | undefined {
   const own = moduleOf(path);
   const other = moduleOf(target);
-  if (own === undefined || other === undefined || own === other) return undefined;
-  return allowedNeighbours.has(`${own} ${target}`) ? undefined : 'a module does not import another';
+  if (other === undefined || own === other) return undefined;
+  if (own !== undefined && !allowedNeighbours.has(`${own} ${other}`))
+    return 'a module does not import another';
+  return target === `${other}/index.ts`
+    ? undefined
+    : `all that there is of ${other} for others is in its index.ts`;
 }
 
 const moduleOf = (path: string): string | undefined => /^modules\/[^/]+(?=\/)/.exec(path)?.[0];

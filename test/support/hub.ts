@@ -4,7 +4,6 @@
 import { Type } from '@sinclair/typebox';
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
-import { AppError } from '../../src/protocol/errors.ts';
 import { userOfTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { Hub } from '../../src/realtime/hub/hub.ts';
@@ -17,10 +16,12 @@ import {
   readStarts,
 } from '../../src/realtime/log/event-log.ts';
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
-import { Connection, type Socket } from '../../src/realtime/socket/connection.ts';
+import type { Connection, Socket } from '../../src/realtime/socket/connection.ts';
 import { createSubscriber } from '../../src/realtime/socket/subscribe.ts';
 import { createTopicKinds, topicKind } from '../../src/realtime/topic-kind.ts';
 import type { Frame } from './client.ts';
+import { createConnection } from './connection.ts';
+import { reporter, reportInto } from './reporter.ts';
 
 export interface HubInHand {
   readonly hub: Hub;
@@ -132,8 +133,7 @@ export function createHub(db: Db): HubInHand {
     onDelivered(event) {
       if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
     },
-    onFailure: (error) => void bugs.push(error),
-    onBug: (error) => void bugs.push(error),
+    reporter: reportInto(bugs),
   });
 
   return {
@@ -177,13 +177,7 @@ export function createHub(db: Db): HubInHand {
       const closes: number[] = [];
       const native = new Set<string>();
       const take = (frame: string) => received.push(JSON.parse(frame));
-      const connection = new Connection({
-        upgradeToken: undefined,
-        greetingDeadlineMs: 0,
-        limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_048_576 },
-        handleFrame: async () => {},
-        onEnded: (_, { stream }) => hub.unfollow(stream),
-      });
+      const connection = createConnection({ onEnded: (_, { stream }) => hub.unfollow(stream) });
       const socket = {
         send: take,
         close(code: number) {
@@ -233,11 +227,7 @@ export async function createSubscriberOn(
     async refreshEpoch() {},
     maxSubscriptions: 0,
     onRefused: (_, topic) => void refused.push(topic),
-    toRefusal,
+    reporter,
   });
   return { subscriber, presence, refused };
 }
-
-/** What is thrown on purpose, or the bug that it must not be. */
-export const toRefusal = (error: unknown): AppError =>
-  error instanceof AppError ? error : new AppError('internal', String(error));

@@ -100,7 +100,7 @@ export const removeMember = command('member.remove', {
     const on = chat.on(chatId);
     if (promoted !== undefined) emit(on, 'member.updated', { userId: promoted, role: 'admin' });
     const left = { userId, removedBy: isLeaving ? null : actor.userId };
-    emit(on, 'member.left', left, { shutsOut: [userId] });
+    emit(on, 'member.left', left, { revokes: [userId] });
     emit(user.on(userId), 'chat.removed', { chatId });
     return { chatId, userId };
   },

@@ -20,12 +20,12 @@ export interface Notices {
   tell(sent: readonly Sent[]): void;
 }
 
-export type NoticesDeps = Pick<ModuleCore, 'db' | 'announce' | 'presence' | 'report'>;
+export type NoticesDeps = Pick<ModuleCore, 'db' | 'announce' | 'presence' | 'reporter'>;
 
 /** More than this may not wait: what a flood drops, the unread counts of the next notice tell. */
 const maxWaiting = 10_000;
 
-export function createNotices({ db, announce, presence, report }: NoticesDeps): Notices {
+export function createNotices({ db, announce, presence, reporter }: NoticesDeps): Notices {
   /** Those of the users who have a connection, on any instance, that does not follow the topic. */
   async function findAway(topic: string, userIds: readonly string[]): Promise<string[]> {
     const [devices, following] = await Promise.all([presence.devicesOf(userIds), presence.list(topic)]);
@@ -63,15 +63,15 @@ export function createNotices({ db, announce, presence, report }: NoticesDeps): 
   const add = createBatcher<Sent, void>({
     maxBatch: 1_000,
     maxWaiting,
-    onFailure: (error) => report(error, 'message.notified'),
+    onFailure: (error) => reporter.report(error, 'message.notified'),
     async run(sent) {
-      await announceAll(sent).catch((error: unknown) => report(error, 'message.notified'));
+      await announceAll(sent).catch((error: unknown) => reporter.report(error, 'message.notified'));
       return { outcomes: sent.map(() => ({ isDone: true, result: undefined })) };
     },
   });
   return {
     tell(sent) {
-      for (const one of sent) add(one).catch((error: unknown) => report(error, 'message.notified'));
+      for (const one of sent) add(one).catch((error: unknown) => reporter.report(error, 'message.notified'));
     },
   };
 }

@@ -34,7 +34,7 @@ interface Quiet {
   latest: { readonly actor: Actor; readonly typing: Typing };
 }
 
-function createTyping({ db, takeSecond, announce, report }: ModuleCore): TypingNews {
+function createTyping({ db, takeSecond, announce, reporter }: ModuleCore): TypingNews {
   const quiets = new Map<string, Quiet>();
 
   /** Membership is asked each time: of someone who was removed within the second nothing more is said. */
@@ -67,7 +67,7 @@ function createTyping({ db, takeSecond, announce, report }: ModuleCore): TypingN
     const quiet = quiets.get(key);
     quiets.delete(key);
     if (quiet === undefined || quiet.latest.typing.active === quiet.said?.active) return;
-    tell(quiet.latest.actor, quiet.latest.typing).catch((error) => report(error, 'typing'));
+    tell(quiet.latest.actor, quiet.latest.typing).catch((error) => reporter.report(error, 'typing'));
   }
 
   return { tell };

@@ -218,7 +218,7 @@ function encodeMessage(origin: string, epoch: string, frame: BridgeFrame): strin
   const fields =
     frame.seq === undefined
       ? `- ${frame.exceptUserId ?? ''} ${frame.exceptHearersOf?.topic ?? ''} ${frame.exceptHearersOf?.seq ?? ''}`
-      : `${frame.seq} ${frame.type} ${frame.shutsOut?.join() ?? ''}`;
+      : `${frame.seq} ${frame.type} ${frame.revokes?.join() ?? ''}`;
   return `${origin} ${epoch} ${fields}\n${frame.frame}`;
 }
 
@@ -238,8 +238,8 @@ function decodeMessage(
     return { epoch, frame: { topic, frame, exceptUserId: second || undefined, exceptHearersOf } };
   }
   if (!(Number(seq) > 0)) return undefined;
-  const shutsOut = third === '' ? undefined : third.split(',');
-  return { epoch, frame: { topic, seq: Number(seq), type: second, frame, shutsOut } };
+  const revokes = third === '' ? undefined : third.split(',');
+  return { epoch, frame: { topic, seq: Number(seq), type: second, frame, revokes } };
 }
 
 const newline = 0x0a;

@@ -2,6 +2,7 @@
 // Topics in motion every second, quiet ones every ten; all of them every second while frames may be missing.
 
 import type { Bridge } from '../bridge/bridge.ts';
+import type { Reporter } from '../report.ts';
 import type { Hub } from './hub.ts';
 
 export interface HealDeps {
@@ -10,7 +11,7 @@ export interface HealDeps {
   /** Looks whether the log is still the one that was delivered; before anything is read from it. */
   readonly refreshLog: () => Promise<void>;
   readonly readHeads: (topics: readonly string[]) => Promise<ReadonlyMap<string, number>>;
-  readonly onFailure: (error: unknown, what: string) => void;
+  readonly reporter: Pick<Reporter, 'report'>;
 }
 
 export interface HealTimes {
@@ -43,7 +44,7 @@ export function startHealing(deps: HealDeps, times: HealTimes = defaultTimes): H
     const isThorough = isDueNow || !deps.bridge.isComplete || round % times.quietRounds === 0;
     isDueNow = false;
     current = heal(deps, isThorough ? undefined : performance.now() - times.motionMs)
-      .catch((error: unknown) => deps.onFailure(error, 'healing'))
+      .catch((error: unknown) => deps.reporter.report(error, 'healing'))
       .finally(() => {
         current = undefined;
         if (isDueNow) run();

@@ -1,5 +1,5 @@
 // The topics that this instance has followers for, and the only caller of the native publish. Durable events leave
-// through ordered streams: consecutive, once. Who is shut out by an event hears nothing behind it. [O1] [S7]
+// through ordered streams: consecutive, once. Whose right an event revokes hears nothing behind it. [O1] [S7]
 
 import type { EventFrame, EventPosition } from '../../protocol/envelope.ts';
 import { userOfTopic } from '../../protocol/topics.ts';
@@ -8,11 +8,11 @@ import { metaOf } from '../actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from '../bridge/bridge.ts';
 import { isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
 import type { Place } from '../log/identity.ts';
+import type { Reporter } from '../report.ts';
 import { ringEvents, Stream } from './stream.ts';
 
 /** A connection as the hub sees it. */
 export interface Follower {
-  readonly userId: string;
   follows(topic: string): boolean;
   readonly subscriptions: ReadonlyMap<string, { readonly stream: Stream }>;
   /** Of the user's own topic, which it hears inside the server without following it. */
@@ -22,10 +22,9 @@ export interface Follower {
   /** Takes it off the native topic, or puts it back, between two publishes. */
   setMuted(topic: string, isMuted: boolean): void;
   /** Ends its subscription: its right is gone. [S7] */
-  shutOut(topic: string): void;
+  revoke(topic: string): void;
   /** The events of the topic cannot be continued without a gap: it must reconnect and resume. */
   restart(topic: string): void;
-  send(frame: string): void;
 }
 
 export interface HubDeps {
@@ -40,9 +39,7 @@ export interface HubDeps {
   readonly readNewestEvents: (topic: string, last: number, limit: number) => Promise<LoggedEvent[]>;
   /** Sees every durable event of a served topic, right behind its delivery. */
   readonly onDelivered: (event: LoggedEvent) => void;
-  readonly onFailure: (error: unknown, what: string) => void;
-  /** What cannot happen did. */
-  readonly onBug: (error: unknown, what: string) => void;
+  readonly reporter: Pick<Reporter, 'report'>;
 }
 
 /** An event without a seq: live only, never in the log. */
@@ -115,7 +112,7 @@ export class Hub {
         this.#admit(event, epoch);
         this.#deps.bridge.publish(event, epoch);
       } catch (error) {
-        this.#deps.onBug(error, `publishing event ${event.seq} of ${event.topic}`);
+        this.#deps.reporter.report(error, `publishing event ${event.seq} of ${event.topic}`);
       }
     }
   }
@@ -304,13 +301,13 @@ export class Hub {
     if (served !== undefined) served.lastMotion = performance.now();
     try {
       this.#deps.publishFrame(event.topic, event.frame);
-      for (const userId of event.shutsOut ?? []) {
-        for (const follower of this.#deps.followersOf(userId)) follower.shutOut(event.topic);
+      for (const userId of event.revokes ?? []) {
+        for (const follower of this.#deps.followersOf(userId)) follower.revoke(event.topic);
       }
       this.#deps.onDelivered(event);
     } catch (error) {
       // The stream is behind this event and would never deliver it again: whoever missed it has to come back for it.
-      this.#deps.onBug(error, `delivering ${event.topic} at ${event.seq}`);
+      this.#deps.reporter.report(error, `delivering ${event.topic} at ${event.seq}`);
       if (served !== undefined) this.#restart(event.topic, served);
     }
   };
@@ -334,7 +331,9 @@ export class Hub {
 
   #healSoon(topic: string, served: Served): void {
     // Left open by a failure, the hole is found again by the next round of healing.
-    this.#heal(topic, served).catch((error: unknown) => this.#deps.onFailure(error, `healing ${topic}`));
+    this.#heal(topic, served).catch((error: unknown) =>
+      this.#deps.reporter.report(error, `healing ${topic}`),
+    );
   }
 
   #heal(topic: string, served: Served): Promise<void> {

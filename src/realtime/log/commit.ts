@@ -20,13 +20,13 @@ type TableOf<On extends Topics> = On extends readonly (infer One extends Topic)[
 export interface Emit {
   /**
    * Queues an event for the log; it gets its seq just before COMMIT, in the order of the calls. Several topics: one event,
-   * one id, a seq on each. `shutsOut`: users who lose the topic with it; it must be the last one on that topic. [S7]
+   * one id, a seq on each. `revokes`: users who lose the topic with it; it must be the last one on that topic. [S7]
    */
   <On extends Topics, Type extends DurableType<TableOf<On>>>(
     on: On,
     type: Type,
     payload: PayloadOf<TableOf<On>, Type>,
-    options?: { readonly shutsOut?: readonly string[] },
+    options?: { readonly revokes?: readonly string[] },
   ): void;
   /**
    * The seq that the next event on the topic will get, for rows that carry the seq of their own event. It takes the
@@ -132,14 +132,14 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
     on: Topics,
     type: string,
     payload: unknown,
-    { shutsOut }: { shutsOut?: readonly string[] } = {},
+    { revokes }: { revokes?: readonly string[] } = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
     for (const { name, events } of topics) {
       if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }
-    emitted.push({ topic: topics.map(({ name }) => name), type, payload, shutsOut });
+    emitted.push({ topic: topics.map(({ name }) => name), type, payload, revokes });
   };
   const seqOf = async ({ name }: Topic): Promise<number> => {
     // Events get their seqs at COMMIT: until then the topic's head stays where it was.

@@ -13,7 +13,7 @@ export interface NewEvent {
   /** Any JSON. */
   readonly payload: unknown;
   /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
-  readonly shutsOut?: readonly string[];
+  readonly revokes?: readonly string[];
 }
 
 /** A new event, and who caused it. */
@@ -28,7 +28,7 @@ export interface LoggedEvent {
   readonly seq: number;
   readonly type: string;
   readonly frame: string;
-  readonly shutsOut: readonly string[] | undefined;
+  readonly revokes: readonly string[] | undefined;
 }
 
 /** An event at its place in the log. */
@@ -137,7 +137,7 @@ export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Prom
     // Both travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
     payload: JSON.stringify(event.payload),
     meta: JSON.stringify(meta),
-    shuts_out: event.shutsOut ?? null,
+    shuts_out: event.revokes ?? null,
   }));
   await queryRows(
     tx,
@@ -299,7 +299,7 @@ function toLoggedEvent(row: EventRow): LoggedEvent {
   const { topic, type } = row;
   const seq = Number(row.seq);
   const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
-  return { topic, seq, type, frame, shutsOut: row.shuts_out ?? undefined };
+  return { topic, seq, type, frame, revokes: row.shuts_out ?? undefined };
 }
 
 const toJson = (counts: Counts): string =>

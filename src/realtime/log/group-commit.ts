@@ -5,6 +5,7 @@ import type { Db } from '../../db/connect.ts';
 import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type Actor, metaOf } from '../actor.ts';
+import type { Reporter } from '../report.ts';
 import { type Add, createBatcher, type Outcome } from './batcher.ts';
 import { type Committed, type Publish, positionsOf, retryTransient } from './commit.ts';
 import {
@@ -67,7 +68,7 @@ type Decision<Value> = Written<Value> | AppError | typeof repeated;
 export function createGroupCommit(
   db: Db,
   publish: Publish,
-  onFailure: (error: unknown, what: string) => void,
+  reporter: Pick<Reporter, 'report'>,
   knownEpoch: () => string = () => '',
 ): CreateGroup {
   return <Input, Value extends object>(work: GroupWork<Input, Value>) => {
@@ -150,7 +151,7 @@ export function createGroupCommit(
       },
       maxBatch,
       maxWaiting,
-      onFailure: (error) => onFailure(error, 'what follows a commit'),
+      onFailure: (error) => reporter.report(error, 'what follows a commit'),
     });
   };
 }

@@ -4,6 +4,7 @@
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/connect.ts';
+import type { Reporter } from '../report.ts';
 import { startRounds } from '../rounds.ts';
 import { forgetTopics, keepFollowed } from './forgotten.ts';
 import { keyLifetimeHours } from './keys.ts';
@@ -30,7 +31,7 @@ export function startRetention(
   policy: RetentionPolicy,
   /** The topics that are followed on this instance. */
   followed: () => readonly string[],
-  onFailure: (error: unknown, what: string) => void,
+  reporter: Pick<Reporter, 'report'>,
   everyMs = roundMs,
 ): () => Promise<void> {
   const stopping = new AbortController();
@@ -39,7 +40,7 @@ export function startRetention(
     await prune(db, policy, stopping.signal);
   };
   const stopRounds = startRounds(everyMs, () =>
-    run().catch((error: unknown) => onFailure(error, 'pruning the log')),
+    run().catch((error: unknown) => reporter.report(error, 'pruning the log')),
   );
   return async () => {
     stopping.abort();

@@ -54,7 +54,7 @@ export const events = pgTable(
     payload: jsonText('payload').notNull(),
     meta: jsonText('meta').notNull(),
     /** Users who may not follow the topic behind this event. [S7] */
-    shutsOut: text('shuts_out').array(),
+    revokes: text('shuts_out').array(),
   },
   (table) => [
     primaryKey({ columns: [table.topic, table.seq] }),

@@ -4,6 +4,7 @@
 
 import { type RedisClient, waitForRedis } from '../../redis/client.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import type { Reporter } from '../report.ts';
 import { type AnnouncePresence, type Devices, flapMs, type Presence } from './presence.ts';
 import { definePresenceScripts, type LeaseAnswer } from './redis-scripts.ts';
 
@@ -14,6 +15,7 @@ export interface RedisPresenceDeps {
   /** Of the database: another deployment may use the same Redis. */
   readonly logId: string;
   readonly announce: AnnouncePresence;
+  readonly reporter: Pick<Reporter, 'report'>;
   readonly logger: Logger;
 }
 
@@ -310,7 +312,7 @@ class RedisPresence implements Presence {
       this.#deps.announce(type, place, userId);
     } catch (error) {
       // Counts and leases must go on, and the others be announced.
-      this.#deps.logger.error({ err: error }, `announcing ${type} on ${place} failed`);
+      this.#deps.reporter.report(error, `announcing ${type} on ${place}`);
     }
   }
 }

@@ -3,18 +3,19 @@
 
 import type { ServerWebSocket } from 'bun';
 import { closeCodes, type EventPosition } from '../../protocol/envelope.ts';
-import { cutNested, isTooDeep } from '../../protocol/json.ts';
-import type { Actor } from '../actor.ts';
+import type { Actor, Device } from '../actor.ts';
 import type { Follower } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
+import { abridge } from './abridge.ts';
 import type { Place } from './places.ts';
+import type { EncodedReply, ReadFrame } from './turn.ts';
 
 export type Socket = ServerWebSocket<Connection>;
 
 export interface Subscription {
   readonly topic: string;
   readonly stream: Stream;
-  /** The seq at which the right to follow was read: who is shut out by a later event has lost it. [S7] */
+  /** The seq at which the right to follow was read: a later event that revokes it ends it. [S7] */
   readonly authorizedAt: number;
   /** `replaying`: events come from memory or the log; `live`: from the native topic. */
   phase: 'replaying' | 'live' | 'ended';
@@ -33,13 +34,6 @@ export interface ConnectionLimits {
   /** Of the waiting frames together, but for the last one; over it the next are refused in their turn. */
   readonly waitingBytes: number;
 }
-
-/** Handles one frame; must not throw. `isOverLimit`: refuse it; no more than its `id` and `type` are there. */
-export type HandleFrame = (
-  connection: Connection,
-  frame: string | Buffer,
-  isOverLimit: boolean,
-) => Promise<void>;
 
 interface WaitingFrame {
   readonly frame: string | Buffer;
@@ -63,6 +57,7 @@ export class Connection implements Follower {
   readonly id = Bun.randomUUIDv7();
   readonly subscriptions = new Map<string, Subscription>();
   phase: Phase;
+  readonly device: Device | undefined;
   /** Given back when the connection ends. [H7] */
   place: Place | undefined;
   /** The token found in the upgrade request; undefined: the first frame must bring it. [H1] */
@@ -75,7 +70,7 @@ export class Connection implements Follower {
   #left: Map<string, number> | undefined;
   #socket: Socket | undefined;
   readonly #limits: ConnectionLimits;
-  readonly #handleFrame: HandleFrame;
+  readonly #readFrame: ReadFrame;
   readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
   /** Only while frames wait: most connections are idle. */
   #waiting: WaitingFrame[] | undefined;
@@ -96,16 +91,18 @@ export class Connection implements Follower {
 
   constructor(options: {
     upgradeToken: string | undefined;
+    device: Device | undefined;
     greetingDeadlineMs: number;
     limits: ConnectionLimits;
-    handleFrame: HandleFrame;
+    readFrame: ReadFrame;
     /** A subscription is over, for whatever reason. */
     onEnded: (connection: Connection, subscription: Subscription) => void;
   }) {
     this.upgradeToken = options.upgradeToken;
+    this.device = options.device;
     this.phase = { name: 'greeting', deadlineMs: options.greetingDeadlineMs };
     this.#limits = options.limits;
-    this.#handleFrame = options.handleFrame;
+    this.#readFrame = options.readFrame;
     this.#onEnded = options.onEnded;
     this.#allowance = options.limits.commandsPerSecond;
   }
@@ -199,20 +196,6 @@ export class Connection implements Follower {
     this.#socket?.terminate();
   }
 
-  /** The next command is of this lane, or of none: unless it has company there, all replies before it leave first. [E6] */
-  async enterLane(lane: string | undefined): Promise<void> {
-    const mayOverlap =
-      lane !== undefined && lane === this.#lane && this.#repliesDue < this.#limits.waitingFrames;
-    if (this.#repliesDue > 0 && !mayOverlap) await this.#replies;
-    this.#lane = lane;
-  }
-
-  /** Sends the reply when it has come and all before it are sent. It must not fail. */
-  replyInTurn(reply: Promise<string | undefined>): void {
-    this.#repliesDue += 1;
-    this.#replies = this.#sendBehind(this.#replies, reply);
-  }
-
   /** Replays when those before are through. It must not fail. */
   replayInTurn(replay: () => Promise<void>): void {
     const own = this.#replays === undefined ? replay() : this.#replays.then(replay);
@@ -276,8 +259,8 @@ export class Connection implements Follower {
     this.#onEnded(this, subscription);
   }
 
-  /** While replaying, the replay comes to the event that shuts out, and ends there. [S7] */
-  shutOut(topic: string): void {
+  /** While replaying, the replay comes to the event that revokes, and ends there. [S7] */
+  revoke(topic: string): void {
     if (this.subscriptions.get(topic)?.phase === 'live') this.loseTopic(topic);
   }
 
@@ -305,7 +288,10 @@ export class Connection implements Follower {
     this.close(closeCodes.restart, `The events of ${topic} have moved on: subscribe again.`);
   }
 
-  /** What was heard stays heard, so nothing here goes stale: it is bounded only to be small. */
+  /**
+   * What was heard stays heard, so nothing here goes stale: it is bounded only to be small. An `LRUCache` for each
+   * connection would take 2.6 KB, a map takes 0.6.
+   */
   #rememberLeft({ topic, stream }: Subscription): void {
     this.#left ??= new Map();
     this.#left.delete(topic);
@@ -323,23 +309,45 @@ export class Connection implements Follower {
     this.onDrain();
   }
 
-  async #sendBehind(earlier: Promise<void> | undefined, reply: Promise<string | undefined>): Promise<void> {
-    await earlier;
-    const frame = await reply;
-    this.#repliesDue -= 1;
-    if (this.#repliesDue === 0) this.#replies = undefined;
-    if (frame !== undefined) this.send(frame);
-  }
-
   async #takeTurns(first?: () => Promise<void>): Promise<void> {
     await first?.();
     for (let next = this.#waiting?.shift(); next !== undefined; next = this.#waiting?.shift()) {
       this.#waitingBytes -= next.frame.length;
       if (this.isBackedUp) await this.waitUntilDrained();
-      await this.#handleFrame(this, next.frame, next.isOverLimit);
+      await this.#takeTurn(next);
     }
     this.#turn = undefined;
     this.#waiting = undefined;
+  }
+
+  /** Returns when the next frame may have its turn. [E6] */
+  async #takeTurn({ frame, isOverLimit }: WaitingFrame): Promise<void> {
+    if (this.isClosed) return;
+    const { lane, run } = this.#readFrame(this, frame, isOverLimit);
+    await this.#enterLane(lane);
+    if (this.isClosed) return; // while it waited
+    const { entered, reply } = run();
+    this.#repliesDue += 1;
+    this.#replies = this.#sendBehind(this.#replies, reply);
+    await entered;
+  }
+
+  /** Unless the frame has company in its lane, all replies before it leave first. */
+  async #enterLane(lane: string | undefined): Promise<void> {
+    const mayOverlap =
+      lane !== undefined && lane === this.#lane && this.#repliesDue < this.#limits.waitingFrames;
+    if (this.#repliesDue > 0 && !mayOverlap) await this.#replies;
+    this.#lane = lane;
+  }
+
+  /** Sends the reply when it has come and all before it are sent. */
+  async #sendBehind(earlier: Promise<void> | undefined, reply: Promise<EncodedReply>): Promise<void> {
+    await earlier;
+    const { text, afterReply } = await reply;
+    this.#repliesDue -= 1;
+    if (this.#repliesDue === 0) this.#replies = undefined;
+    if (text !== undefined) this.send(text);
+    afterReply?.();
   }
 
   #takeAllowance(): boolean {
@@ -370,19 +378,5 @@ export class Connection implements Follower {
     if (this.#refused < maxRefused) return true;
     this.close(closeCodes.overloaded, 'Too many frames over the limit.');
     return false;
-  }
-}
-
-/** Enough of a frame for refusing it in its turn: what is nonsense stays so, and the whole need not wait. */
-function abridge(frame: string | Buffer): string {
-  if (typeof frame !== 'string') return '';
-  const cut = (value: unknown) => (typeof value === 'string' ? value.slice(0, 65) : undefined);
-  try {
-    const { id, type }: { id?: unknown; type?: unknown } = JSON.parse(
-      isTooDeep(frame) ? cutNested(frame) : frame,
-    );
-    return JSON.stringify({ id: cut(id), type: cut(type) });
-  } catch {
-    return '';
   }
 }

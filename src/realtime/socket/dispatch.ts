@@ -1,5 +1,5 @@
-// From the bytes of a frame to the command that answers it: parse, look up, check the payload, run, reply. [E]
-// Replies leave in the order of the frames, because the connection hands over one at a time. [E6]
+// From the bytes of a frame to the command that answers it: parse, look up, check the payload, run, encode the reply. [E]
+// When it runs, and when its reply leaves, is the connection's to say. [E6]
 
 import type { TSchema } from '@sinclair/typebox';
 import { type Check, compileCheck } from '../../protocol/check.ts';
@@ -9,7 +9,9 @@ import { misfit } from '../../protocol/field-errors.ts';
 import { cutNested, isTooDeep, maxLevels } from '../../protocol/json.ts';
 import type { Actor } from '../actor.ts';
 import type { Call } from '../operation.ts';
+import type { Reporter } from '../report.ts';
 import type { Connection } from './connection.ts';
+import type { EncodedReply, ReadFrame } from './turn.ts';
 
 /** A command of the core: it may act on the connection itself. */
 export interface CoreCommand {
@@ -56,7 +58,7 @@ export interface DispatchDeps {
   ) => Promise<void>;
   /** A connection sent more commands than it may. */
   readonly onLimited: (actor: Actor, limit: 'commands a second') => void;
-  readonly toRefusal: (error: unknown, what: string) => AppError;
+  readonly reporter: Pick<Reporter, 'toRefusal'>;
 }
 
 interface Route {
@@ -68,16 +70,10 @@ interface Route {
   run(connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply>;
 }
 
-export type Dispatch = (
-  connection: Connection,
-  bytes: string | Buffer,
-  isOverLimit: boolean,
-) => Promise<void>;
-
 const envelopeCheck = compileCheck(ClientFrame);
 const typeCheck = new RegExp(typePattern);
 
-export function createDispatch(deps: DispatchDeps): Dispatch {
+export function createDispatch(deps: DispatchDeps): ReadFrame {
   const routes = listRoutes(deps);
 
   const refuseOverLimit = (connection: Connection): AppError => {
@@ -109,12 +105,11 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     return await route.run(connection, { ...frame, payload }, entered);
   };
 
-  /** Runs the command; sends nothing. */
   const settle = async (
     connection: Connection,
     frame: ClientFrame,
     entered: () => void,
-  ): Promise<Settled> => {
+  ): Promise<EncodedReply> => {
     try {
       const { type, payload, afterReply } = await answer(connection, frame, entered);
       const isWanted = type !== undefined || frame.id !== undefined;
@@ -123,47 +118,45 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         afterReply,
       };
     } catch (error) {
-      return { text: errorFrame(frame.id, deps.toRefusal(error, `command ${frame.type}`)) };
+      return { text: errorFrame(frame.id, deps.reporter.toRefusal(error, `command ${frame.type}`)) };
     }
   };
 
-  return async (connection, bytes, isOverLimit) => {
-    if (connection.isClosed) return;
-    const parsed = parseFrame(bytes);
-    const lane = parsed.frame && !isOverLimit ? routes.get(parsed.frame.type)?.lane : undefined;
-    if (lane !== undefined && parsed.frame !== undefined && connection.isLive) {
-      await connection.enterLane(lane);
-      if (connection.isClosed) return; // while it waited
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const settled = settle(connection, parsed.frame, resolve);
-      connection.replyInTurn(settled.then(({ text }) => text));
-      // Refused before it took its place, it takes none.
-      await Promise.race([promise, settled]);
-      return;
-    }
-    await connection.enterLane(undefined);
-    if (connection.isClosed) return;
+  const reply = async (
+    connection: Connection,
+    parsed: Parsed,
+    isOverLimit: boolean,
+    entered: () => void,
+  ): Promise<EncodedReply> => {
+    const { frame } = parsed;
     if (!connection.isLive) {
-      await deps.greet(connection, parsed.frame, parsed.frame ? parsed.frame.id : parsed.id);
-    } else if (parsed.frame === undefined) {
-      sendError(connection, parsed.id, parsed.problem);
-      if (parsed.isNonsense && connection.countNonsense()) {
-        connection.close(closeCodes.nonsense, 'Too many frames that are no envelopes.');
-      }
-    } else if (isOverLimit) {
-      sendError(connection, parsed.frame.id, refuseOverLimit(connection));
-    } else {
-      const { text, afterReply } = await settle(connection, parsed.frame, () => {});
-      if (text !== undefined) connection.send(text);
-      afterReply?.();
+      await deps.greet(connection, frame, frame ? frame.id : parsed.id);
+      return {};
     }
+    if (frame === undefined) {
+      const isTooMuch = parsed.isNonsense && connection.countNonsense();
+      const close = () => connection.close(closeCodes.nonsense, 'Too many frames that are no envelopes.');
+      return { text: errorFrame(parsed.id, parsed.problem), afterReply: isTooMuch ? close : undefined };
+    }
+    if (isOverLimit) return { text: errorFrame(frame.id, refuseOverLimit(connection)) };
+    return await settle(connection, frame, entered);
   };
-}
 
-interface Settled {
-  /** The reply, encoded; undefined where none is wanted. */
-  readonly text: string | undefined;
-  readonly afterReply?: (() => void) | undefined;
+  return (connection, bytes, isOverLimit) => {
+    const parsed = parseFrame(bytes);
+    const isCommand = parsed.frame !== undefined && connection.isLive && !isOverLimit;
+    const lane = isCommand ? routes.get(parsed.frame.type)?.lane : undefined;
+    return {
+      lane,
+      run() {
+        const place = Promise.withResolvers<void>();
+        const replied = reply(connection, parsed, isOverLimit, place.resolve);
+        // Refused before it took its place, it takes none.
+        const entered = lane === undefined ? replied : Promise.race([place.promise, replied]);
+        return { entered, reply: replied };
+      },
+    };
+  };
 }
 
 /** An error frame; `id` ties it to the frame that it answers. [E2] */

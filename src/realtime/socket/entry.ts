@@ -33,7 +33,7 @@ export interface Approach extends Asked {
 
 export interface Entry {
   readonly subscribed: Subscribed;
-  /** Who is shut out by a later event has lost the right. [S7] */
+  /** A later event that revokes the right ends it. [S7] */
   readonly authorizedAt: number;
 }
 
@@ -65,7 +65,7 @@ export async function approach(
   for (const [topic, { head }] of positions) await hub.catchUp(topic, head);
 
   // The position first, the right second: a removal up to this position is then seen by the check; one behind it is
-  // still to be delivered, and shuts out. So nobody may enter behind this position.
+  // still to be delivered, and revokes. So nobody may enter behind this position.
   const heads = new Map(all.map(({ stream }) => [stream, stream.position]));
   return [...Map.groupBy(all, ({ kind }) => kind)].flatMap(([kind, ofKind]) => {
     // With a snapshot the right is read in the same transaction.

@@ -16,6 +16,7 @@ import type { Actor } from '../actor.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { Presence } from '../presence/presence.ts';
+import type { Reporter } from '../report.ts';
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { type Reply, sendError } from './dispatch.ts';
@@ -39,7 +40,7 @@ export interface HelloDeps {
   readonly onSeen: (userId: string) => void;
   /** A user has as many connections as there may be. */
   readonly onLimited: (actor: Actor, limit: 'connections') => void;
-  readonly toRefusal: (error: unknown, what: string) => AppError;
+  readonly reporter: Pick<Reporter, 'toRefusal'>;
   readonly instanceId: string;
   readonly limits: WelcomePayload['limits'];
   /** A user on this instance; 0: none. */
@@ -118,7 +119,7 @@ export function createHello(deps: HelloDeps): Hello {
 
   const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
     const credentials = await deps.verify(token);
-    const { actor } = credentials;
+    const actor: Actor = { ...credentials.actor, device: connection.device };
     const { maxConnectionsPerUser } = deps;
     const requireRoom = () => {
       const isFull =
@@ -152,7 +153,7 @@ export function createHello(deps: HelloDeps): Hello {
     try {
       await admit(connection, token, replyId);
     } catch (error) {
-      const refusal = deps.toRefusal(error, 'greeting a connection');
+      const refusal = deps.reporter.toRefusal(error, 'greeting a connection');
       sendError(connection, replyId, refusal);
       connection.close(closeCodeOf(refusal), refusal.message);
     }

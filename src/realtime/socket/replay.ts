@@ -2,17 +2,16 @@
 // same turn of the event loop, so that nothing can be published in between. [S2] [O1]
 
 import { closeCodes } from '../../protocol/envelope.ts';
-import type { AppError } from '../../protocol/errors.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { LoggedEvent } from '../log/event-log.ts';
+import type { Reporter } from '../report.ts';
 import type { Connection, Subscription } from './connection.ts';
 
 export interface ReplayDeps {
   readonly hub: Hub;
   /** As `readEvents` of the log: a page has fewer than `limit` events where they are large, but never none if there is one. */
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<readonly LoggedEvent[]>;
-  /** What a thrown error is to the client; a bug is logged and becomes `internal`. */
-  readonly toRefusal: (error: unknown, what: string) => AppError;
+  readonly reporter: Pick<Reporter, 'toRefusal'>;
 }
 
 const replayPage = 500;
@@ -36,7 +35,7 @@ export function startReplay(
     try {
       await replay(connection, subscription, after, deps);
     } catch (error) {
-      deps.toRefusal(error, `replaying ${topic}`);
+      deps.reporter.toRefusal(error, `replaying ${topic}`);
       connection.restart(topic);
     }
   });
@@ -66,7 +65,7 @@ async function replay(
       if (subscription.phase !== 'replaying') return;
       connection.send(event.frame);
       sent = event.seq;
-      if (event.seq > subscription.authorizedAt && event.shutsOut?.includes(connection.userId)) {
+      if (event.seq > subscription.authorizedAt && event.revokes?.includes(connection.userId)) {
         connection.loseTopic(topic);
         return;
       }

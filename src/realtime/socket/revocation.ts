@@ -50,7 +50,7 @@ export function watchRights(core: Core, subscriber: Subscriber): Rights {
     for (const name of topics) {
       await subscriber.authorize(connection.actor, name).catch((error: unknown) => {
         // What cannot be checked is taken away as well: the client asks again.
-        core.toRefusal(error, `checking ${name} again`);
+        core.reporter.toRefusal(error, `checking ${name} again`);
         connection.loseTopic(name);
       });
     }

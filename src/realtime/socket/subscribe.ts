@@ -50,8 +50,6 @@ export interface SubscribeDeps extends EntryDeps, ReplayDeps {
   /** Subscriptions a connection; 0: none. */
   readonly maxSubscriptions: number;
   readonly onRefused: (actor: Actor, topic: string) => void;
-  /** What a thrown error is to the client; a bug is logged and becomes `internal`. */
-  readonly toRefusal: (error: unknown, what: string) => AppError;
 }
 
 export interface Subscriber {
@@ -186,7 +184,10 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
           results: outcomes.map((outcome, index) => {
             if (outcome.status === 'fulfilled') return outcome.value.subscribed;
             const topic = requests[index]?.topic ?? '';
-            return { topic, error: toWireError(deps.toRefusal(outcome.reason, `subscribing to ${topic}`)) };
+            return {
+              topic,
+              error: toWireError(deps.reporter.toRefusal(outcome.reason, `subscribing to ${topic}`)),
+            };
           }),
         },
         afterReply() {

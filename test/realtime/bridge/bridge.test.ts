@@ -60,7 +60,7 @@ const durable = (topic: string, seq: number, more: Partial<LoggedEvent> = {}): L
   seq,
   type: 'message.created',
   frame: JSON.stringify({ type: 'message.created', topic, seq, payload: { text: `number ${seq}` } }),
-  shutsOut: undefined,
+  revokes: undefined,
   ...more,
 });
 
@@ -148,8 +148,8 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     const frames: BridgeFrame[] = [
       durable(topic, 1),
       durable(topic, 2 ** 40, { frame: 'two\nlines\r\n and ünïcödé 🔔 \u0000 \u2028' }),
-      durable(topic, 3, { type: 'member.left', shutsOut: ['ann', 'ben'] }),
-      durable(topic, 4, { frame: '', shutsOut: ['ann'] }),
+      durable(topic, 3, { type: 'member.left', revokes: ['ann', 'ben'] }),
+      durable(topic, 4, { frame: '', revokes: ['ann'] }),
       ephemeral(topic),
       ephemeral(topic, { frame: '\n🔔\n', exceptUserId: 'ann' }),
       ephemeral(topic, { exceptHearersOf: { topic: newTopic(), seq: 7 } }),
@@ -289,7 +289,7 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
     await one.bridge.serve(topic);
     const program = `
       import pino from 'pino';
-      import { createRedisBridge } from '../src/realtime/bridge/redis.ts';
+      import { createRedisBridge } from './src/realtime/bridge/redis.ts';
       const logger = pino({ level: 'silent' });
       const bridge = createRedisBridge('${backend.url}', { instanceId: 'vanishing', logId: '${logId}', logger });
       await bridge.start(() => {}, () => {});

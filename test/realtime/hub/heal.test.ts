@@ -8,6 +8,7 @@ import { type Healing, startHealing } from '../../../src/realtime/hub/heal.ts';
 import { readHeads } from '../../../src/realtime/log/event-log.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { createHub } from '../../support/hub.ts';
+import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 
 const quietMs = 60_000;
@@ -41,9 +42,7 @@ onEachDatabase('healing', (_open, database) => {
         isAsked ||= topics.includes(topic);
         return readHeads(own.db, topics);
       },
-      onFailure(error) {
-        throw error;
-      },
+      reporter,
     });
     await write(topic, 1);
     /** Resolves when the topic that the log was asked about is healed. */

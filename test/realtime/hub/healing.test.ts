@@ -3,6 +3,7 @@
 
 import { afterEach, expect, test } from 'bun:test';
 import { type Healing, startHealing } from '../../../src/realtime/hub/heal.ts';
+import { reportInto } from '../../support/reporter.ts';
 import { until } from '../../support/until.ts';
 
 const times = { roundMs: 5, quietRounds: 10, motionMs: 10_000 };
@@ -37,7 +38,7 @@ function start({ isComplete = true, roundMs = times.roundMs, count = 3 } = {}) {
         asked.push([...names]);
         return new Map(names.map((name) => [name, 1]));
       },
-      onFailure: (error) => void failures.push(error),
+      reporter: reportInto(failures),
     },
     { ...times, roundMs },
   );

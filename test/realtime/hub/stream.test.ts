@@ -8,7 +8,7 @@ import type { LoggedEvent } from '../../../src/realtime/log/event-log.ts';
 const topic = 'app:test';
 
 function makeEvent(seq: number, frame = `frame ${seq}`): LoggedEvent {
-  return { topic, seq, type: 'thing.happened', frame, shutsOut: undefined };
+  return { topic, seq, type: 'thing.happened', frame, revokes: undefined };
 }
 
 function openStream(head = 0): { stream: Stream; delivered: number[] } {

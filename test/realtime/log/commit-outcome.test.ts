@@ -13,6 +13,7 @@ import { type LoggedEvent, readEvents } from '../../../src/realtime/log/event-lo
 import { createGroupCommit, type GroupItem } from '../../../src/realtime/log/group-commit.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { untilWaiting } from '../../protocol/chat.ts';
+import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { anyTopic } from '../../support/topics.ts';
@@ -29,9 +30,6 @@ const actor: Actor = {
   source: 'ws',
 };
 const newTopic = () => `app:${crypto.randomUUID()}`;
-const failNever = (error: unknown) => {
-  throw error;
-};
 /** By default patient with locks: the gate of a COMMIT is no trouble. */
 const connect = (env: Record<string, string>, lockMs = 15_000): Promise<Database> => {
   const config = readConfig({ ...quietEnv, ...env });
@@ -106,7 +104,7 @@ onEachDatabase('the outcome of a commit', (_open, database) => {
     createGroupCommit(
       db,
       publish,
-      failNever,
+      reporter,
     )<Thing, Thing & { topic: string }>({
       toValue: ({ topic, input }) => ({ ...input, topic }),
       toEvent: (_, { n }) => ({ type: 'thing.made', payload: { n } }),

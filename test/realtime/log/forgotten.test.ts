@@ -8,6 +8,7 @@ import { forgetTopics, keepFollowed } from '../../../src/realtime/log/forgotten.
 import { prune, startRetention } from '../../../src/realtime/log/retention.ts';
 import { untilWaiting } from '../../protocol/chat.ts';
 import type { TestUser } from '../../support/api.ts';
+import { reportInto } from '../../support/reporter.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
 
@@ -195,13 +196,7 @@ onEachDatabase('forgotten topics', (open, database) => {
     for (const topic of [followed, idle]) await passTime(topic, 25);
     const failures: unknown[] = [];
     const policy = { hours: 24, perTopic: 0 };
-    const stop = startRetention(
-      server.db,
-      policy,
-      () => [followed],
-      (error) => failures.push(error),
-      20,
-    );
+    const stop = startRetention(server.db, policy, () => [followed], reportInto(failures), 20);
     await until(async () => !(await isThere(idle)), 'the other one is forgotten');
     await stop();
     expect([await isThere(followed), failures]).toEqual([true, []]);

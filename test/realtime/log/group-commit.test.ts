@@ -12,6 +12,7 @@ import { type LoggedEvent, readEvents } from '../../../src/realtime/log/event-lo
 import { createGroupCommit, type GroupItem } from '../../../src/realtime/log/group-commit.ts';
 import { topics } from '../../../src/realtime/log/schema.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
+import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 
 const range = (first: number, last: number) =>
@@ -189,7 +190,7 @@ onEachDatabase('group commit', (_open, database) => {
     add = createGroupCommit(
       own.db,
       (events) => void published.push(...events),
-      failNever,
+      reporter,
     )<Thing, Thing & { seq: number }>({
       async refuse(_tx, items) {
         batchSizes.push(items.length);
@@ -265,7 +266,7 @@ onEachDatabase('group commit', (_open, database) => {
     const addReading = createGroupCommit(
       own.db,
       () => {},
-      failNever,
+      reporter,
     )<Thing, Thing>({
       async refuse(tx, items) {
         const [raw, built, named] = await Promise.all([
@@ -333,7 +334,7 @@ onEachDatabase('group commit', (_open, database) => {
       (events) => {
         for (const { topic } of events) publish(topic);
       },
-      failNever,
+      reporter,
     )<Thing, Thing>({
       toValue: ({ input }) => input,
       toEvent: (_, { n }) => ({ type: 'thing.made', payload: { n } }),

@@ -10,6 +10,7 @@ import { connectRedis } from '../../../src/redis/client.ts';
 import { describeWith } from '../../support/needs.ts';
 import { redisMissing, startRedis } from '../../support/redis.ts';
 import { type Backend, startCluster, startPlain } from '../../support/redis-backend.ts';
+import { reporter, reportInto } from '../../support/reporter.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
 
@@ -218,7 +219,7 @@ async function openMember(url: string, ...others: Said[]): Promise<Member> {
     for (const listener of [said, ...others]) listener.announce(...change);
   };
   const presence = await createRedisPresence(
-    { redis, instanceId: crypto.randomUUID(), logId, announce, logger },
+    { redis, instanceId: crypto.randomUUID(), logId, announce, reporter, logger },
     times,
   );
   const stop = presence.stop.bind(presence);
@@ -311,7 +312,7 @@ function testSharedPresence(start: () => Promise<Backend>): void {
       if (type === 'presence.left' && userId === own) left += 1;
     };
     const presence = await createRedisPresence(
-      { redis, instanceId: crypto.randomUUID(), logId, announce, logger },
+      { redis, instanceId: crypto.randomUUID(), logId, announce, reporter, logger },
       times,
     );
     const count = 3_000;
@@ -342,6 +343,7 @@ function testSharedPresence(start: () => Promise<Backend>): void {
     const [killed, killedToo] = await Promise.all([open(), open()]);
     const topic = newTopic();
     const left: string[] = [];
+    const reported: unknown[] = [];
     const redis = connectRedis(url);
     const one = await createRedisPresence(
       {
@@ -353,6 +355,7 @@ function testSharedPresence(start: () => Promise<Backend>): void {
           left.push(userId);
           throw new Error('not announced');
         },
+        reporter: reportInto(reported),
         logger,
       },
       times,
@@ -369,6 +372,7 @@ function testSharedPresence(start: () => Promise<Backend>): void {
     await until(async () => (await one.list(topic)).size === 1, 'who came is counted');
     last.vanish();
     await until(() => left.includes('dan'), 'leases are still looked at');
+    expect(reported).toEqual(left.map(() => new Error('not announced')));
     await one.stop();
     redis.disconnect();
   });
@@ -474,7 +478,7 @@ describeWith('presence of an instance that Redis could not be told of', redisMis
       const client = connectRedis(`redis://127.0.0.1:${port}`);
       const said = new Said();
       const presence = await createRedisPresence(
-        { redis: client, instanceId: crypto.randomUUID(), logId, announce: said.announce, logger },
+        { redis: client, instanceId: crypto.randomUUID(), logId, announce: said.announce, reporter, logger },
         lasting,
       );
       const stop = async () => {

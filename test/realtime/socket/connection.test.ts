@@ -1,20 +1,24 @@
 // What waits on a connection for its turn, and how much of it. [E6]
 
 import { expect, test } from 'bun:test';
-import { Connection, type ConnectionLimits, type Socket } from '../../../src/realtime/socket/connection.ts';
+import type { Connection, ConnectionLimits, Socket } from '../../../src/realtime/socket/connection.ts';
+import type { EncodedReply } from '../../../src/realtime/socket/turn.ts';
+import { createConnection } from '../../support/connection.ts';
 
 /** A connection whose first frame takes until `release`, and what was handed over of the others. */
 function createBusy(limits: Partial<ConnectionLimits>) {
   const first = Promise.withResolvers<void>();
   const handled: [frame: string | Buffer, isOverLimit: boolean][] = [];
-  const connection = new Connection({
-    upgradeToken: undefined,
-    greetingDeadlineMs: 0,
-    limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_000, ...limits },
-    async handleFrame(_, frame, isOverLimit) {
-      if (handled.push([frame, isOverLimit]) === 1) await first.promise;
-    },
-    onEnded() {},
+  const connection = createConnection({
+    limits: { waitingBytes: 1_000, ...limits },
+    readFrame: (_, frame, isOverLimit) => ({
+      lane: undefined,
+      run() {
+        const isFirst = handled.push([frame, isOverLimit]) === 1;
+        const reply = (isFirst ? first.promise : Promise.resolve()).then(() => ({}));
+        return { entered: reply, reply };
+      },
+    }),
   });
   connection.receive('{"id":"first","type":"ping"}');
   const release = async () => {
@@ -77,51 +81,113 @@ test('[E6] a frame that stands for many is let in as one, and what follows waits
 });
 
 test('[E6] a reply that is there already waits for the one before it', async () => {
-  const { connection, sent } = createSending();
-  const slow = Promise.withResolvers<string>();
-  connection.replyInTurn(slow.promise);
-  connection.replyInTurn(Promise.resolve('second'));
-  connection.replyInTurn(Promise.resolve(undefined)); // none is wanted
-  connection.replyInTurn(Promise.resolve('third'));
-  await new Promise(setImmediate);
+  const { connection, sent, begun, answer } = createSending();
+  for (const name of ['first', 'second', 'quiet', 'third']) connection.receive(`lane ${name}`);
+  await turn();
+  expect(begun).toEqual(['first', 'second', 'quiet', 'third']);
+  answer('third', 'quiet', 'second'); // of "quiet" none is wanted
+  await turn();
   expect(sent).toEqual([]);
-  slow.resolve('first');
+  answer('first');
   await connection.finish();
-  expect(sent).toEqual(['first', 'second', 'third']);
+  expect(sent).toEqual([
+    'first',
+    'behind first',
+    'second',
+    'behind second',
+    'behind quiet',
+    'third',
+    'behind third',
+  ]);
 });
 
 test('[E6] who enters another lane, or none, waits for every reply that is due; who stays in the lane does not', async () => {
-  for (const next of ['other', undefined]) {
-    const { connection } = createSending();
-    const reply = Promise.withResolvers<string>();
-    await connection.enterLane('one');
-    connection.replyInTurn(reply.promise);
-    await connection.enterLane('one');
-    let hasEntered = false;
-    const entering = connection.enterLane(next).then(() => {
-      hasEntered = true;
-    });
-    await new Promise(setImmediate);
-    expect(hasEntered).toBe(false);
-    reply.resolve('first');
-    await entering;
+  for (const next of ['other', 'none']) {
+    const { connection, begun, sent, answer } = createSending();
+    for (const frame of ['lane first', 'lane second', `${next} third`, 'lane fourth'])
+      connection.receive(frame);
+    await turn();
+    expect(begun).toEqual(['first', 'second']);
+    answer('first');
+    await turn();
+    expect(begun).toEqual(['first', 'second']);
+    answer('second');
+    await turn();
+    expect(begun).toEqual(['first', 'second', 'third']);
+    expect(sent.filter((frame) => !frame.startsWith('behind'))).toEqual(['first', 'second']);
+    answer('third');
+    await turn();
+    expect(begun).toEqual(['first', 'second', 'third', 'fourth']);
   }
 });
 
-/** On a socket that only notes what it is to send. */
-function createSending() {
-  const connection = createIdle(0);
+test('[E6] who stays in the lane waits until the one before has its place in it', async () => {
+  const { connection, begun, enter } = createSending({ entersAtOnce: false });
+  connection.receive('lane first');
+  connection.receive('lane second');
+  await turn();
+  expect(begun).toEqual(['first']);
+  enter('first');
+  await turn();
+  expect(begun).toEqual(['first', 'second']);
+});
+
+test('[E6] what waits for its turn does nothing any more once the connection is closed', async () => {
+  const { connection, begun, answer } = createSending();
+  connection.receive('lane first');
+  connection.receive('none second');
+  await turn();
+  connection.close(1000, 'gone');
+  answer('first');
+  await connection.finish();
+  expect(begun).toEqual(['first']);
+});
+
+/**
+ * On a socket that only notes what it is to send. Frames are a lane and a name; each is answered with its name when told
+ * to, and says behind it that it was.
+ */
+function createSending({ entersAtOnce = true } = {}) {
   const sent: string[] = [];
-  const socket = { send: (frame: string) => sent.push(frame) };
+  const begun: string[] = [];
+  const entries = new Map<string, PromiseWithResolvers<void>>();
+  const replies = new Map<string, PromiseWithResolvers<EncodedReply>>();
+  const connection = createConnection({
+    readFrame(_, frame) {
+      const [lane, name = ''] = String(frame).split(' ');
+      return {
+        lane: lane === 'none' ? undefined : lane,
+        run() {
+          begun.push(name);
+          const entry = Promise.withResolvers<void>();
+          const reply = Promise.withResolvers<EncodedReply>();
+          entries.set(name, entry);
+          replies.set(name, reply);
+          if (entersAtOnce) entry.resolve();
+          return { entered: entry.promise, reply: reply.promise };
+        },
+      };
+    },
+  });
+  const socket = { send: (frame: string) => sent.push(frame), getBufferedAmount: () => 0, close() {} };
   connection.open(socket as unknown as Socket, undefined); // all of a socket that a reply touches
-  return { connection, sent };
+  return {
+    connection,
+    sent,
+    begun,
+    enter: (name: string) => entries.get(name)?.resolve(),
+    answer(...names: string[]) {
+      for (const name of names)
+        replies.get(name)?.resolve({
+          text: name === 'quiet' ? undefined : name,
+          afterReply: () => sent.push(`behind ${name}`),
+        });
+    },
+  };
 }
 
+/** Whatever could go on has gone on. */
+const turn = () => new Promise(setImmediate);
+
 const createIdle = (commandsPerSecond: number): Connection =>
-  new Connection({
-    upgradeToken: undefined,
-    greetingDeadlineMs: 0,
-    limits: { commandsPerSecond, waitingFrames: 256, waitingBytes: 1_000 },
-    async handleFrame() {},
-    onEnded() {},
-  });
+  createConnection({ limits: { commandsPerSecond } });

@@ -3,14 +3,15 @@
 
 import { expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
-import { AppError } from '../../../src/protocol/errors.ts';
-import { Connection, type Socket } from '../../../src/realtime/socket/connection.ts';
+import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { createDispatch } from '../../../src/realtime/socket/dispatch.ts';
+import { createConnection } from '../../support/connection.ts';
+import { reporter } from '../../support/reporter.ts';
 
 test('[E6] a command that still waits for the replies before it is not run, nor greeted, once the connection is closed', async () => {
   let saving = Promise.withResolvers<undefined>();
   const done: string[] = [];
-  const dispatch = createDispatch({
+  const readFrame = createDispatch({
     coreCommands: [],
     commands: ['save', 'note'].map((lane) => ({
       type: lane,
@@ -26,16 +27,10 @@ test('[E6] a command that still waits for the replies before it is not run, nor 
     })),
     greet: async () => void done.push('greet'),
     onLimited() {},
-    toRefusal: (error) => new AppError('internal', String(error)),
+    reporter,
   });
   for (const second of ['{"type":"auth"}', '{"type":"note"}']) {
-    const connection = new Connection({
-      upgradeToken: undefined,
-      greetingDeadlineMs: 0,
-      limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_000 },
-      handleFrame: dispatch,
-      onEnded() {},
-    });
+    const connection = createConnection({ readFrame });
     const actor = { userId: 'u', sessionId: 's', role: 'user', source: 'ws' } as const;
     connection.phase = { name: 'live', actor, expiresAtMs: 0, warnAtMs: 0 };
     saving = Promise.withResolvers();
@@ -60,7 +55,7 @@ function createLanes() {
     ends.set(name, () => resolve(undefined));
     await promise;
   };
-  const dispatch = createDispatch({
+  const readFrame = createDispatch({
     coreCommands: [],
     commands: ['save', 'note', 'look'].map((type) => ({
       type,
@@ -75,15 +70,9 @@ function createLanes() {
     })),
     greet: async () => {},
     onLimited() {},
-    toRefusal: (error) => new AppError('internal', String(error)),
+    reporter,
   });
-  const connection = new Connection({
-    upgradeToken: undefined,
-    greetingDeadlineMs: 0,
-    limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_000 },
-    handleFrame: dispatch,
-    onEnded() {},
-  });
+  const connection = createConnection({ readFrame });
   const actor = { userId: 'u', sessionId: 's', role: 'user', source: 'ws' } as const;
   connection.phase = { name: 'live', actor, expiresAtMs: 0, warnAtMs: 0 };
   const socket = { send: (frame: string) => sent.push(JSON.parse(frame).id), getBufferedAmount: () => 0 };

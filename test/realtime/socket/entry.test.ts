@@ -2,21 +2,21 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
-import { AppError } from '../../../src/protocol/errors.ts';
 import { readEvents } from '../../../src/realtime/log/event-log.ts';
-import { Connection, type Socket } from '../../../src/realtime/socket/connection.ts';
+import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { createSubscriber } from '../../../src/realtime/socket/subscribe.ts';
 import { createTopicKinds, type TopicKind, topicKind } from '../../../src/realtime/topic-kind.ts';
 import { createGroup, fillLog, range, reach, seqsOf } from '../../protocol/chat.ts';
 import type { Frame } from '../../support/client.ts';
-import { type OpenDoor, openDoor } from '../../support/door.ts';
+import { createConnection } from '../../support/connection.ts';
 import { onEachDatabase } from '../../support/server.ts';
+import { type OpenSocketServer, openSocketServer } from '../../support/socket-server.ts';
 import { anyTopic } from '../../support/topics.ts';
 
 describe('on the way into a topic', () => {
-  let house: OpenDoor;
+  let house: OpenSocketServer;
   beforeAll(async () => {
-    house = await openDoor();
+    house = await openSocketServer();
   }, 30_000);
   afterAll(() => house.stop());
 
@@ -27,13 +27,7 @@ describe('on the way into a topic', () => {
     const { core } = house;
     const sent: Frame[] = [];
     const native: string[] = [];
-    const connection = new Connection({
-      upgradeToken: undefined,
-      greetingDeadlineMs: 0,
-      limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_000 },
-      handleFrame: async () => {},
-      onEnded: (_, { stream }) => core.hub.unfollow(stream),
-    });
+    const connection = createConnection({ onEnded: (_, { stream }) => core.hub.unfollow(stream) });
     const socket = {
       send: (frame: string) => sent.push(JSON.parse(frame)),
       subscribe: (topic: string) => native.push(topic),
@@ -55,8 +49,6 @@ describe('on the way into a topic', () => {
       ]),
       maxSubscriptions,
       onRefused() {},
-      toRefusal: (error) =>
-        error instanceof AppError ? error : new AppError('internal', String(error), { cause: error }),
     });
     return { connection, subscriber, sent, native };
   };
@@ -68,7 +60,7 @@ describe('on the way into a topic', () => {
     const { connection, subscriber, sent, native } = prepare(async (_db, { userId }, ids) => {
       const found = new Set(ids); // the right as it was
       await house.core.commit(actor, async (_tx, emit) => {
-        emit(anyTopic(topic), 'member.left', {}, { shutsOut: [userId] });
+        emit(anyTopic(topic), 'member.left', {}, { revokes: [userId] });
         return {};
       });
       return found;

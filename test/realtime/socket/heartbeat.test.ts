@@ -1,8 +1,8 @@
 // [Heartbeat] Who is still there, on real sockets. Times are shortened.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { type OpenDoor, openDoor } from '../../support/door.ts';
 import { openRawSocket } from '../../support/raw-socket.ts';
+import { type OpenSocketServer, openSocketServer } from '../../support/socket-server.ts';
 import { anyTopic } from '../../support/topics.ts';
 import { until } from '../../support/until.ts';
 
@@ -11,12 +11,12 @@ setDefaultTimeout(30_000);
 const times = { pingMs: 100, silentMs: 500, sweepMs: 50 };
 const topic = 'app:public.busy';
 
-let house: OpenDoor;
+let house: OpenSocketServer;
 /** What the server says all the time: the kernel of a dead peer takes it as well as that of a living one. */
 let chatter: ReturnType<typeof setInterval>;
 
 beforeAll(async () => {
-  house = await openDoor(times);
+  house = await openSocketServer(times);
   const say = () => house.core.announce(anyTopic(topic), 'a.b', 1, { actor: undefined });
   chatter = setInterval(say, 10);
 });

@@ -6,12 +6,14 @@ import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
 import { connectDatabase, type Database } from '../../../src/db/connect.ts';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.ts';
-import { Connection, type Socket } from '../../../src/realtime/socket/connection.ts';
+import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { Connections } from '../../../src/realtime/socket/connections.ts';
 import { createHello, type HelloDeps } from '../../../src/realtime/socket/hello.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import type { Frame } from '../../support/client.ts';
-import { createHub, toRefusal } from '../../support/hub.ts';
+import { createConnection } from '../../support/connection.ts';
+import { createHub } from '../../support/hub.ts';
+import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 
 onEachDatabase('a greeting', (_open, database) => {
@@ -40,7 +42,7 @@ onEachDatabase('a greeting', (_open, database) => {
       },
       onSeen() {},
       onLimited: (_, limit) => void limited.push(limit),
-      toRefusal,
+      reporter,
       instanceId: 'test',
       limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0, snapshotBytes: 0 },
       maxConnectionsPerUser,
@@ -49,13 +51,7 @@ onEachDatabase('a greeting', (_open, database) => {
     const greet = async () => {
       const sent: Frame[] = [];
       const closes: number[] = [];
-      const connection = new Connection({
-        upgradeToken: undefined,
-        greetingDeadlineMs: Date.now() + 10_000,
-        limits: { commandsPerSecond: 0, waitingFrames: 256, waitingBytes: 1_048_576 },
-        handleFrame: async () => {},
-        onEnded() {},
-      });
+      const connection = createConnection({ greetingDeadlineMs: Date.now() + 10_000 });
       const socket = {
         send: (frame: string) => sent.push(JSON.parse(frame)),
         close: (code: number) => void closes.push(code),

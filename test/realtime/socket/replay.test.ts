@@ -8,7 +8,8 @@ import { connectDatabase, type Database } from '../../../src/db/connect.ts';
 import type { Subscription } from '../../../src/realtime/socket/connection.ts';
 import { startReplay } from '../../../src/realtime/socket/replay.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
-import { createHub, toRefusal } from '../../support/hub.ts';
+import { createHub } from '../../support/hub.ts';
+import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
 
@@ -36,7 +37,7 @@ onEachDatabase('replay', (_open, database) => {
       startReplay(ann.connection, subscription, after, {
         hub: hand.hub,
         readEvents: hand.readEvents,
-        toRefusal,
+        reporter,
       });
     return { hand, topic, stream, ann, subscription, start };
   }
@@ -64,9 +65,9 @@ onEachDatabase('replay', (_open, database) => {
     expect(hand.reads).toBe(1);
   });
 
-  test('[S7] an event that shut out before the right was read, and be it the newest, shuts nobody out', async () => {
+  test('[S7] an event that revoked before the right was read, and be it the newest, ends nothing', async () => {
     const { hand, topic, ann, subscription, start } = await subscribe(2, {}, 3);
-    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    hand.publish(await hand.write(topic, 1, { revokes: ['ann'] }));
     start(0);
     await until(() => subscription.phase !== 'replaying', 'the replay is over');
     hand.publish(await hand.write(topic, 1));
@@ -74,9 +75,9 @@ onEachDatabase('replay', (_open, database) => {
     expect(ann.frames.map(({ type }) => type)).not.toContain('unsubscribed');
   });
 
-  test('[S7] an event that shuts out behind the right that was read is the last', async () => {
+  test('[S7] an event that revokes behind the right that was read is the last', async () => {
     const { hand, topic, ann, subscription, start } = await subscribe(2);
-    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    hand.publish(await hand.write(topic, 1, { revokes: ['ann'] }));
     hand.publish(await hand.write(topic, 1));
     start(0);
     await until(() => subscription.phase !== 'replaying', 'the replay is over');

@@ -13,8 +13,9 @@ import type { Actor } from '../../../src/realtime/actor.ts';
 import { createMemoryBridge } from '../../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../../src/realtime/core.ts';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.ts';
+import { createReporter } from '../../../src/realtime/report.ts';
 import type { Connection } from '../../../src/realtime/socket/connection.ts';
-import { createSocketDoor, type SocketDoor } from '../../../src/realtime/socket/socket.ts';
+import { createSocketServer, type SocketServer } from '../../../src/realtime/socket/socket.ts';
 import { createTopicKinds, topicKind } from '../../../src/realtime/topic-kind.ts';
 import { openClient, type TestClient } from '../../support/client.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
@@ -25,7 +26,7 @@ const topic = 'admin:jobs';
 onEachDatabase('rights under a live connection', (_open, database) => {
   let own: Database;
   let core: Core;
-  let door: SocketDoor;
+  let sockets: SocketServer;
   let server: Bun.Server<Connection>;
   let role: Role;
   /** What the right to follow waits for, once it was asked. */
@@ -42,10 +43,11 @@ onEachDatabase('rights under a live connection', (_open, database) => {
       bridge: createMemoryBridge(true),
       createPresence: async (announce) => createMemoryPresence(announce),
       retention: { hours: 0, perTopic: 0 },
+      reporter: createReporter(logger),
       logger,
     });
     const actor = { userId, sessionId: 'session', role: 'user', source: 'ws' } as const;
-    door = createSocketDoor({
+    sockets = createSocketServer({
       core,
       commands: [
         {
@@ -72,7 +74,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
       onLimited() {},
       onSeen() {},
       onFull() {},
-      addressOf: () => undefined,
+      deviceOf: () => ({ ip: undefined, userAgent: undefined }),
       answerRefusal,
       instanceId: 'test',
       limits: {
@@ -88,8 +90,8 @@ onEachDatabase('rights under a live connection', (_open, database) => {
     server = Bun.serve<Connection>({
       port: 0,
       hostname: '127.0.0.1',
-      websocket: door.handlers,
-      fetch: (request, self) => door.upgrade(request, self),
+      websocket: sockets.handlers,
+      fetch: (request, self) => sockets.upgrade(request, self),
     });
     core.attach(server);
   });
@@ -102,7 +104,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
     await until(() => core.connections.ofUser(userId).length === 0, 'everyone is gone');
   });
   afterAll(async () => {
-    door.stop();
+    sockets.stop();
     await server.stop(true);
     await core.stop();
     await own.close();

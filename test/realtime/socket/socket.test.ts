@@ -1,12 +1,12 @@
-// The door for upgrades, while it closes.
+// Upgrades, while the server drains.
 
 import { expect, test } from 'bun:test';
-import { openDoor } from '../../support/door.ts';
 import { openRawSocket } from '../../support/raw-socket.ts';
+import { openSocketServer } from '../../support/socket-server.ts';
 
 test('[X] [C1] while it drains, an upgrade is refused like any request: unavailable, and when to come again', async () => {
-  const house = await openDoor();
-  await house.door.drain(0);
+  const house = await openSocketServer();
+  await house.sockets.drain(0);
   const raw = await openRawSocket(house.port);
   expect(raw.status).toBe(503);
   expect(raw.head.toLowerCase()).toContain('retry-after: 1\r\n');

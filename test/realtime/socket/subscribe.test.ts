@@ -39,7 +39,7 @@ onEachDatabase('subscribing', (_open, database) => {
     const { connection, frames, seqsOf } = hand.connect('ann');
     const subscribing = subscriber.subscribe(connection, { topic });
     await asked.promise;
-    hand.publish(await hand.write(topic, 1, { shutsOut: ['ann'] }));
+    hand.publish(await hand.write(topic, 1, { revokes: ['ann'] }));
     answer.resolve(true); // as it was when the question was asked
     (await subscribing).afterReply();
     hand.publish(await hand.write(topic, 1));

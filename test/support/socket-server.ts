@@ -1,4 +1,4 @@
-// The socket's door alone, on a core without modules: every token is good, and anybody may follow `app:` topics.
+// The socket alone, on a core without modules: every token is good, and anybody may follow `app:` topics.
 
 import pino from 'pino';
 import { connectDatabase } from '../../src/db/connect.ts';
@@ -6,21 +6,22 @@ import { answer as answerRefusal } from '../../src/http/errors.ts';
 import { createMemoryBridge } from '../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../src/realtime/core.ts';
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
+import { createReporter } from '../../src/realtime/report.ts';
 import type { Connection } from '../../src/realtime/socket/connection.ts';
 import type { HeartbeatTimes } from '../../src/realtime/socket/heartbeat.ts';
-import { createSocketDoor, type SocketDoor } from '../../src/realtime/socket/socket.ts';
+import { createSocketServer, type SocketServer } from '../../src/realtime/socket/socket.ts';
 import { createDataFolder } from './embedded.ts';
 import { removeFolder } from './janitor.ts';
 import { openKinds } from './topics.ts';
 
-export interface OpenDoor {
+export interface OpenSocketServer {
   readonly core: Core;
-  readonly door: SocketDoor;
+  readonly sockets: SocketServer;
   readonly port: number;
   stop(): Promise<void>;
 }
 
-export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
+export async function openSocketServer(heartbeat?: HeartbeatTimes): Promise<OpenSocketServer> {
   const logger = pino({ level: 'silent' });
   const folder = await createDataFolder();
   const database = await connectDatabase(
@@ -32,10 +33,11 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
     bridge: createMemoryBridge(true),
     createPresence: async (announce) => createMemoryPresence(announce),
     retention: { hours: 0, perTopic: 0 },
+    reporter: createReporter(logger),
     logger,
   });
   const actor = { userId: crypto.randomUUID(), sessionId: 'session', role: 'user', source: 'ws' } as const;
-  const door = createSocketDoor({
+  const sockets = createSocketServer({
     core,
     commands: [],
     topicKinds: openKinds,
@@ -44,7 +46,7 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
     onRefused() {},
     onLimited() {},
     onSeen() {},
-    addressOf: () => undefined,
+    deviceOf: () => ({ ip: undefined, userAgent: undefined }),
     onFull() {},
     answerRefusal,
     instanceId: 'test',
@@ -62,16 +64,16 @@ export async function openDoor(heartbeat?: HeartbeatTimes): Promise<OpenDoor> {
   const server = Bun.serve<Connection>({
     port: 0,
     hostname: '127.0.0.1',
-    websocket: door.handlers,
-    fetch: (request, self) => door.upgrade(request, self),
+    websocket: sockets.handlers,
+    fetch: (request, self) => sockets.upgrade(request, self),
   });
   core.attach(server);
   return {
     core,
-    door,
+    sockets,
     port: server.port ?? 0,
     async stop() {
-      door.stop();
+      sockets.stop();
       await server.stop(true);
       await core.stop();
       await database.close();
