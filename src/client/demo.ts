@@ -5,18 +5,12 @@ import { parseArgs } from 'node:util';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { Chat } from '../modules/chat/contract.ts';
+import { apply, type ChatState } from '../modules/chat/state.ts';
 import { chatTopic } from '../protocol/topics.ts';
-import {
-  createPrinter,
-  defaultServer,
-  Joined,
-  openSocket,
-  Positions,
-  parseServerUrl,
-  post,
-  type ServerFrame,
-  signIn,
-} from './session.ts';
+import { type Client, createClient } from './client.ts';
+import { defaultServer, parseServerUrl, post } from './http.ts';
+import { signIn } from './login.ts';
+import { createPrinter } from './printer.ts';
 import { tally } from './tally.ts';
 
 const waitMs = 10_000;
@@ -34,33 +28,36 @@ async function runDemo(server: URL): Promise<boolean> {
   const ben = await createPerson(server, 'Ben');
   const topic = await createDirectChat(server, ann, ben);
 
-  await ann.connect();
-  await ben.connect();
-  const start = await ann.subscribe(topic, { snapshot: true });
-  await ben.subscribe(topic, { snapshot: true });
+  await Promise.all([ann.client.connect(), ben.client.connect()]);
+  const start = await ann.client.topic<ChatState>(topic, { apply }).joined;
+  const followed = ben.client.topic<ChatState>(topic, { apply });
+  await followed.joined;
 
   await ann.say(topic, 'Hi Ben!');
   await ben.say(topic, 'Hi Ann! My train is about to enter a tunnel.');
   await ben.reach(topic, await ann.say(topic, 'Which one?'));
 
   notes.note('Ben is cut off, without a goodbye.');
-  await ben.cutOff();
+  ben.client.abandon();
   const missed = ['Ben?', 'Are you still there?', 'I will go on talking until you are back.'];
   let lastMissed = start.seq;
   for (const content of missed) lastMissed = await ann.say(topic, content);
 
   notes.note('Ben comes back and asks for what he missed.');
-  await ben.connect();
-  const resumed = await ben.resume(topic);
+  let replayed = 0;
+  followed.onJoined(({ replay }) => {
+    replayed = replay;
+  });
+  await ben.client.connect();
   await ben.reach(topic, lastMissed);
   const last = await ben.say(topic, 'I am back, and I have read it all.');
   await ann.reach(topic, last);
   await ben.reach(topic, last);
-  ann.leave();
-  ben.leave();
+  ann.client.close();
+  ben.client.close();
 
-  notes.note(`Missed by Ben: ${missed.length}; replayed to him: ${resumed.replay}.`);
-  let isKept = resumed.replay === missed.length;
+  notes.note(`Missed by Ben: ${missed.length}; replayed to him: ${replayed}.`);
+  let isKept = replayed === missed.length;
   for (const { name, seqs } of [ann, ben]) {
     const { received, lost, repeated, reordered } = tally(seqs, start.seq, last);
     notes.note(`${name}: received ${received}, lost ${lost}, repeated ${repeated}, reordered ${reordered}`);
@@ -87,16 +84,11 @@ async function createPerson(server: URL, name: string): Promise<Person> {
   return new Person(server, name, user.id, accessToken);
 }
 
-/** A user with one connection at a time, and with a memory for what came over all of them. */
+/** A user with a client, and with a memory for what came over all its connections. */
 class Person {
-  /** Of the durable events on the chat, as they came. */
+  /** Of the durable events on the chat, as they came: also what the client itself would leave out. */
   readonly seqs: number[] = [];
-  readonly #printer;
-  readonly #positions = new Positions();
-  readonly #waiting = new Set<(frame: ServerFrame) => void>();
-  #socket: WebSocket | undefined;
-  #closed = Promise.resolve();
-  #frames = 0;
+  readonly client: Client;
 
   constructor(
     readonly server: URL,
@@ -104,37 +96,25 @@ class Person {
     readonly id: string,
     readonly accessToken: string,
   ) {
-    this.#printer = createPrinter(name);
-  }
-
-  async connect(): Promise<void> {
-    const closed = Promise.withResolvers<void>();
-    this.#closed = closed.promise;
-    const welcome = this.#next('a welcome', ({ type }) => type === 'welcome');
-    this.#socket = openSocket(this.server, this.accessToken, {
-      onFrame: (frame) => this.#receive(frame),
-      onClose: (code, reason) => {
-        this.#printer.note(`closed with ${code} ${reason}`.trimEnd());
-        closed.resolve();
+    const printer = createPrinter(name);
+    this.client = createClient({
+      url: server.href,
+      getToken: () => accessToken,
+      maxAttempts: 3,
+      onSend: (frame) => printer.sent(frame),
+      onFrame: (frame) => {
+        printer.received(frame);
+        if (frame.seq !== undefined) this.seqs.push(frame.seq);
       },
+      onLost: ({ code, reason }) => printer.note(`lost with ${code} ${reason}`.trimEnd()),
     });
-    await welcome;
-  }
-
-  async subscribe(topic: string, payload: object): Promise<Joined> {
-    return check(Joined, await this.#request({ type: 'subscribe', topic, payload }));
-  }
-
-  async resume(topic: string): Promise<Joined> {
-    const request = this.#positions.resume().find((candidate) => candidate.topic === topic);
-    if (request === undefined) throw new Error(`${this.name} never followed ${topic}.`);
-    return await this.subscribe(topic, request.payload);
   }
 
   /** Answers the seq of the message. */
   async say(topic: string, content: string): Promise<number> {
     const payload = { chatId: topic.replace(chatTopic(''), ''), content };
-    const { events } = check(Written, await this.#request({ type: 'message.send', payload }));
+    const key = crypto.randomUUID();
+    const { events } = check(Written, await this.client.send('message.send', payload, { key }));
     const position = events.find((event) => event.topic === topic);
     if (position === undefined) throw new Error(`The message left no event on ${topic}.`);
     return position.seq;
@@ -142,53 +122,11 @@ class Person {
 
   /** Waits until the event with this seq has come. */
   async reach(topic: string, seq: number): Promise<void> {
-    if (this.seqs.includes(seq)) return;
-    await this.#next(`event ${seq}`, (frame) => frame.topic === topic && frame.seq === seq);
-  }
-
-  async cutOff(): Promise<void> {
-    // Bun's WebSocket has what the DOM's type, for good reason, has not: an end without a goodbye.
-    (this.#socket as (WebSocket & { terminate(): void }) | undefined)?.terminate();
-    await this.#closed;
-  }
-
-  leave(): void {
-    this.#socket?.close(1000);
-  }
-
-  async #request(frame: { type: string; topic?: string; payload: object }): Promise<unknown> {
-    this.#frames += 1;
-    const id = `${this.name.toLowerCase()}-${this.#frames}`;
-    const text = JSON.stringify({ id, ...frame });
-    const reply = this.#next(`the reply to ${id}`, (candidate) => candidate.id === id);
-    this.#printer.sent(text);
-    this.#socket?.send(text);
-    const { type, payload } = await reply;
-    if (type !== 'ok') throw new Error(`${this.name}: ${frame.type} was refused.`);
-    return payload;
-  }
-
-  #receive(frame: ServerFrame): void {
-    this.#printer.received(frame);
-    this.#positions.note(frame);
-    if (frame.seq !== undefined) this.seqs.push(frame.seq);
-    for (const look of [...this.#waiting]) look(frame);
-  }
-
-  async #next(what: string, matches: (frame: ServerFrame) => boolean): Promise<ServerFrame> {
-    const found = Promise.withResolvers<ServerFrame>();
-    const look = (frame: ServerFrame): void => {
-      if (matches(frame)) found.resolve(frame);
-    };
-    this.#waiting.add(look);
-    const timer = setTimeout(
-      () => found.reject(new Error(`${this.name} waited ${waitMs} ms for ${what}.`)),
-      waitMs,
-    );
-    return await found.promise.finally(() => {
-      clearTimeout(timer);
-      this.#waiting.delete(look);
+    const late = AbortSignal.timeout(waitMs);
+    const tooLate = new Promise<never>((_, reject) => {
+      late.onabort = () => reject(new Error(`${this.name} waited ${waitMs} ms for event ${seq}.`));
     });
+    await Promise.race([this.client.topic(topic).reach(seq), tooLate]);
   }
 }
 

@@ -35,8 +35,8 @@ export async function askPassword(email: string): Promise<string> {
       else password += key;
     }
   };
+  stdin.setRawMode(true); // nothing is echoed, and keys come one by one: before anyone is asked to type
   stderr.write(`Password of ${email}: `);
-  stdin.setRawMode(true); // nothing is echoed, and keys come one by one
   stdin.on('data', onData);
   stdin.resume();
   await typed.promise;

@@ -1,7 +1,8 @@
 // What the terminal client is started with: options, and variables for what the list of processes should not show. Pure.
 
 import { parseArgs } from 'node:util';
-import { type Account, defaultServer, parseServerUrl } from './session.ts';
+import { defaultServer, parseServerUrl } from './http.ts';
+import type { Account } from './login.ts';
 import { help } from './terminal-input.ts';
 
 export type Arguments =

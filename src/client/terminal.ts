@@ -2,100 +2,93 @@
 // resumes its subscriptions where they were. At the end of its input it waits for what is still to come, and ends.
 
 import { createInterface } from 'node:readline';
-import { closeCodes } from '../protocol/envelope.ts';
-import { type Login, logIn, useToken } from './login.ts';
+import { type Client, type ClientState, createClient, type TokenReason } from './client.ts';
+import type { ServerFrame } from './connection.ts';
+import { type GetToken, logIn, useToken } from './login.ts';
 import { askPassword } from './password.ts';
-import { createPrinter, openSocket, Positions, Refused, type ServerFrame } from './session.ts';
+import { createPrinter } from './printer.ts';
+import { Refused } from './refused.ts';
 import { type Arguments, fullHelp, readArguments } from './terminal-arguments.ts';
 import { readLine } from './terminal-input.ts';
-
-/** First and longest wait before a reconnect. Each wait is random below them, so that many clients spread. */
-const backoffMs = { first: 1_000, longest: 32_000 };
 
 /** At the end of the input: how long to wait for what is still to come. */
 const farewellMs = 5_000;
 
 class Terminal {
-  readonly #server: URL;
-  readonly #login: Login;
+  readonly #getToken: GetToken;
   readonly #printer = createPrinter();
-  readonly #positions = new Positions();
-  /** Topics of subscribe frames that wait for their reply, by the id of the frame. */
-  readonly #subscribing = new Map<string, string>();
+  readonly #client: Client;
   readonly #quit = Promise.withResolvers<void>();
-  #socket: WebSocket | undefined;
-  #isLive = false;
   #isReading = false;
   #chatId: string | undefined;
   #frames = 0;
   #farewell: { id: string; isAnswered: boolean } | undefined;
 
-  constructor(server: URL, login: Login) {
-    this.#server = server;
-    this.#login = login;
+  constructor(server: URL, getToken: GetToken) {
+    this.#getToken = getToken;
+    this.#client = createClient({
+      url: server.href,
+      getToken: (reason) => this.#findToken(reason),
+      onFrame: (frame) => this.#receive(frame),
+      onSend: (frame) => this.#printer.sent(frame),
+      onLost: ({ code, reason }) => this.#printer.note(`Closed with ${code} ${reason}`.trimEnd()),
+    });
   }
 
   /** Until the user quits or the input ends. Throws when the server wants no more of this user. */
   async run(): Promise<void> {
-    await Promise.race([this.#quit.promise, this.#stayConnected()]);
-    this.#socket?.close(1000);
+    this.#client.onState((state) => this.#follow(state));
+    this.#client.connect();
+    await this.#quit.promise;
+    this.#client.close();
   }
 
-  async #stayConnected(): Promise<never> {
-    for (let attempt = 1; ; attempt += 1) {
-      const { code, reason, wasLive } = await this.#connect();
-      this.#printer.note(`Closed with ${code} ${reason}`.trimEnd());
-      if (code === closeCodes.revoked) throw new Error('The session is over: log in again.');
-      if (wasLive) attempt = 1;
-      const waitMs = Math.random() * Math.min(backoffMs.longest, backoffMs.first * 2 ** (attempt - 1));
-      this.#printer.note(`Reconnecting in ${Math.round(waitMs)} ms (attempt ${attempt}).`);
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-      if (code === closeCodes.unauthorized) await this.#signInAgain();
+  #follow(state: ClientState): void {
+    switch (state.name) {
+      case 'connecting':
+        if (state.inMs === 0) return;
+        this.#printer.note(`Reconnecting in ${Math.round(state.inMs)} ms (attempt ${state.attempt}).`);
+        return;
+      case 'connected':
+        if (!this.#isReading) this.#read();
+        return;
+      case 'error':
+        this.#quit.reject(state.error);
     }
   }
 
-  /** One connection, from its beginning to its end. */
-  async #connect(): Promise<{ code: number; reason: string; wasLive: boolean }> {
-    const closed = Promise.withResolvers<{ code: number; reason: string }>();
-    this.#socket = openSocket(this.#server, this.#login.token, {
-      onFrame: (frame) => this.#receive(frame),
-      onClose: (code, reason) => closed.resolve({ code, reason }),
-    });
-    const end = await closed.promise;
-    const wasLive = this.#isLive;
-    this.#isLive = false;
-    this.#subscribing.clear();
-    return { ...end, wasLive };
+  /** Undefined: there is none any more. */
+  async #findToken(reason: TokenReason): Promise<string | undefined> {
+    try {
+      return await this.#getToken(reason);
+    } catch (error) {
+      if (error instanceof Refused && error.code === 'unauthorized') this.#quit.reject(error);
+      else this.#printer.note(messageOf(error));
+      throw error;
+    }
   }
 
   #receive(frame: ServerFrame): void {
     this.#printer.received(frame);
-    this.#positions.note(frame);
-    if (frame.type === 'welcome') this.#begin();
-    else if (frame.type === 'auth.expiring') void this.#renew();
-    else if (frame.id !== undefined) this.#settle(frame.id, frame.type);
-    if (this.#farewell?.isAnswered && this.#positions.areCaughtUp) this.#quit.resolve();
+    if (frame.type === 'welcome') {
+      const { positions } = this.#client;
+      for (const topic of positions.topics) {
+        this.#printer.note(`Resuming ${topic} since ${positions.get(topic)?.seq}.`);
+      }
+    }
+    if (this.#farewell === undefined) return;
+    if (this.#farewell.id === frame.id) this.#farewell.isAnswered = true;
+    queueMicrotask(() => {
+      // The client has made something of the frame by now.
+      if (this.#farewell?.isAnswered && this.#client.positions.areCaughtUp) this.#quit.resolve();
+    });
   }
 
-  #begin(): void {
-    this.#isLive = true;
-    for (const request of this.#positions.resume()) {
-      this.#printer.note(`Resuming ${request.topic} since ${request.payload.since}.`);
-      this.#send({ id: this.#createId(), ...request });
-    }
-    if (this.#isReading) return;
+  #read(): void {
     this.#isReading = true;
     const lines = createInterface({ input: process.stdin });
     lines.on('line', (line) => this.#type(line));
     lines.on('close', () => this.#endInput());
-  }
-
-  /** The reply to one of our own frames; ids of events are nobody's here. */
-  #settle(id: string, type: string): void {
-    const topic = this.#subscribing.get(id);
-    if (topic !== undefined && type === 'error') this.#positions.forget(topic);
-    this.#subscribing.delete(id);
-    if (this.#farewell?.id === id) this.#farewell.isAnswered = true;
   }
 
   #type(line: string): void {
@@ -104,7 +97,7 @@ class Terminal {
       case 'nothing':
         return;
       case 'send':
-        this.#sendText(input.frame);
+        this.#send(input.frame);
         return;
       case 'choose':
         this.#chatId = input.chatId;
@@ -123,42 +116,19 @@ class Terminal {
     setTimeout(() => this.#quit.resolve(), farewellMs);
     // Replies come in the order of the frames: the one to this comes behind all others. [E6]
     this.#farewell = { id: this.#createId(), isAnswered: false };
-    this.#send({ id: this.#farewell.id, type: 'ping' });
+    this.#send(JSON.stringify({ id: this.#farewell.id, type: 'ping' }));
   }
 
-  #send(frame: object): void {
-    this.#sendText(JSON.stringify(frame));
-  }
-
-  #sendText(text: string): void {
-    if (!this.#isLive) {
+  /** As it was typed: what it means, and whether it is allowed, is the server's to say. */
+  #send(text: string): void {
+    if (this.#client.state.name !== 'connected') {
       this.#printer.note('Not connected, so this was not sent. Try again in a moment.');
       return;
     }
-    const { id, type, topic } = readOwnFrame(text);
-    if (type === 'subscribe' && id !== undefined && topic !== undefined) this.#subscribing.set(id, topic);
-    if (type === 'unsubscribe' && topic !== undefined) this.#positions.forget(topic);
+    const { type, topic } = readOwnFrame(text);
+    if (type === 'unsubscribe' && topic !== undefined) this.#client.positions.forget(topic);
     this.#printer.sent(text);
-    this.#socket?.send(text);
-  }
-
-  /** In place, so that the connection lives on behind the end of its first token. [H4] */
-  async #renew(): Promise<void> {
-    try {
-      await this.#login.renew();
-      this.#send({ id: this.#createId(), type: 'auth', payload: { token: this.#login.token } });
-    } catch (error) {
-      this.#printer.note(messageOf(error)); // the connection ends with its token, and the next one logs in
-    }
-  }
-
-  async #signInAgain(): Promise<void> {
-    try {
-      await this.#login.again();
-    } catch (error) {
-      if (error instanceof Refused && error.code === 'unauthorized') throw error;
-      this.#printer.note(messageOf(error));
-    }
+    this.#client.sendText(text);
   }
 
   #createId(): string {
@@ -177,14 +147,14 @@ try {
   process.exit(1);
 }
 
-async function readLogin(given: Exclude<Arguments, { kind: 'help' }>): Promise<Login> {
+async function readLogin(given: Exclude<Arguments, { kind: 'help' }>): Promise<GetToken> {
   if (given.kind === 'token') return useToken(given.token);
   const { email, name, password = await askPassword(email) } = given.account;
   return await logIn(given.server, { email, password, name });
 }
 
 /** What a typed frame says about itself; nothing where it is no envelope: the server is to say so. */
-function readOwnFrame(text: string): { id?: string; type?: string; topic?: string } {
+function readOwnFrame(text: string): { type?: string; topic?: string } {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,16 +1,14 @@
-// A client that always comes back: connected to one instance, and to another one when that is gone or says nothing.
+// A client that asks another instance whenever the one before is gone or says nothing; and what it lost on its way.
 
-import { createApi, type TestUser } from '../support/api.ts';
-import type { Frame, TestClient } from '../support/client.ts';
+import { Client, type ClientOptions } from '../../src/client/client.ts';
+import type { TestUser } from '../support/api.ts';
 
-export interface RoamingOptions {
+export interface RoamingOptions extends Pick<ClientOptions, 'onFrame' | 'onSend' | 'commandTimeoutMs'> {
   readonly user: TestUser;
   /** Of instances, or of proxies before them. */
   readonly urls: readonly string[];
   /** Which of them comes first. */
   readonly first: number;
-  /** Sees the frames of the connection that counts, and none of one that was given up. */
-  readonly onFrame?: (frame: Frame) => void;
 }
 
 /** A connection that ended without being asked to. */
@@ -20,60 +18,31 @@ export interface Ending {
 }
 
 const connectPatienceMs = 3_000;
+const comeBackMs = 50;
 
-export class RoamingClient {
+export class RoamingClient extends Client {
   /** Every connection that was lost, in order. */
   readonly endings: Ending[] = [];
-  readonly #options: RoamingOptions;
-  #next: number;
-  #current: TestClient | undefined;
-  /** Of the attempt that counts. */
-  #attempt = 0;
+  /** Why the last connection, or the last attempt at one, ended. */
+  trouble = 'It was never lost.';
 
-  constructor(options: RoamingOptions) {
-    this.#options = options;
-    this.#next = options.first;
-  }
-
-  get isConnected(): boolean {
-    return this.#current !== undefined;
-  }
-
-  /** The connection, made anew where there is none. Fails when this instance does not answer; the next call asks another. */
-  async connect(): Promise<TestClient> {
-    if (this.#current !== undefined) return this.#current;
-    const { user, urls, onFrame } = this.#options;
-    const url = urls[this.#next % urls.length] ?? '';
-    this.#next += 1;
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    const connecting = createApi(url).connect(user, {
-      onFrame: (frame) => {
-        if (attempt === this.#attempt) onFrame?.(frame);
+  constructor({ user, urls, first, ...options }: RoamingOptions) {
+    let next = first;
+    super({
+      ...options,
+      url() {
+        next += 1;
+        return urls[(next - 1) % urls.length] ?? '';
+      },
+      getToken: () => user.accessToken,
+      connectTimeoutMs: connectPatienceMs,
+      backoff: { firstMs: comeBackMs, longestMs: comeBackMs },
+      onLost: ({ code, reason, wasLive, isGivenUp }) => {
+        this.trouble = `Its last connection ended with ${code} ${reason}.`;
+        if (wasLive && !isGivenUp) this.endings.push({ code, atMs: performance.now() });
       },
     });
-    const client = await within(connectPatienceMs, connecting).catch((error) => {
-      // A frozen instance may still answer, when nobody waits any more.
-      connecting.then(
-        (late) => late.terminate(),
-        () => {},
-      );
-      throw error;
-    });
-    this.#current = client;
-    client.closed.then(({ code }) => {
-      if (this.#current !== client) return;
-      this.#current = undefined;
-      this.endings.push({ code, atMs: performance.now() });
-    });
-    return client;
-  }
-
-  /** Gives the connection up; what still comes over it is not heard. */
-  leave(): void {
-    this.#attempt += 1;
-    this.#current?.terminate();
-    this.#current = undefined;
+    this.connect();
   }
 }
 

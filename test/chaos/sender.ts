@@ -1,5 +1,6 @@
 // Sends messages one after another, each with its key, again and again until it is acknowledged; keeps a ledger of them.
 
+import { Refused } from '../../src/client/refused.ts';
 import type { TestUser } from '../support/api.ts';
 import { RoamingClient } from './roaming-client.ts';
 
@@ -10,6 +11,10 @@ export interface Sent {
   attempts: number;
   /** Of its event, as the acknowledgement said. */
   seq: number | undefined;
+}
+
+interface Answered {
+  readonly seq: number;
 }
 
 export interface SenderOptions {
@@ -39,17 +44,24 @@ export class Sender {
   readonly #ended: Promise<void>;
   #isStopping = false;
   #isAbandoned = false;
-  /** Why the last attempt failed. */
+  /** Why the last message was refused. */
   #trouble: unknown;
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    this.client = new RoamingClient(options);
+    this.client = new RoamingClient({
+      ...options,
+      commandTimeoutMs: replyPatienceMs,
+      onSend: ({ key }) => {
+        const message = this.sent.at(-1);
+        if (message !== undefined && message.key === key) message.attempts += 1;
+      },
+    });
     this.#ended = this.#run();
   }
 
   get trouble(): string {
-    return `${this.#options.user.name} sends ${this.sent.at(-1)?.key}: ${this.#trouble}`;
+    return `${this.#options.user.name} sends ${this.sent.at(-1)?.key}: ${this.#trouble}. ${this.client.trouble}`;
   }
 
   /** Resolves when the message under way, the last one, is acknowledged. */
@@ -62,7 +74,7 @@ export class Sender {
   abandon(): void {
     this.#isStopping = true;
     this.#isAbandoned = true;
-    this.client.leave();
+    this.client.abandon();
   }
 
   async #run(): Promise<void> {
@@ -74,32 +86,25 @@ export class Sender {
       const message: Sent = { chatId, content, key: crypto.randomUUID(), attempts: 0, seq: undefined };
       this.sent.push(message);
       const startedAt = performance.now();
-      while (message.seq === undefined && !this.#isAbandoned) await this.#attempt(message);
+      while (message.seq === undefined && !this.#isAbandoned)
+        message.seq = (await this.#attempt(message))?.seq;
       this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       onAcknowledged();
       await Bun.sleep(pauseMs);
     }
   }
 
-  async #attempt(message: Sent): Promise<void> {
-    const { chatId, content, key } = message;
+  /** The client sends it again by itself until it is answered; what is refused is sent again from here. */
+  async #attempt({ chatId, content, key }: Sent): Promise<Answered | undefined> {
     try {
-      const client = await this.client.connect();
-      message.attempts += 1;
-      const id = `${key.slice(0, 8)}-${message.attempts}`;
-      client.send({ type: 'message.send', id, key, payload: { chatId, content } });
-      const reply = await client.next((frame) => frame.id === id, replyPatienceMs);
-      if (reply.type === 'ok') {
-        message.seq = reply.payload.seq;
-        return;
-      }
-      this.#trouble = JSON.stringify(reply.error);
-      this.refusals.set(reply.error.code, (this.refusals.get(reply.error.code) ?? 0) + 1);
-      await Bun.sleep(reply.error.retryAfterMs ?? retryMs);
+      const sent = await this.client.send('message.send', { chatId, content }, { key });
+      return sent as Answered; // the contract of message.send
     } catch (error) {
       this.#trouble = error;
-      this.client.leave();
-      await Bun.sleep(retryMs);
+      if (!(error instanceof Refused)) return undefined; // too many wait, or it was abandoned
+      this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1);
+      await Bun.sleep(error.retryAfterMs ?? retryMs);
+      return undefined;
     }
   }
 }

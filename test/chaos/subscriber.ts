@@ -1,83 +1,52 @@
 // Follows topics, comes back wherever it was lost, resumes there, and keeps a ledger of everything it got.
 
+import type { Topic } from '../../src/client/topic.ts';
 import type { Frame } from '../support/client.ts';
 import { createLedger, type Ledger } from '../support/ledger.ts';
-import { RoamingClient, type RoamingOptions } from './roaming-client.ts';
+import { RoamingClient, type RoamingOptions, within } from './roaming-client.ts';
 
 export interface SubscriberOptions extends Omit<RoamingOptions, 'onFrame'> {
   readonly topics: readonly string[];
 }
 
-const comeBackMs = 50;
-
 export class Subscriber {
+  /** Of every frame that came, before the client made anything of it: what it leaves out counts here. */
   readonly ledger: Ledger = createLedger();
   readonly client: RoamingClient;
   readonly topics: readonly string[];
   /** The longest time between the making of an event and its arrival here. */
   slowestMs = 0;
   /** Resolves when every topic is followed for the first time. */
-  readonly following: Promise<void>;
+  readonly following: Promise<unknown>;
   readonly #name: string;
-  readonly #ended: Promise<void>;
-  readonly #heads = new Map<string, number>();
-  readonly #stopped = Promise.withResolvers<void>();
-  #isStopping = false;
-  #arrival = Promise.withResolvers<void>();
-  /** Why the last connection ended or failed. */
-  #trouble: unknown;
+  readonly #followed: ReadonlyMap<string, Topic>;
 
-  constructor(options: SubscriberOptions) {
-    const { topics, user } = options;
+  constructor({ topics, ...options }: SubscriberOptions) {
     this.topics = topics;
-    this.#name = user.name;
+    this.#name = options.user.name;
     this.client = new RoamingClient({ ...options, onFrame: (frame) => this.#record(frame) });
-    const following = Promise.withResolvers<void>();
-    this.following = following.promise;
-    this.#ended = this.#run(following.resolve);
+    this.#followed = new Map(topics.map((topic) => [topic, this.client.topic(topic)]));
+    for (const topic of this.#followed.values()) topic.onJoined((joined) => this.ledger.join(joined));
+    this.following = Promise.all([...this.#followed.values()].map(({ joined }) => joined));
   }
 
   /** Resolves when the event has come; fails when it does not come in time. */
   async reach(topic: string, seq: number, timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const reached = this.#heads.get(topic) ?? 0;
-      if (reached >= seq) return;
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0) {
-        throw new Error(`${this.#name} is at ${reached} of ${seq} on ${topic}. ${this.#trouble ?? ''}`);
-      }
-      await Promise.race([this.#arrival.promise, Bun.sleep(leftMs)]);
-    }
+    const reached = this.#followed.get(topic)?.reach(seq) ?? Promise.resolve();
+    await within(timeoutMs, reached).catch((error) => {
+      const at = this.client.positions.get(topic)?.seq;
+      const message = `${this.#name} is at ${at} of ${seq} on ${topic}. ${this.client.trouble}`;
+      throw new Error(message, { cause: error });
+    });
   }
 
   /** Resolves when the server has nothing more to say than what it said before. */
   async flush(): Promise<void> {
-    const client = await this.client.connect();
-    await client.request('ping');
+    await this.client.send('ping');
   }
 
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    this.client.leave();
-    this.#stopped.resolve();
-    await this.#ended;
-  }
-
-  async #run(onFollowing: () => void): Promise<void> {
-    while (!this.#isStopping) {
-      try {
-        const client = await this.client.connect();
-        for (const topic of this.topics) this.#advance(topic, (await this.ledger.follow(client, topic)).seq);
-        onFollowing();
-        const { code, reason } = await client.closed;
-        this.#trouble = `Its last connection ended with ${code} ${reason}.`;
-      } catch (error) {
-        this.#trouble = error;
-        this.client.leave();
-      }
-      await Promise.race([Bun.sleep(comeBackMs), this.#stopped.promise]);
-    }
+  stop(): void {
+    this.client.abandon();
   }
 
   #record(frame: Frame): void {
@@ -85,12 +54,5 @@ export class Subscriber {
     if (topic === undefined || seq === undefined) return;
     this.ledger.record(frame);
     this.slowestMs = Math.max(this.slowestMs, Date.now() - Date.parse(at ?? ''));
-    this.#advance(topic, seq);
-  }
-
-  #advance(topic: string, seq: number): void {
-    this.#heads.set(topic, Math.max(seq, this.#heads.get(topic) ?? 0));
-    this.#arrival.resolve();
-    this.#arrival = Promise.withResolvers();
   }
 }

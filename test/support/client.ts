@@ -1,20 +1,12 @@
-// A raw WebSocket client: it knows envelopes, and nothing of the client library. Frames are kept in the order they came.
+// A connection of the client, without the client: it knows envelopes, and never comes back. Frames are kept in the order
+// they came, each of them.
 
+import { type Closing, Connection, type ServerFrame } from '../../src/client/connection.ts';
 import type { Subscribed, SubscribeRequest, WelcomePayload } from '../../src/protocol/envelope.ts';
 
-/** A frame from the server, as loose as tests want it: their expectations are what types it. */
-export interface Frame {
-  type: string;
-  id?: string;
-  topic?: string;
-  seq?: number;
-  at?: string;
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  payload?: any;
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  error?: any;
-  meta?: Record<string, unknown>;
-}
+/** As loose as tests want it: their expectations are what types it. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type Frame = Omit<ServerFrame, 'payload' | 'error'> & { payload?: any; error?: any };
 
 type Match = string | ((frame: Frame) => boolean);
 
@@ -40,41 +32,38 @@ export async function openClient(url: string, options: ClientOptions = {}): Prom
   return client;
 }
 
-export class TestClient {
+export class TestClient extends Connection<BunWebSocket> {
   /** Every frame that ever came. */
   readonly frames: Frame[] = [];
   readonly opened: Promise<void>;
-  readonly closed: Promise<{ code: number; reason: string }>;
-  readonly #socket: BunWebSocket;
+  readonly closed: Promise<Closing>;
   readonly #unread: Frame[] = [];
   readonly #waiters = new Set<Waiter>();
   #requests = 0;
 
-  constructor(url: string, options: ClientOptions) {
-    // Bun's WebSocket takes headers beside protocols; the DOM's type knows only the latter.
-    const init = {
-      headers: options.headers ?? {},
-      protocols: options.protocols ?? [],
-    } as unknown as string[];
-    const socket = new WebSocket(url, init) as BunWebSocket; // under Bun it is one
-    this.#socket = socket;
+  constructor(url: string, { headers = {}, protocols = [], onFrame }: ClientOptions) {
     const opened = Promise.withResolvers<void>();
-    const closed = Promise.withResolvers<{ code: number; reason: string }>();
+    const closed = Promise.withResolvers<Closing>();
+    // Bun's WebSocket takes headers beside protocols; the DOM's type knows only the latter.
+    const init = { headers, protocols } as unknown as string[];
+    // Under Bun it is one.
+    super(new WebSocket(url, init) as BunWebSocket, {
+      onOpen: opened.resolve,
+      onFrame: (frame: Frame) => {
+        this.frames.push(frame);
+        onFrame?.(frame);
+        const waiter = [...this.#waiters].find((candidate) => candidate.matches(frame));
+        if (waiter === undefined) this.#unread.push(frame);
+        else waiter.resolve(frame);
+      },
+      onClose: (closing) => {
+        const { code, reason } = closing;
+        opened.reject(new Error(`The socket closed with ${code} ${reason} before it was open.`));
+        closed.resolve(closing);
+      },
+    });
     this.opened = opened.promise;
     this.closed = closed.promise;
-    socket.addEventListener('open', () => opened.resolve());
-    socket.addEventListener('close', ({ code, reason }) => {
-      opened.reject(new Error(`The socket closed with ${code} ${reason} before it was open.`));
-      closed.resolve({ code, reason });
-    });
-    socket.addEventListener('message', ({ data }) => {
-      const frame: Frame = JSON.parse(String(data));
-      this.frames.push(frame);
-      options.onFrame?.(frame);
-      const waiter = [...this.#waiters].find((candidate) => candidate.matches(frame));
-      if (waiter === undefined) this.#unread.push(frame);
-      else waiter.resolve(frame);
-    });
   }
 
   /** The payload of the welcome, once it came. */
@@ -85,12 +74,12 @@ export class TestClient {
   }
 
   send(frame: object): void {
-    this.#socket.send(JSON.stringify(frame));
+    this.sendText(JSON.stringify(frame));
   }
 
   /** Bytes or text as they are, for frames that are none. */
   sendRaw(data: string | Uint8Array<ArrayBuffer>): void {
-    this.#socket.send(data);
+    this.socket.send(data);
   }
 
   /** Sends a command and answers its reply: the ok or the error frame. */
@@ -139,14 +128,9 @@ export class TestClient {
     return this.#unread;
   }
 
-  /** Says goodbye. */
-  close(code = 1000): void {
-    this.#socket.close(code);
-  }
-
-  /** Breaks the connection without a goodbye. */
+  /** Breaks the connection without a goodbye; what is on its way is still heard. */
   terminate(): void {
-    this.#socket.terminate();
+    this.socket.terminate();
   }
 
   #describeUnread(): string {

@@ -24,6 +24,8 @@ export interface Ledger {
   record(frame: Frame): void;
   /** Subscribes where this ledger ends: with `since`, unless it is the first time. */
   follow(client: TestClient, topic: string): Promise<Subscribed>;
+  /** Whoever subscribes by itself says where it began; only the first time counts. Throws on a reset. */
+  join(subscribed: Subscribed): void;
   /** The newest seq received on the topic. */
   newest(topic: string): number | undefined;
   compare(db: Db, topic: string): Promise<Comparison>;
@@ -36,6 +38,10 @@ export function createLedger(): Ledger {
     const seqs = entries.get(topic)?.map(({ seq }) => seq) ?? [];
     return seqs.length === 0 ? starts.get(topic) : seqs.reduce((a, b) => Math.max(a, b));
   };
+  const join: Ledger['join'] = ({ topic, seq, reset }) => {
+    if (reset) throw new Error(`${topic} was reset: the log does not reach back to ${newest(topic)}.`);
+    if (!starts.has(topic)) starts.set(topic, seq);
+  };
   return {
     record({ topic, seq, id }) {
       if (topic === undefined || seq === undefined || id === undefined) return;
@@ -47,10 +53,10 @@ export function createLedger(): Ledger {
     async follow(client, topic) {
       const since = newest(topic);
       const subscribed = await client.subscribe(topic, since === undefined ? undefined : { since });
-      if (subscribed.reset) throw new Error(`${topic} was reset: the log does not reach back to ${since}.`);
-      if (since === undefined) starts.set(topic, subscribed.seq);
+      join(subscribed);
       return subscribed;
     },
+    join,
     newest,
     async compare(db, topic) {
       const log = await readLog(db, topic, starts.get(topic) ?? 0);
