@@ -4,9 +4,8 @@
 import { parseArgs } from 'node:util';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { Chat } from '../modules/chat/contract.ts';
+import { Chat, chatTopic } from '../modules/chat/contract.ts';
 import { apply, type ChatState } from '../modules/chat/state.ts';
-import { chatTopic } from '../protocol/topics.ts';
 import { type Client, createClient } from './client.ts';
 import { defaultServer, parseServerUrl, post } from './http.ts';
 import { signIn } from './login.ts';

@@ -1,6 +1,6 @@
 // What a line typed into the terminal client means. Pure.
 
-import { chatTopic } from '../protocol/topics.ts';
+import { chatTopic } from '../modules/chat/contract.ts';
 
 export type Input =
   | { readonly kind: 'nothing' }

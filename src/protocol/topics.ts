@@ -18,5 +18,3 @@ export const userTopic = (userId: string): string => `user:${userId}`;
 
 /** The user whose own topic it is; undefined where it is none. */
 export const userOfTopic = (topic: string): string | undefined => ownTopic.exec(topic)?.[1];
-
-export const chatTopic = (chatId: string): string => `chat:${chatId}`;

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test';
 import Redis from 'ioredis';
-import { chatTopic } from '../../src/protocol/topics.ts';
+import { chatTopic } from '../../src/modules/chat/contract.ts';
 import type { TestUser } from '../support/api.ts';
 import type { TestClient } from '../support/client.ts';
 import { createRandom } from '../support/random.ts';

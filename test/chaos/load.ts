@@ -3,7 +3,7 @@
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/connect.ts';
-import { chatTopic } from '../../src/protocol/topics.ts';
+import { chatTopic } from '../../src/modules/chat/contract.ts';
 import { readHeads } from '../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../support/api.ts';
 import { type Cluster, senderCount } from './cluster.ts';

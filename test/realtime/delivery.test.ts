@@ -1,7 +1,7 @@
 // The promise under load on one instance: senders race, subscribers drop and resume, and every ledger equals the log.
 
 import { expect, test } from 'bun:test';
-import { chatTopic } from '../../src/protocol/topics.ts';
+import { chatTopic } from '../../src/modules/chat/contract.ts';
 import type { Api, TestUser } from '../support/api.ts';
 import type { TestClient } from '../support/client.ts';
 import { createLedger, type Ledger } from '../support/ledger.ts';

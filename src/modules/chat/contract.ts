@@ -5,6 +5,9 @@ import { type DurableEvent, durable, ephemeral } from '../../protocol/events.ts'
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
 import { Id, Instant, line, nullable, textWithout } from '../../protocol/values.ts';
 
+/** For whoever cannot load the kind of topic: it names the same. */
+export const chatTopic = (chatId: string): string => `chat:${chatId}`;
+
 const strict = { additionalProperties: false };
 const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

@@ -327,9 +327,10 @@ export class Connection implements Follower {
     await this.#enterLane(lane);
     if (this.isClosed) return; // while it waited
     const { entered, reply } = run();
+    const sent = this.#sendBehind(this.#replies, reply);
     this.#repliesDue += 1;
-    this.#replies = this.#sendBehind(this.#replies, reply);
-    await entered;
+    this.#replies = sent;
+    await (lane === undefined ? sent : entered); // what is sent says whether the reader falls behind
   }
 
   /** Unless the frame has company in its lane, all replies before it leave first. */

@@ -1,4 +1,4 @@
-// How a connection joins topics: it finds where it may enter each (`entry.ts`), then missed events are sent (`resume.ts`), then
+// How a connection joins topics: it finds where it may enter each (`entry.ts`), then missed events are sent (`replay.ts`), then
 // the live stream is joined at the exact event. No gap and no repeat at the seam. [S]
 
 import { type Static, Type } from '@sinclair/typebox';

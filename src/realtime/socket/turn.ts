@@ -12,7 +12,7 @@ export interface Turn {
   readonly lane: string | undefined;
   /** Called once. Neither promise may fail. */
   run(): {
-    /** It has its place in the order of its lane: the next of the lane may follow. Without a lane: with its reply. */
+    /** It has its place in the order of its lane: the next of the lane may follow. */
     readonly entered: Promise<unknown>;
     readonly reply: Promise<EncodedReply>;
   };

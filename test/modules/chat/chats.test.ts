@@ -1,7 +1,8 @@
 // Chats as a whole: creation in one transaction, one direct chat a pair, the list, renaming.
 
 import { beforeAll, expect, test } from 'bun:test';
-import { chatTopic, userTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
+import { userTopic } from '../../../src/protocol/topics.ts';
 import type { TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import {

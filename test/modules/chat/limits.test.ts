@@ -2,7 +2,7 @@
 // count against the one who repeats it.
 
 import { expect, test } from 'bun:test';
-import { chatTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { onEachDatabase } from '../../support/server.ts';
 import { attempt, createDirect, createGroup, eventsOf, must, registerAll, send } from './setup.ts';
 

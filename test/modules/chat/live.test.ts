@@ -1,8 +1,9 @@
 // What is live only: who is typing, and word of a message for those who look elsewhere.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { countUnread } from '../../../src/modules/chat/unread.ts';
-import { chatTopic, userTopic } from '../../../src/protocol/topics.ts';
+import { userTopic } from '../../../src/protocol/topics.ts';
 import type { TestUser } from '../../support/api.ts';
 import type { Frame, TestClient } from '../../support/client.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';

@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { type SQL, sql } from 'drizzle-orm';
 import type { Db } from '../../../src/db/connect.ts';
-import { chatTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { untilWaiting } from '../../protocol/chat.ts';
 import type { Answer, TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';

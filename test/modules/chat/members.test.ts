@@ -1,8 +1,8 @@
 // Members of a group: add, promote, remove, leave. A group with members always has an admin, also when all act at once.
 
 import { beforeAll, expect, test } from 'bun:test';
-import { maxMembers } from '../../../src/modules/chat/contract.ts';
-import { chatTopic, userTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic, maxMembers } from '../../../src/modules/chat/contract.ts';
+import { userTopic } from '../../../src/protocol/topics.ts';
 import type { TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import {

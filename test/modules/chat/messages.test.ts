@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { queryRows } from '../../../src/db/connect.ts';
-import { chatTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { holdTable, untilWaiting } from '../../protocol/chat.ts';
 import type { TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';

@@ -1,7 +1,8 @@
 // Who comes and goes while messages are sent: each connection hears of a message in the chat or by a notice, never both.
 
 import { expect, test } from 'bun:test';
-import { chatTopic, userTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
+import { userTopic } from '../../../src/protocol/topics.ts';
 import { describeWith } from '../../support/needs.ts';
 import { redisMissing, startRedis } from '../../support/redis.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';

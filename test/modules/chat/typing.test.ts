@@ -1,7 +1,7 @@
 // Typing on several instances: what one second lets through is one word, wherever the user is connected.
 
 import { expect, test } from 'bun:test';
-import { chatTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import type { TestClient } from '../../support/client.ts';
 import { describeWith } from '../../support/needs.ts';
 import { redisMissing, startRedis } from '../../support/redis.ts';

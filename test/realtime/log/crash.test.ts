@@ -1,7 +1,7 @@
 // kill -9 of a real process on the embedded database: what was acknowledged is there, and subscribers resume.
 
 import { afterAll, describe, expect, test } from 'bun:test';
-import { chatTopic } from '../../../src/protocol/topics.ts';
+import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { createDataFolder } from '../../support/embedded.ts';
 import { createLedger } from '../../support/ledger.ts';
 import { type ServerProcess, spawnServer } from '../../support/process.ts';
