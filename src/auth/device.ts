@@ -17,12 +17,15 @@ export function createReadDevice(
   trustProxy: number,
   peerAddress: (request: Request) => string | undefined,
 ): ReadDevice {
-  return (request) => {
-    const forwarded = request.headers.get('x-forwarded-for')?.split(',') ?? [];
-    const claimed = trustProxy === 0 ? '' : (forwarded.at(-trustProxy) ?? '');
-    return {
-      ip: readAddress(claimed) ?? readAddress(peerAddress(request) ?? ''),
-      userAgent: request.headers.get('user-agent')?.slice(0, maxUserAgentLength).toWellFormed(),
-    };
-  };
+  // Read when it is asked for: most requests write nothing into the audit log.
+  return (request) => ({
+    get ip() {
+      const forwarded = trustProxy === 0 ? undefined : request.headers.get('x-forwarded-for')?.split(',');
+      const claimed = forwarded?.at(-trustProxy);
+      return (claimed && readAddress(claimed)) ?? readAddress(peerAddress(request) ?? '');
+    },
+    get userAgent() {
+      return request.headers.get('user-agent')?.slice(0, maxUserAgentLength).toWellFormed();
+    },
+  });
 }

@@ -33,11 +33,10 @@ function mount(operation: Operation, core: ModuleCore, guard: Guard, module: str
   const hasBody = method !== 'GET';
   const { admit, run } = startOperation(operation, core);
   const success = operation.status ?? (takesKey ? 201 : 200);
+  const guarded: AnyElysia = new Elysia({ normalize: false }).use(guard);
   // Before the schemas: who may not do it learns nothing of them.
-  const admitted: AnyElysia = new Elysia({ normalize: false })
-    .use(guard)
-    .onTransform(({ actor }) => admit(actor));
-  return admitted.route(
+  if (operation.roles !== undefined) guarded.onTransform(({ actor }) => admit(actor));
+  return guarded.route(
     method,
     path,
     async ({ actor, params, body, query, headers, status }) => {
