@@ -2,8 +2,8 @@
 
 import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { type AnyElysia, Elysia } from 'elysia';
+import type { Module, ModuleCore } from '../realtime/index.ts';
 import { only, without } from '../realtime/input.ts';
-import type { Module, ModuleCore } from '../realtime/module.ts';
 import { type Operation, refusalsOf, startOperation } from '../realtime/operation.ts';
 import type { Guard } from './guard.ts';
 import { answerOf, bodyOf, noBody, queryOf, smallBodyOf } from './input.ts';

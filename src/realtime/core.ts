@@ -22,7 +22,7 @@ import { type CreateGroup, createGroupCommit } from './log/group-commit.ts';
 import { createIdentityReader, readStored } from './log/identity.ts';
 import { createLineage, type Lineage } from './log/lineage.ts';
 import { type RetentionPolicy, startRetention } from './log/retention.ts';
-import type { Announce } from './module.ts';
+import type { Announce } from './module-core.ts';
 import type { AnnouncePresence, Presence } from './presence/presence.ts';
 import type { Reporter } from './report.ts';
 import { Connections } from './socket/connections.ts';

@@ -6,14 +6,8 @@ export { type Commit, type Committed, type Emit, keyedBy } from './log/commit.ts
 export { isLastPage, readEvents, readHeads } from './log/event-log.ts';
 export type { CreateGroup, GroupItem } from './log/group-commit.ts';
 export { takeOrRepeat } from './log/keys.ts';
-export {
-  type Announce,
-  type Audience,
-  type AuditEntry,
-  defineModule,
-  type Module,
-  type ModuleCore,
-} from './module.ts';
+export { defineModule, type Module } from './module.ts';
+export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit } from './module-core.ts';
 export {
   type Answer,
   action,
@@ -23,7 +17,6 @@ export {
   grouped,
   type Operation,
   query,
-  type RateLimit,
 } from './operation.ts';
 export type { Devices, Presence } from './presence/presence.ts';
 export type { Reporter } from './report.ts';

@@ -1,42 +1,9 @@
 // What a module is made of: kinds of topic and operations. `modules/index.ts` lists them; the core knows none by name.
 
-import type { Db } from '../db/connect.ts';
-import type { EventPosition } from '../protocol/envelope.ts';
-import type { EphemeralType, EventTable, PayloadOf } from '../protocol/events.ts';
-import type { Actor, Device } from './actor.ts';
-import type { Commit } from './log/commit.ts';
-import type { CreateGroup } from './log/group-commit.ts';
-import type { Operation, RateLimit } from './operation.ts';
-import type { Presence } from './presence/presence.ts';
-import type { Reporter } from './report.ts';
-import type { Topic, TopicKind } from './topic-kind.ts';
-
-/** What modules stand on. */
-export interface ModuleCore {
-  readonly db: Db;
-  readonly commit: Commit;
-  /** For writes that are many and small. */
-  readonly createGroup: CreateGroup;
-  readonly announce: Announce;
-  readonly presence: Pick<Presence, 'list' | 'devicesOf'>;
-  /** The actor with the role that the user has now; throws `unauthorized` where the session has ended. */
-  confirm(actor: Actor): Promise<Actor>;
-  /** Counts one for the user; throws `rate_limited` with `retryAfterMs`. Call it outside of transactions. */
-  takeLimit(limit: RateLimit, actor: Actor): Promise<void>;
-  /** After how many ms to ask again; 0: this is the one of its second for this key, on all instances. */
-  takeSecond(key: string): Promise<number>;
-  /** Adds to the audit log; given a transaction, it stands or falls with it. */
-  audit(db: Db, ...entries: AuditEntry[]): Promise<void>;
-  readonly reporter: Reporter;
-}
-
-export interface AuditEntry {
-  readonly event: string;
-  readonly userId?: string | undefined;
-  readonly device?: Device | undefined;
-  /** Plain data, never a secret. */
-  readonly details?: Record<string, unknown> | undefined;
-}
+import type { EventTable } from '../protocol/events.ts';
+import type { ModuleCore } from './module-core.ts';
+import type { Operation } from './operation.ts';
+import type { TopicKind } from './topic-kind.ts';
 
 export interface Module {
   readonly name: string;
@@ -66,20 +33,3 @@ export function defineModule<const Operations extends readonly Operation[]>(
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });
 }
-
-/** Who is told of an ephemeral event, and who not. */
-export interface Audience {
-  readonly actor: Actor | undefined;
-  /** Not delivered to this user's connections. */
-  readonly exceptUserId?: string;
-  /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
-  readonly exceptHearersOf?: EventPosition;
-}
-
-/** Sends an ephemeral event to whoever follows its topic now, on every instance. Never waits, never fails. */
-export type Announce = <Events extends EventTable, Type extends EphemeralType<Events>>(
-  on: Topic<Events>,
-  type: Type,
-  payload: PayloadOf<Events, Type>,
-  audience: Audience,
-) => void;

@@ -2,7 +2,6 @@
 // audit row and its refusals. Its author writes schemas, rules and SQL; HTTP and the socket answer alike.
 
 import type { Static, TSchema } from '@sinclair/typebox';
-import type { Config } from '../config.ts';
 import type { Db } from '../db/connect.ts';
 import type { EventPosition } from '../protocol/envelope.ts';
 import type { AppError, ErrorCode } from '../protocol/errors.ts';
@@ -12,19 +11,10 @@ import { type Actor, requireRole } from './actor.ts';
 import { type Emit, keyedBy } from './log/commit.ts';
 import type { GroupItem } from './log/group-commit.ts';
 import { takeOrRepeat } from './log/keys.ts';
-import type { AuditEntry, ModuleCore } from './module.ts';
+import type { AuditEntry, ModuleCore, RateLimit } from './module-core.ts';
 import type { Topic } from './topic-kind.ts';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-
-/** How often a user may do something, counted over all instances. */
-export interface RateLimit {
-  /** In the audit log and in the counters' keys. */
-  readonly name: string;
-  /** 0: as often as one likes. */
-  readonly points: (config: Config) => number;
-  readonly seconds: number;
-}
 
 /** What every operation says about itself. */
 export interface Declared<Input extends TSchema, Output extends TSchema | undefined> {

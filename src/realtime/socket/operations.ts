@@ -2,7 +2,7 @@
 
 import type { TSchema } from '@sinclair/typebox';
 import { without } from '../input.ts';
-import type { ModuleCore } from '../module.ts';
+import type { ModuleCore } from '../module-core.ts';
 import { type Operation, startOperation } from '../operation.ts';
 import { type Command, requireTopic } from './dispatch.ts';
 

@@ -1,0 +1,64 @@
+// What modules stand on: the database, commits, announcements, limits and the audit log of one server.
+
+import type { Config } from '../config.ts';
+import type { Db } from '../db/connect.ts';
+import type { EventPosition } from '../protocol/envelope.ts';
+import type { EphemeralType, EventTable, PayloadOf } from '../protocol/events.ts';
+import type { Actor, Device } from './actor.ts';
+import type { Commit } from './log/commit.ts';
+import type { CreateGroup } from './log/group-commit.ts';
+import type { Presence } from './presence/presence.ts';
+import type { Reporter } from './report.ts';
+import type { Topic } from './topic-kind.ts';
+
+export interface ModuleCore {
+  readonly db: Db;
+  readonly commit: Commit;
+  /** For writes that are many and small. */
+  readonly createGroup: CreateGroup;
+  readonly announce: Announce;
+  readonly presence: Pick<Presence, 'list' | 'devicesOf'>;
+  /** The actor with the role that the user has now; throws `unauthorized` where the session has ended. */
+  confirm(actor: Actor): Promise<Actor>;
+  /** Counts one for the user; throws `rate_limited` with `retryAfterMs`. Call it outside of transactions. */
+  takeLimit(limit: RateLimit, actor: Actor): Promise<void>;
+  /** After how many ms to ask again; 0: this is the one of its second for this key, on all instances. */
+  takeSecond(key: string): Promise<number>;
+  /** Adds to the audit log; given a transaction, it stands or falls with it. */
+  audit(db: Db, ...entries: AuditEntry[]): Promise<void>;
+  readonly reporter: Reporter;
+}
+
+export interface AuditEntry {
+  readonly event: string;
+  readonly userId?: string | undefined;
+  readonly device?: Device | undefined;
+  /** Plain data, never a secret. */
+  readonly details?: Record<string, unknown> | undefined;
+}
+
+/** How often a user may do something, counted over all instances. */
+export interface RateLimit {
+  /** In the audit log and in the counters' keys. */
+  readonly name: string;
+  /** 0: as often as one likes. */
+  readonly points: (config: Config) => number;
+  readonly seconds: number;
+}
+
+/** Who is told of an ephemeral event, and who not. */
+export interface Audience {
+  readonly actor: Actor | undefined;
+  /** Not delivered to this user's connections. */
+  readonly exceptUserId?: string;
+  /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
+  readonly exceptHearersOf?: EventPosition;
+}
+
+/** Sends an ephemeral event to whoever follows its topic now, on every instance. Never waits, never fails. */
+export type Announce = <Events extends EventTable, Type extends EphemeralType<Events>>(
+  on: Topic<Events>,
+  type: Type,
+  payload: PayloadOf<Events, Type>,
+  audience: Audience,
+) => void;
