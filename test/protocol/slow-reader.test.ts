@@ -109,14 +109,17 @@ onEachDatabase('slow reader', (open) => {
     const [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
     const chat = await createGroup(server, ann, [bob]);
     const sender = await server.connect(ann);
-    const send = () => sender.request('message.send', { chatId: chat.id, content });
-    for (const _ of range(1, 50)) await send();
+    const send = (text: string) => sender.request('message.send', { chatId: chat.id, content: text });
+    for (const _ of range(1, 50)) await send(content);
     const proxy = await startTcpProxy(server.port);
     const slow = await server.connect(bob, { url: proxy.url });
     proxy.toClient.isPaused = true;
-    // Snapshots of 1.5 MB, more than all buffers on the way take.
-    const asked = range(1, 8).map(() => slow.request('subscribe', { snapshot: true }, { topic: chat.topic }));
-    for (const _ of range(1, 80)) await send();
+    // Snapshots of 0.5 MB, together more than all buffers on the way take.
+    const asked = range(1, 32).map(() =>
+      slow.request('subscribe', { snapshot: true }, { topic: chat.topic }),
+    );
+    // Short ones: a reader that is behind on live events is cut off, and rightly. [O1]
+    for (const _ of range(1, 80)) await send('短');
     proxy.toClient.isPaused = false;
     const last = (await Promise.all(asked)).at(-1);
     // The last snapshot may be of the end already: then nothing is to come behind it.

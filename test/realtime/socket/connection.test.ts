@@ -143,6 +143,21 @@ test('[E6] what waits for its turn does nothing any more once the connection is 
   expect(begun).toEqual(['first']);
 });
 
+test('[E6] what follows a reply that the reader has yet to take waits until it has', async () => {
+  const { connection, begun, answer, unsent } = createSending();
+  connection.receive('none first');
+  connection.receive('none second');
+  await turn();
+  unsent.bytes = 1_000_000; // from the first reply on
+  answer('first');
+  await turn();
+  expect(begun).toEqual(['first']);
+  unsent.bytes = 0;
+  connection.onDrain();
+  await turn();
+  expect(begun).toEqual(['first', 'second']);
+});
+
 /**
  * On a socket that only notes what it is to send. Frames are a lane and a name; each is answered with its name when told
  * to, and says behind it that it was.
@@ -169,12 +184,22 @@ function createSending({ entersAtOnce = true } = {}) {
       };
     },
   });
-  const socket = { send: (frame: string) => sent.push(frame), getBufferedAmount: () => 0, close() {} };
+  const unsent = { bytes: 0 };
+  let hasSent = false;
+  const socket = {
+    send(frame: string) {
+      hasSent = true;
+      return sent.push(frame);
+    },
+    getBufferedAmount: () => (hasSent ? unsent.bytes : 0),
+    close() {},
+  };
   connection.open(socket as unknown as Socket, undefined); // all of a socket that a reply touches
   return {
     connection,
     sent,
     begun,
+    unsent,
     enter: (name: string) => entries.get(name)?.resolve(),
     answer(...names: string[]) {
       for (const name of names)

@@ -37,7 +37,7 @@ describe('on the way into a topic', () => {
     };
     connection.open(socket as unknown as Socket, undefined); // all of a socket that a subscription touches
     connection.phase = { name: 'live', actor, expiresAtMs: 0, warnAtMs: 0 };
-    const readSnapshot = async () => ({ filler: 'x'.repeat(600_000) });
+    const readSnapshot = async () => ({ filler: 'x'.repeat(150_000) }); // two of them fill an answer
     const subscriber = createSubscriber({
       ...core,
       topicKinds: createTopicKinds([
