@@ -10,6 +10,7 @@ export {
   type Announce,
   type Audience,
   type AuditEntry,
+  type DefinedModule,
   defineModule,
   type Module,
   type ModuleCore,
