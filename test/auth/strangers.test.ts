@@ -2,6 +2,8 @@
 // a new one must be added to `ofAnn` below.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { pollsModule } from '../modules/polls/index.ts';
+import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
@@ -26,7 +28,8 @@ onEachDatabase('strangers', (open) => {
   let ofAnn: Record<string, Attempt | 'public'>;
 
   beforeAll(async () => {
-    server = await open();
+    server = await open({}, [pollsModule]);
+    await createPollTables(server.db);
     [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
     const { body: docs } = await server.request('GET', '/swagger/json');
     routes = Object.entries<Record<string, unknown>>(docs.paths).flatMap(([path, methods]) =>
@@ -47,6 +50,9 @@ onEachDatabase('strangers', (open) => {
     ofAnn = {
       'DELETE /v1/auth/sessions/{sessionId}': { ids: { sessionId: ann.sessionId } },
       'GET /v1/users/{userId}': 'public',
+      // Everyone who is logged in may see a poll, and vote.
+      'GET /v1/polls/{pollId}': 'public',
+      'POST /v1/polls/{pollId}/votes': 'public',
       'GET /v1/users/{userId}/presence': 'public',
       'PATCH /v1/admin/users/{userId}': { ids: { userId: ann.id }, body: { disabled: true } },
       'GET /v1/topics/{topic}/events': { ids: { topic: 'app:of-ann' } },
