@@ -157,7 +157,7 @@ onEachDatabase('fuzz', (open) => {
           id: fc.constant('f'),
           topic: known,
           key: fc.string(),
-          payload: valuesOf(payload, known),
+          payload: valuesOf(payload, () => known),
         },
         { requiredKeys: ['type', 'payload'] },
       );

@@ -82,39 +82,43 @@ function typesOf(value: unknown): string[] {
   return Number.isInteger(value) ? ['integer', 'number'] : [typeof value];
 }
 
-/** Values of the schema's form, most of which fit; `known`: texts that mean something. */
-export function valuesOf(schema: JsonSchema, known: fc.Arbitrary<string>): fc.Arbitrary<unknown> {
+/** Texts to try for a field of this name. */
+export type Texts = (name: string) => fc.Arbitrary<string>;
+
+/** Values of the schema's form, most of which fit. */
+export function valuesOf(schema: JsonSchema, texts: Texts, field = ''): fc.Arbitrary<unknown> {
   const variants = (schema.anyOf ?? schema.oneOf) as readonly JsonSchema[] | undefined; // as JSON Schema has it
-  if (variants) return fc.oneof(...variants.map((variant) => valuesOf(variant, known)));
+  if (variants) return fc.oneof(...variants.map((variant) => valuesOf(variant, texts, field)));
   if ('const' in schema) return fc.constant(schema.const);
   if (Array.isArray(schema.enum)) return fc.constantFrom(...schema.enum);
   switch (schema.type) {
     case 'object': {
       const properties = Object.entries((schema.properties ?? {}) as Schemas); // as JSON Schema has it
       const requiredKeys = (schema.required ?? []) as string[]; // as JSON Schema has it
-      const fields = Object.fromEntries(properties.map(([name, inner]) => [name, valuesOf(inner, known)]));
-      return fc.record(fields, { requiredKeys });
+      const fields = properties.map(([name, inner]) => [name, valuesOf(inner, texts, name)]);
+      return fc.record(Object.fromEntries(fields), { requiredKeys });
     }
     case 'array': {
-      const items = valuesOf(schema.items as JsonSchema, known); // of an array
-      return fc.array(items, {
-        minLength: Number(schema.minItems ?? 0),
-        maxLength: Number(schema.minItems ?? 0) + 3,
-      });
+      const items = valuesOf(schema.items as JsonSchema, texts, field); // of an array
+      const minLength = Number(schema.minItems ?? 0);
+      return fc.array(items, { minLength, maxLength: minLength + 3 });
     }
     case 'integer':
       return fc.oneof(
         fc.constantFrom(schema.minimum ?? 0, schema.maximum ?? 1),
-        fc.integer({ min: 0, max: 50 }),
+        fc.integer({ min: 0, max: 5 }),
       );
     case 'boolean':
       return fc.boolean();
-    case 'string':
+    case 'string': {
+      const examples: readonly string[] = Array.isArray(schema.examples) ? schema.examples : [];
+      const any = fc.string({ unit: 'binary', maxLength: 20 });
       return fc.oneof(
-        known,
-        fc.constantFrom(...((schema.examples ?? ['text']) as string[])),
-        fc.string({ unit: 'binary', maxLength: 20 }),
+        { weight: 4, arbitrary: texts(field) },
+        { weight: examples.length > 0 ? 6 : 0, arbitrary: fc.constantFrom('', ...examples) },
+        { weight: 1, arbitrary: any },
       );
+    }
     default:
       return fc.jsonValue({ maxDepth: 3 });
   }
