@@ -16,12 +16,12 @@ import { createGuard } from './http/guard.ts';
 import { listenAt } from './http/listen.ts';
 import { mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
-import { startModules } from './modules/index.ts';
+import { allModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { createCore } from './realtime/core.ts';
-import type { Module, ModuleCore, Reporter } from './realtime/index.ts';
+import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
@@ -43,11 +43,18 @@ export interface Instance {
   stop(): Promise<void>;
 }
 
-/** Resolves when the instance is ready; fails when the database cannot be opened or migrated. `bootId` is the machine's. */
+export interface ServerOptions {
+  /** The machine's. */
+  readonly bootId?: string;
+  /** Beside those of `modules/index.ts`. */
+  readonly modules?: readonly DefinedModule[];
+}
+
+/** Resolves when the instance is ready; fails when the database cannot be opened or migrated. */
 export async function startServer(
   config: Config,
   logger: Logger,
-  bootId: string = readBootId(),
+  { bootId = readBootId(), modules: further = [] }: ServerOptions = {},
 ): Promise<Instance> {
   const database = await connectDatabase(config, logger, { bootId });
   await database.migrate();
@@ -90,7 +97,7 @@ export async function startServer(
     confirm: auth.confirm,
     audit: auth.audit.record,
   };
-  const modules: Module[] = [auth.module(moduleCore), ...startModules(moduleCore)];
+  const modules: Module[] = [auth.module, ...allModules, ...further].map((define) => define(moduleCore));
   const guard = createGuard(auth);
   const sockets = createSocketServer({
     core,
@@ -131,6 +138,7 @@ export async function startServer(
       redis: () => links.bridge.status,
       isDraining: () => isDraining,
     },
+    modules,
     toRefusal: reporter.toRefusal,
     otherRoutes: [{ method: 'GET', path: '/ws' }],
   });

@@ -77,6 +77,12 @@ export function createAuth(deps: AuthDeps): Auth {
       topicKinds: [userTopics],
       events,
       auditEvents,
+      tags: {
+        Sessions: 'Becoming a user, logging in and out',
+        Users: 'Profiles',
+        Presence: 'Who is online',
+        Admin: 'For users with the role admin',
+      },
       operations: [
         ...userOperations,
         ...sessionOperations({ accounts, standings }),

@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { durable } from '../protocol/events.ts';
 import { pageOf, pageQuery } from '../protocol/paging.ts';
 import { Role } from '../protocol/roles.ts';
-import { Id, Instant, line, nullable, text } from '../protocol/values.ts';
+import { exampleId, Id, Instant, line, nullable, text } from '../protocol/values.ts';
 
 const strict = { additionalProperties: false };
 
@@ -19,8 +19,9 @@ const Email = Type.String({
   examples: ['ann@example.com'],
 });
 const Name = Type.String({ minLength: 1, maxLength: 80, ...line, examples: ['Ann'] });
-const NewPassword = Type.String({ minLength: 10, maxLength: 128, ...text });
-const GivenPassword = Type.String({ minLength: 1, maxLength: 128, ...text });
+const password = { ...text, examples: ['correct horse battery'] };
+const NewPassword = Type.String({ minLength: 10, maxLength: 128, ...password });
+const GivenPassword = Type.String({ minLength: 1, maxLength: 128, ...password });
 const AvatarUrl = Type.String({
   maxLength: 2048,
   pattern: '^https?://[\\u0021-\\u007e]+$',
@@ -34,22 +35,35 @@ export const LoginInput = Type.Object({ email: Email, password: GivenPassword },
 export type LoginInput = Static<typeof LoginInput>;
 
 export const RefreshInput = Type.Object(
-  { refreshToken: Type.String({ minLength: 1, maxLength: 512 }) },
+  {
+    refreshToken: Type.String({
+      minLength: 1,
+      maxLength: 512,
+      description: 'As the newest answer had it',
+      examples: ['(of the newest answer)'],
+    }),
+  },
   strict,
 );
 
-export const PasswordInput = Type.Object({ oldPassword: GivenPassword, newPassword: NewPassword }, strict);
+export const PasswordInput = Type.Object(
+  { oldPassword: GivenPassword, newPassword: NewPassword },
+  {
+    ...strict,
+    examples: [{ oldPassword: 'correct horse battery', newPassword: 'another horse battery' }],
+  },
+);
 export type PasswordInput = Static<typeof PasswordInput>;
 
 export const ProfileInput = Type.Object(
   { name: Type.Optional(Name), avatarUrl: Type.Optional(nullable(AvatarUrl)) },
-  { ...strict, minProperties: 1 },
+  { ...strict, minProperties: 1, examples: [{ name: 'Ann' }] },
 );
 export type ProfileInput = Static<typeof ProfileInput>;
 
 export const UserUpdateInput = Type.Object(
   { userId: Id, role: Type.Optional(Role), disabled: Type.Optional(Type.Boolean()) },
-  { ...strict, minProperties: 2 },
+  { ...strict, minProperties: 2, examples: [{ userId: exampleId, role: 'worker' }] },
 );
 
 /** What anyone logged in may see of a user. */
@@ -125,13 +139,14 @@ export type RevokedSession = Static<typeof RevokedSession>;
 const idPattern = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const IdList = Type.String({
   pattern: `^${idPattern}(?:,${idPattern}){0,99}$`,
-  description: 'Up to 100 ids, with commas between',
+  description: 'Up to 100 ids of users, with commas between',
 });
 const Search = Type.String({
   minLength: 1,
   maxLength: 80,
   ...line,
   description: 'A part of the name, on one line',
+  examples: ['ann'],
 });
 
 export const SessionsQuery = Type.Object(pageQuery, strict);
@@ -142,7 +157,7 @@ export const UsersQuery = Type.Object(
     search: Type.Optional(Search),
     ...pageQuery,
   },
-  strict,
+  { ...strict, examples: [{ search: 'ann' }] },
 );
 export type UsersQuery = Static<typeof UsersQuery>;
 
@@ -152,7 +167,10 @@ export type AdminUsersQuery = Static<typeof AdminUsersQuery>;
 export const PublicUserPage = pageOf(PublicUser);
 export const AdminUserPage = pageOf(AdminUser);
 
-export const PresenceQuery = Type.Object({ users: IdList }, strict);
+export const PresenceQuery = Type.Object(
+  { users: Type.String({ ...IdList, examples: [exampleId] }) },
+  strict,
+);
 
 /** Whether a user is connected, anywhere. [P2] */
 export const UserPresence = Type.Object(
@@ -185,6 +203,8 @@ export const auditEvents = [
 ] as const;
 
 const AuditEvent = Type.String({ pattern: '^[a-z_]{1,64}$', description: 'Such as login or message_sent' });
+/** A query by user. */
+const ByUser = Type.String({ ...Id, description: 'Only of this user' });
 
 export const AuditRow = Type.Object(
   {
@@ -199,16 +219,16 @@ export const AuditRow = Type.Object(
   { title: 'AuditRow' },
 );
 export type AuditRow = Static<typeof AuditRow>;
-export const AuditPage = pageOf(AuditRow);
+export const AuditPage = pageOf(AuditRow, 'AuditPage');
 
 export const AuditQuery = Type.Object(
   {
     event: Type.Optional(AuditEvent),
-    user: Type.Optional(Id),
+    user: Type.Optional(ByUser),
     since: Type.Optional(
       Type.String({
         pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,3})?Z$',
-        description: 'ISO 8601 in UTC, such as 2026-11-21T09:30:00.000Z',
+        description: 'Only from then on: ISO 8601 in UTC, such as 2026-11-21T09:30:00.000Z',
       }),
     ),
     ...pageQuery,

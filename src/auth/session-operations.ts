@@ -51,11 +51,11 @@ export function sessionOperations(services: {
     command('session.revoke', {
       summary: 'End one of my sessions',
       tag,
-      http: 'DELETE /auth/sessions/:id',
-      input: Type.Object({ id: Id }, { additionalProperties: false }),
+      http: 'DELETE /auth/sessions/:sessionId',
+      input: Type.Object({ sessionId: Id }, { additionalProperties: false }),
       output: contract.RevokedSession,
       refuses: ['not_found'],
-      run: (context, { id }) => end(context, id, ['revoked', 'session_revoked']),
+      run: (context, { sessionId }) => end(context, sessionId, ['revoked', 'session_revoked']),
       onCommitted: ({ userId }) => standings.forgetUser(userId),
     }),
     action('password.change', {

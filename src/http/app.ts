@@ -2,22 +2,26 @@
 // Requests are as strict as frames: unknown fields, other content types and large bodies are refused, never repaired.
 
 import { type AnyElysia, Elysia } from 'elysia';
+import type { Module } from '../realtime/index.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
 import { leaveBody, leaveQuery } from './input.ts';
 import { createMethodsOf, type RouteName } from './methods.ts';
+import { createSocketDocs } from './socket-docs.ts';
 
 export interface AppParts {
   /** Mounted under /v1. */
   readonly plugins: readonly AnyElysia[];
   readonly health: HealthSources;
+  /** Documented. */
+  readonly modules: readonly Module[];
   readonly toRefusal: ToRefusal;
   /** Answered by somebody else, and only with these methods. */
   readonly otherRoutes: readonly RouteName[];
 }
 
-export function createApp({ plugins, health, toRefusal, otherRoutes }: AppParts) {
+export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: AppParts) {
   const v1 = plugins.reduce<AnyElysia>(
     (routes, plugin) => routes.use(plugin),
     new Elysia({ prefix: '/v1', normalize: false }).onParse(leaveBody).derive(leaveQuery),
@@ -33,6 +37,7 @@ export function createApp({ plugins, health, toRefusal, otherRoutes }: AppParts)
       .onError(createErrorAnswers(toRefusal, methodsOf))
       .use(v1)
       .use(checks)
-      .use(createDocs([v1, checks]));
+      .use(createDocs([v1, checks], modules))
+      .use(createSocketDocs(modules));
   return app;
 }

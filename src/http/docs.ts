@@ -3,27 +3,17 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import { version } from '../../package.json';
+import type { Module } from '../realtime/index.ts';
 import { mendDocument, type OpenApiDocument } from './openapi.ts';
 
-const info = {
+export const info = {
   title: 'Carillon',
   version,
   license: { name: 'MIT', identifier: 'MIT' },
   description:
     'Every route needs `Authorization: Bearer <accessToken>` where it shows a lock. What happens is announced over the ' +
-    'WebSocket at `/ws`; its frames are described in `src/protocol/PROTOCOL.md`.',
+    'WebSocket at `/ws`: `/socket/json` lists its commands and events, `src/protocol/PROTOCOL.md` has the rules.',
 };
-
-const tags = [
-  { name: 'Sessions', description: 'Becoming a user, logging in and out' },
-  { name: 'Users', description: 'Profiles' },
-  { name: 'Presence', description: 'Who is online' },
-  { name: 'Topics', description: 'Plain pub/sub on `app:` topics' },
-  { name: 'Chats', description: 'Direct and group chats, and their members' },
-  { name: 'Messages', description: 'What is said in a chat, and how far it was read' },
-  { name: 'Admin', description: 'For users with the role admin' },
-  { name: 'Health', description: 'For load balancers' },
-];
 
 const securitySchemes = {
   bearer: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
@@ -56,13 +46,13 @@ const pageHeaders = {
 
 const files = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 
-/** Documents the routes of `plugins`. */
-export function createDocs(plugins: readonly AnyElysia[]) {
+/** Documents the routes of `plugins`, under the headings of the modules. */
+export function createDocs(plugins: readonly AnyElysia[], modules: readonly Module[]) {
   let document: Promise<OpenApiDocument> | undefined;
   const docs = new Elysia({ prefix: '/swagger', normalize: false })
     .get('/', () => new Response(page, { headers: pageHeaders }))
     .get('/json', () => {
-      document ??= describeRoutes(plugins); // at the first request: an instance should not start later for it
+      document ??= describeRoutes(plugins, modules); // at the first request: an instance should not start later for it
       return document;
     })
     .get('/start.js', () => new Response(startScript, { headers: { 'content-type': 'text/javascript' } }));
@@ -77,19 +67,24 @@ export function createDocs(plugins: readonly AnyElysia[]) {
 }
 
 /** The generator comes with a page that loads scripts from elsewhere: it is asked for the document, and never mounted. */
-async function describeRoutes(plugins: readonly AnyElysia[]): Promise<OpenApiDocument> {
+async function describeRoutes(
+  plugins: readonly AnyElysia[],
+  modules: readonly Module[],
+): Promise<OpenApiDocument> {
   const { swagger } = await import('@elysiajs/swagger');
+  const descriptions = Object.assign({}, ...modules.map((module) => module.tags), {
+    Health: 'For load balancers',
+  });
   const generator = plugins.reduce<AnyElysia>((routes, plugin) => routes.use(plugin), new Elysia());
   generator.use(
     swagger({
       documentation: {
         info,
-        tags,
         servers: [{ url: '/', description: 'This server' }],
         components: { securitySchemes },
       },
     }),
   );
   const response = await generator.handle(new Request('http://generator.local/swagger/json'));
-  return mendDocument(await response.json());
+  return mendDocument(await response.json(), descriptions);
 }

@@ -17,15 +17,18 @@ export interface HealthSources {
 /** `none`: not configured, so nothing is missing. Redis is never needed for correctness: down is still ready. */
 export type RedisState = 'up' | 'down' | 'none';
 
-const Live = Type.Object({ status: Type.Literal('ok') });
+const Live = Type.Object({ status: Type.Literal('ok') }, { title: 'Liveness' });
 
-const Readiness = Type.Object({
-  status: Type.Union([Type.Literal('ready'), Type.Literal('unavailable'), Type.Literal('draining')]),
-  instanceId: Type.String(),
-  database: Type.Union([Type.Literal('up'), Type.Literal('down')]),
-  redis: Type.Union([Type.Literal('up'), Type.Literal('down'), Type.Literal('none')]),
-  port: Type.Optional(Type.Integer()),
-});
+const Readiness = Type.Object(
+  {
+    status: Type.Union([Type.Literal('ready'), Type.Literal('unavailable'), Type.Literal('draining')]),
+    instanceId: Type.String(),
+    database: Type.Union([Type.Literal('up'), Type.Literal('down')]),
+    redis: Type.Union([Type.Literal('up'), Type.Literal('down'), Type.Literal('none')]),
+    port: Type.Optional(Type.Integer()),
+  },
+  { title: 'Readiness' },
+);
 
 const databaseTimeoutMs = 1_000;
 /** An answer counts for so long: whoever asks more often costs the database nothing. */
@@ -43,7 +46,7 @@ export function createHealth({ db, instanceId, port, redis, isDraining }: Health
   return new Elysia({ prefix: '/health', normalize: false })
     .get('/live', () => ({ status: 'ok' as const }), {
       response: { 200: Live },
-      detail: { summary: 'Whether the process answers', tags },
+      detail: { operationId: 'health.live', summary: 'Whether the process answers', tags },
     })
     .get(
       '/ready',
@@ -56,7 +59,7 @@ export function createHealth({ db, instanceId, port, redis, isDraining }: Health
       },
       {
         response: { 200: Readiness, 503: Readiness },
-        detail: { summary: 'Whether this instance should get traffic', tags },
+        detail: { operationId: 'health.ready', summary: 'Whether this instance should get traffic', tags },
       },
     );
 }

@@ -3,7 +3,7 @@
 export interface JsonSchema {
   title?: string;
   description?: string;
-  properties?: object;
+  properties?: Readonly<Record<string, JsonSchema>>;
   [keyword: string]: unknown;
 }
 
@@ -17,8 +17,8 @@ export function hoist<Document>(document: Document, named: Map<string, JsonSchem
   const walk = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(walk);
     if (value === null || typeof value !== 'object') return value;
-    const walked = Object.fromEntries(
-      Object.entries(value).map(([key, inner]) => [
+    const walked: JsonSchema = Object.fromEntries(
+      Object.entries(asReadersSay(value)).map(([key, inner]) => [
         key === 'x-format' ? 'format' : key,
         key === 'examples' || key === 'example' ? inner : walk(inner),
       ]),
@@ -31,6 +31,17 @@ export function hoist<Document>(document: Document, named: Map<string, JsonSchem
     return refTo(title);
   };
   return walk(document) as Document; // of the same form: references are schemas too
+}
+
+/** What validators and the tools of readers spell in different ways: a choice of words, and a map. */
+function asReadersSay(value: object): object {
+  const { anyOf, patternProperties, ...rest } = value as JsonSchema; // keywords that are not there are undefined
+  if (Array.isArray(anyOf) && anyOf.every((variant) => typeof variant.const === 'string')) {
+    return { ...rest, type: 'string', enum: anyOf.map((variant) => variant.const) };
+  }
+  const [pattern, ...others] = Object.entries(patternProperties ?? {});
+  if (pattern?.[0] === '^(.*)$' && others.length === 0) return { ...rest, additionalProperties: pattern[1] };
+  return value;
 }
 
 const isSchema = (value: object): boolean =>

@@ -2,16 +2,19 @@
 // generated client has the names that a person would have chosen.
 
 import { type ErrorCode, errorCodes, errorTable } from '../protocol/errors.ts';
+import { exampleOf } from './examples.ts';
 import { hoist, type JsonSchema, refTo } from './named-schemas.ts';
 import { describeErrors } from './responses.ts';
 
 export interface OpenApiDocument {
   openapi: string;
+  tags?: { name: string; description?: string }[];
   paths: Record<string, Record<string, RouteDescription>>;
   components: { schemas?: Record<string, JsonSchema> };
 }
 
 interface RouteDescription {
+  tags?: string[];
   parameters?: Parameter[];
   requestBody?: { content: Content };
   responses: Record<string, Answer>;
@@ -19,9 +22,13 @@ interface RouteDescription {
 }
 
 interface Parameter {
+  name: string;
+  in: string;
+  required?: boolean;
   schema: JsonSchema;
   description?: string;
   examples?: unknown;
+  example?: unknown;
 }
 
 interface Answer {
@@ -32,17 +39,30 @@ interface Answer {
 }
 
 interface Content {
-  'application/json'?: { schema: JsonSchema };
+  'application/json'?: { schema: JsonSchema; example?: unknown };
 }
 
-export function mendDocument(document: OpenApiDocument): OpenApiDocument {
-  const named = new Map<string, JsonSchema>(errorCodes.map((code) => [nameOf(code), errorOf(code)]));
+/** `descriptions`: of the tags. */
+export function mendDocument(
+  document: OpenApiDocument,
+  descriptions: Readonly<Record<string, string>>,
+): OpenApiDocument {
   const paths = mapValues(document.paths, (routes) => mapValues(routes, mendRoute));
-  const hoisted = hoist(paths, named);
+  const refusals = errorCodes.map((code) => [nameOf(code), errorOf(code)] as const);
+  const answered = JSON.stringify(paths);
+  const named = new Map<string, JsonSchema>();
+  const hoisted = hoist(
+    { paths, refusals: refusals.filter(([name]) => answered.includes(`/${name}"`)) },
+    named,
+  );
+  const tags = new Set(
+    Object.values(paths).flatMap((routes) => Object.values(routes).flatMap(({ tags }) => tags ?? [])),
+  );
   return {
     ...document,
     openapi: '3.1.0', // TypeBox writes JSON Schema with const and null: 3.0 knows neither
-    paths: hoisted,
+    tags: [...tags].map((name) => ({ name, description: descriptions[name] ?? name })),
+    paths: hoisted.paths,
     components: {
       ...document.components,
       schemas: { ...document.components.schemas, ...Object.fromEntries([...named].sort()) },
@@ -64,22 +84,31 @@ function mendRoute({ parameters = [], requestBody, ...route }: RouteDescription)
       ...mapValues(route.responses, mendAnswer),
     },
   };
-  const content = onlyJson(requestBody?.content ?? {});
+  const schema = requestBody?.content['application/json']?.schema;
   // A body without fields may as well not be there.
-  const fields = content['application/json']?.schema.properties;
-  const isEmpty = fields !== undefined && Object.keys(fields).length === 0;
-  if (requestBody && !isEmpty) mended.requestBody = { ...requestBody, content };
+  const isEmpty = schema?.properties !== undefined && Object.keys(schema.properties).length === 0;
+  if (schema && !isEmpty) {
+    // The generator offers forms and plain text as well; the parser refuses them.
+    const content = { 'application/json': { schema, example: exampleOf(schema) } };
+    mended.requestBody = { ...requestBody, content };
+  }
   return mended;
 }
 
 /** In a schema examples are a list, in a parameter they are not. */
-function mendParameter({ examples, schema, description, ...parameter }: Parameter): Parameter {
+function mendParameter({ examples, schema, description, name, ...parameter }: Parameter): Parameter {
+  const whole = examples === undefined ? schema : { ...schema, examples };
   return {
     ...parameter,
+    name: parameter.in === 'header' ? headerName(name) : name,
     description: description ?? schema.description,
-    schema: examples === undefined ? schema : { ...schema, examples },
+    // What may be left out is left out, so that a request can be tried as it stands.
+    ...((parameter.required || examples !== undefined) && { example: exampleOf(whole) }),
+    schema,
   };
 }
+
+const headerName = (name: string): string => name.replace(/\b\w/g, (letter) => letter.toUpperCase());
 
 /** The generator leaves a schema's other keywords beside it: its name, and the parts that it is made of. */
 function mendAnswer({ description = 'Done', content = {}, 'x-codes': codes, ...keywords }: Answer): Answer {
@@ -107,25 +136,27 @@ function errorOf(code: ErrorCode): JsonSchema {
   };
   if (code === 'invalid') {
     const path = { type: 'string', description: 'A JSON pointer from the root of the request' };
-    const field = {
-      type: 'object',
-      required: ['path', 'message'],
-      properties: { path, message: { type: 'string' } },
+    const properties = { path, message: { type: 'string' } };
+    error.details = {
+      type: 'array',
+      items: { title: 'FieldError', type: 'object', required: ['path', 'message'], properties },
+      description: 'Each field that does not fit, where it is one of them',
     };
-    error.details = { type: 'array', items: field };
   }
-  if (code === 'conflict') error.details = { description: 'What is so now, where the message says so' };
+  if (code === 'unauthorized') {
+    const reason = { type: 'string', description: 'Such as logout, revoked, user_disabled or expired' };
+    error.details = {
+      type: 'object',
+      required: ['reason'],
+      properties: { reason },
+      description: 'Why the session ended',
+    };
+  }
   if (code === 'rate_limited' || code === 'unavailable') {
     error.retryAfterMs = { type: 'integer', minimum: 0, description: 'Not before, in milliseconds' };
   }
   const inner = { type: 'object', required: ['code', 'message'], properties: error };
   return { type: 'object', required: ['error'], properties: { error: inner }, title: nameOf(code) };
-}
-
-/** The generator offers forms and plain text as well; the parser refuses them. */
-function onlyJson(content: Content): Content {
-  const json = content['application/json'];
-  return json === undefined ? {} : { 'application/json': json };
 }
 
 function mapValues<From, To>(

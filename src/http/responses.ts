@@ -24,5 +24,11 @@ export const describeErrors = (codes: readonly ErrorCode[]): string =>
 
 /** The header of routes that create something. [K1] */
 export const keyHeaders = Type.Object({
-  'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: 'The same key, user and body within 24 hours are the same request: it has one effect',
+    }),
+  ),
 });

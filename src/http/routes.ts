@@ -9,10 +9,13 @@ import type { Guard } from './guard.ts';
 import { answerOf, bodyOf, noBody, queryOf, smallBodyOf } from './input.ts';
 import { errorsOf, keyHeaders } from './responses.ts';
 
-/** Where the events stand that a request wrote. [O3] */
-/** Shown as it is: it is a part of other shapes. */
+const EventPosition = Type.Object(
+  { topic: Type.String(), seq: Type.Integer({ minimum: 1 }) },
+  { title: 'EventPosition' },
+);
+/** Where the events stand that a request wrote. [O3] Shown as it is: it is a part of other shapes. */
 const Written = Type.Object({
-  events: Type.Array(Type.Object({ topic: Type.String(), seq: Type.Integer({ minimum: 1 }) }), {
+  events: Type.Array(EventPosition, {
     description: 'Where the events stand that this wrote: wait for them to see it through a subscription',
   }),
 });

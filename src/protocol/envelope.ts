@@ -66,17 +66,21 @@ export const SubscribeRequest = Type.Object(
 export type SubscribeRequest = Static<typeof SubscribeRequest>;
 
 /** The answer to a subscribe. The next durable event on the topic has `seq + 1`. [S2] */
-export interface Subscribed {
-  topic: string;
-  seq: number;
-  head: number;
-  epoch: string;
-  /** How many events between `seq` and `head` follow this answer before live ones. */
-  replay: number;
-  /** The log does not reach back to `since`: start over from `seq` (and `snapshot`). [S4] */
-  reset?: true;
-  snapshot?: unknown;
-}
+export const Subscribed = Type.Object(
+  {
+    topic: Type.String(),
+    seq: Type.Integer({ minimum: 0, description: 'The next durable event has this plus one' }),
+    head: Type.Integer({ minimum: 0 }),
+    epoch: Type.String(),
+    replay: Type.Integer({ minimum: 0, description: 'How many missed events follow before live ones' }),
+    reset: Type.Optional(
+      Type.Literal(true, { description: 'The log does not reach back: start over from here' }),
+    ),
+    snapshot: Type.Optional(Type.Unknown({ description: 'As the kind of topic says' })),
+  },
+  { title: 'Subscribed' },
+);
+export type Subscribed = Static<typeof Subscribed>;
 
 /** Of a snapshot, as JSON in UTF-8: common clients cut off frames of more than 1 MiB. [S3] */
 export const maxSnapshotBytes = 524_288;

@@ -1,7 +1,7 @@
 // The one table of errors, for both doors. [X]
 // A refusal is an AppError with a code from here; the table alone decides its HTTP status.
 
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 
 export const errorTable = {
   invalid: { status: 400 },
@@ -23,26 +23,17 @@ export type ErrorCode = keyof typeof errorTable;
 
 export const errorCodes = Object.keys(errorTable) as ErrorCode[]; // keyof of a const table is exactly its keys
 
-/** Over HTTP. */
-export const ErrorBody = Type.Object(
-  {
-    error: Type.Object({
-      code: Type.Union(errorCodes.map((code) => Type.Literal(code))),
-      message: Type.String(),
-      details: Type.Optional(Type.Unknown()),
-      retryAfterMs: Type.Optional(Type.Number()),
-    }),
-  },
-  { description: 'A refusal' },
-);
-
 /** What a client sees of a refusal, the same over HTTP and WebSocket. */
-export interface WireError {
-  code: ErrorCode;
-  message: string;
-  details?: unknown;
-  retryAfterMs?: number;
-}
+export const WireError = Type.Object({
+  code: Type.Union(errorCodes.map((code) => Type.Literal(code))),
+  message: Type.String(),
+  details: Type.Optional(Type.Unknown()),
+  retryAfterMs: Type.Optional(Type.Number()),
+});
+export type WireError = Static<typeof WireError>;
+
+/** Over HTTP. */
+export const ErrorBody = Type.Object({ error: WireError }, { description: 'A refusal' });
 
 /** One field that did not fit its schema: `path` is a JSON pointer such as `/payload/content`. */
 export interface FieldError {

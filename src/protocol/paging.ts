@@ -9,7 +9,9 @@ export const defaultPageSize = 50;
 
 /** To spread into a route's query schema. */
 export const pageQuery = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: defaultPageSize })),
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 100, default: defaultPageSize, description: 'How many at most' }),
+  ),
   cursor: Type.Optional(Type.String({ maxLength: 2_000, description: 'nextCursor of the page before' })),
 };
 
@@ -24,10 +26,14 @@ export interface Page<Item> {
   nextCursor: string | null;
 }
 
-export const pageOf = <Item extends TSchema>(item: Item) =>
+/** `title`: of the page, in documents. */
+export const pageOf = <Item extends TSchema>(
+  item: Item,
+  title = item.title === undefined ? undefined : `${item.title}Page`,
+) =>
   Type.Object(
     { items: Type.Array(item), nextCursor: Type.Union([Type.String(), Type.Null()]) },
-    item.title === undefined ? {} : { title: `${item.title}Page` },
+    title === undefined ? {} : { title },
   );
 
 /** A page of `rows`, which must have been read with a limit one above the page's: one more row says that more follow. */

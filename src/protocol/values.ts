@@ -3,6 +3,9 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import { uuidPattern } from './topics.ts';
 
+/** Of a user, in examples. */
+export const exampleId = '01a1fed0-de9e-7326-9a60-1c10e2dc0664';
+
 // `x-format`: what the documents say as `format`, which validators here would have to be taught.
 export const Id = Type.String({
   pattern: uuidPattern,

@@ -16,11 +16,17 @@ export function only(schema: TSchema, fields: readonly string[]): TObject {
 function pick(schema: TSchema, isWanted: (name: string) => boolean, fields: readonly string[]): TObject {
   const unknown = fields.filter((name) => schema.properties?.[name] === undefined);
   if (unknown.length > 0) throw new Error(`The input has no field ${unknown.join(', ')}.`);
-  const { properties, additionalProperties, minProperties } = schema as TObject; // only objects have properties
-  const wanted = Object.entries(properties).filter(([name]) => isWanted(name));
+  const { properties, additionalProperties, minProperties, examples } = schema as TObject; // only objects have properties
+  const wanted = Object.entries(properties)
+    .filter(([name]) => isWanted(name))
+    .sort(([a], [b]) => fields.indexOf(a) - fields.indexOf(b)); // as the path has them
   const elsewhere = Object.keys(properties).length - wanted.length;
   return Type.Object(Object.fromEntries(wanted), {
     additionalProperties,
+    ...(Array.isArray(examples) && { examples: examples.map((example) => keep(example, isWanted)) }),
     ...(minProperties !== undefined && { minProperties: Math.max(0, minProperties - elsewhere) }),
   });
 }
+
+const keep = (example: object, isWanted: (name: string) => boolean): object =>
+  Object.fromEntries(Object.entries(example).filter(([name]) => isWanted(name)));

@@ -13,7 +13,12 @@ export interface Module {
   readonly events: EventTable;
   /** What it writes into the audit log. */
   readonly auditEvents: readonly string[];
+  /** The headings in the documents, with a line about each. */
+  readonly tags: Readonly<Record<string, string>>;
 }
+
+/** A module as it is listed: it starts once for each server. */
+export type DefinedModule = (core: ModuleCore) => Module;
 
 /** `operations`: the list, or what makes it for one server where operations share something that lives in memory. */
 export function defineModule<const Operations extends readonly Operation[]>(
@@ -22,6 +27,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly topicKinds?: readonly TopicKind[];
     readonly events?: EventTable;
     readonly auditEvents?: readonly string[];
+    readonly tags?: Readonly<Record<string, string>>;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
   },
 ): (core: ModuleCore) => Module & { readonly operations: Operations } {
@@ -30,6 +36,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     topicKinds: parts.topicKinds ?? [],
     events: parts.events ?? {},
     auditEvents: parts.auditEvents ?? [],
+    tags: parts.tags ?? {},
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });
 }

@@ -6,6 +6,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { base64url, SignJWT, UnsecuredJWT } from 'jose';
 import { queryRows } from '../../src/db/connect.ts';
+import { pollsModule } from '../modules/polls/index.ts';
+import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
 import { openClient } from '../support/client.ts';
 import { onEachDatabase, quietEnv, type TestServer } from '../support/server.ts';
@@ -37,7 +39,8 @@ onEachDatabase('bad tokens', (open) => {
   let bad: Record<string, string>;
 
   beforeAll(async () => {
-    server = await open({ ADMIN_EMAILS: 'root@example.com' });
+    server = await open({ ADMIN_EMAILS: 'root@example.com' }, [pollsModule]);
+    await createPollTables(server.db);
     root = await server.register('Root', { email: 'root@example.com' });
     const { body } = await server.request('GET', '/swagger/json');
     routes = Object.entries<object>(body.paths).flatMap(([path, operations]) =>
@@ -109,6 +112,7 @@ onEachDatabase('bad tokens', (open) => {
     const names = routes.map(({ method, path }) => `${method} ${path}`);
     expect(names).toEqual(expect.arrayContaining(publicRoutes));
     expect(guarded.length).toBeGreaterThan(20);
+    expect(guarded).toContainEqual({ method: 'POST', path: '/v1/polls/{pollId}/votes' });
     expect(guarded.length + publicRoutes.length).toBe(routes.length);
   });
 
@@ -205,16 +209,10 @@ onEachDatabase('bad tokens', (open) => {
 
   test('[H1] no command at all is answered to who has brought none', async () => {
     const url = `${server.url.replace('http', 'ws')}/ws`;
-    const commands = [
-      'subscribe',
-      'unsubscribe',
-      'presence.list',
-      'publish',
-      'message.send',
-      'ping',
-      'nonsense',
-    ];
-    for (const type of commands) {
+    const { body } = await server.request('GET', '/socket/json');
+    const known = body.commands.map(({ type }: { type: string }) => type);
+    expect(known).toEqual(expect.arrayContaining(['ping', 'message.send', 'poll.vote']));
+    for (const type of ['nonsense', ...known.filter((name: string) => name !== 'auth')]) {
       const client = await openClient(url);
       client.send({ id: 'mine', type, topic: 'app:public.news', payload: {} });
       expect([type, (await client.closed).code]).toEqual([type, 4401]);

@@ -2,6 +2,8 @@
 // a new one must be added to `ofAnn` below.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { pollsModule } from '../modules/polls/index.ts';
+import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
@@ -26,7 +28,8 @@ onEachDatabase('strangers', (open) => {
   let ofAnn: Record<string, Attempt | 'public'>;
 
   beforeAll(async () => {
-    server = await open();
+    server = await open({}, [pollsModule]);
+    await createPollTables(server.db);
     [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
     const { body: docs } = await server.request('GET', '/swagger/json');
     routes = Object.entries<Record<string, unknown>>(docs.paths).flatMap(([path, methods]) =>
@@ -43,27 +46,33 @@ onEachDatabase('strangers', (open) => {
       token,
       body: { content: 'of Ann' },
     });
-    const id = chat.id;
+    const chatId = chat.id;
     ofAnn = {
-      'DELETE /v1/auth/sessions/{id}': { ids: { id: ann.sessionId } },
-      'GET /v1/users/{id}': 'public',
-      'GET /v1/users/{id}/presence': 'public',
-      'PATCH /v1/admin/users/{id}': { ids: { id: ann.id }, body: { disabled: true } },
+      'DELETE /v1/auth/sessions/{sessionId}': { ids: { sessionId: ann.sessionId } },
+      'GET /v1/users/{userId}': 'public',
+      // Everyone who is logged in may see a poll, and vote.
+      'GET /v1/polls/{pollId}': 'public',
+      'POST /v1/polls/{pollId}/votes': 'public',
+      'GET /v1/users/{userId}/presence': 'public',
+      'PATCH /v1/admin/users/{userId}': { ids: { userId: ann.id }, body: { disabled: true } },
       'GET /v1/topics/{topic}/events': { ids: { topic: 'app:of-ann' } },
       'POST /v1/topics/{topic}/events': { ids: { topic: 'app:of-ann' }, body: { event: 'a.b', data: 1 } },
-      'GET /v1/chats/{id}': { ids: { id } },
-      'PATCH /v1/chats/{id}': { ids: { id }, body: { name: 'Of Bob' } },
-      'POST /v1/chats/{id}/members': { ids: { id }, body: { userId: bob.id } },
-      'PATCH /v1/chats/{id}/members/{userId}': { ids: { id, userId: ann.id }, body: { role: 'member' } },
-      'DELETE /v1/chats/{id}/members/{userId}': { ids: { id, userId: ann.id } },
-      'GET /v1/chats/{id}/messages': { ids: { id } },
-      'POST /v1/chats/{id}/messages': { ids: { id }, body: { content: 'of Bob' } },
-      'PATCH /v1/chats/{id}/messages/{messageId}': {
-        ids: { id, messageId: message.id },
+      'GET /v1/chats/{chatId}': { ids: { chatId } },
+      'PATCH /v1/chats/{chatId}': { ids: { chatId }, body: { name: 'Of Bob' } },
+      'POST /v1/chats/{chatId}/members': { ids: { chatId }, body: { userId: bob.id } },
+      'PATCH /v1/chats/{chatId}/members/{userId}': {
+        ids: { chatId, userId: ann.id },
+        body: { role: 'member' },
+      },
+      'DELETE /v1/chats/{chatId}/members/{userId}': { ids: { chatId, userId: ann.id } },
+      'GET /v1/chats/{chatId}/messages': { ids: { chatId } },
+      'POST /v1/chats/{chatId}/messages': { ids: { chatId }, body: { content: 'of Bob' } },
+      'PATCH /v1/chats/{chatId}/messages/{messageId}': {
+        ids: { chatId, messageId: message.id },
         body: { content: 'x' },
       },
-      'DELETE /v1/chats/{id}/messages/{messageId}': { ids: { id, messageId: message.id } },
-      'POST /v1/chats/{id}/read': { ids: { id }, body: { seq: 1 } },
+      'DELETE /v1/chats/{chatId}/messages/{messageId}': { ids: { chatId, messageId: message.id } },
+      'POST /v1/chats/{chatId}/read': { ids: { chatId }, body: { seq: 1 } },
     };
   });
 

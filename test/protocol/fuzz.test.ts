@@ -3,8 +3,11 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { pollsModule } from '../modules/polls/index.ts';
+import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
 import type { Frame, TestClient } from '../support/client.ts';
+import { type JsonSchema, valuesOf } from '../support/json-schema.ts';
 import { opcodes, openRawSocket, type RawSocket } from '../support/raw-socket.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 import { createGroup, sendMessage, type TestChat } from './chat.ts';
@@ -12,10 +15,6 @@ import { createGroup, sendMessage, type TestChat } from './chat.ts';
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 const runs = { seed, numRuns: 400 };
 
-const commands = [
-  ...['auth', 'ping', 'subscribe', 'unsubscribe', 'presence.list'],
-  ...['message.send', 'message.edit', 'message.delete', 'message.read', 'typing'],
-];
 const nested = (depth: number, open: string, close: string, inner = '1') =>
   open.repeat(depth) + inner + close.repeat(depth);
 
@@ -23,12 +22,20 @@ onEachDatabase('fuzz', (open) => {
   let server: TestServer;
   let ann: TestUser;
   let chat: TestChat;
+  /** From the document of the socket, but for those that end the session by which all others are tried. */
+  let commands: { type: string; payload: JsonSchema }[];
   let bystander: TestClient;
   let victim: TestClient;
   console.log(`fuzz: FUZZ_SEED=${seed}`);
 
   beforeAll(async () => {
-    server = await open({ MAX_CONNECTIONS_PER_USER: '0' });
+    server = await open({ MAX_CONNECTIONS_PER_USER: '0' }, [pollsModule]);
+    await createPollTables(server.db);
+    const { body } = await server.request('GET', '/socket/json');
+    commands = body.commands.filter(
+      ({ type }: { type: string }) => !/^session[.](?:logout|revoke)$/.test(type),
+    );
+    expect(commands.map(({ type }) => type)).toEqual(expect.arrayContaining(['chat.create', 'poll.vote']));
     ann = await server.register('Ann');
     chat = await createGroup(server, ann);
     bystander = await server.connect(ann);
@@ -117,13 +124,48 @@ onEachDatabase('fuzz', (open) => {
       fc.dictionary(fc.constantFrom(...names, '__proto__', 'constructor'), value),
     );
     const frame = fc.record(
-      { type: fc.constantFrom(...commands), id: value, topic: value, key: value, payload },
+      {
+        type: fc.constantFrom(...commands.map(({ type }) => type)),
+        id: value,
+        topic: value,
+        key: value,
+        payload,
+      },
       { requiredKeys: ['type'] },
     );
     await fc.assert(
       fc.asyncProperty(frame, (given) => expectHarmless((client) => client.send(given))),
       { ...runs, numRuns: 1_500 },
     );
+    await expectUnharmed();
+  }, 60_000);
+
+  test('[E5] takes whatever has the form that the document shows, for each command', async () => {
+    const known = fc.constantFrom(
+      chat.id,
+      ann.id,
+      crypto.randomUUID(),
+      chat.topic,
+      'app:public.fuzz',
+      '\0',
+      '\ud800',
+    );
+    for (const { type, payload } of commands) {
+      const frame = fc.record(
+        {
+          type: fc.constant(type),
+          id: fc.constant('f'),
+          topic: known,
+          key: fc.string(),
+          payload: valuesOf(payload, () => known),
+        },
+        { requiredKeys: ['type', 'payload'] },
+      );
+      await fc.assert(
+        fc.asyncProperty(frame, (given) => expectHarmless((client) => client.send(given))),
+        { seed, numRuns: 25 },
+      );
+    }
     await expectUnharmed();
   }, 60_000);
 

@@ -4,6 +4,7 @@
 import { afterAll, describe, setDefaultTimeout } from 'bun:test';
 import { readConfig } from '../../src/config.ts';
 import type { Db } from '../../src/db/connect.ts';
+import type { DefinedModule } from '../../src/realtime/index.ts';
 import { startServer } from '../../src/server.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { type Api, createApi } from './api.ts';
@@ -23,8 +24,11 @@ export interface TestServer extends Api {
   stop(): Promise<void>;
 }
 
-/** Starts an instance. With `DATABASE_URL` or `DATA_DIR` in `env`: on that database. Stopped after the suite. */
-export type Open = (env?: Env) => Promise<TestServer>;
+/**
+ * Starts an instance. With `DATABASE_URL` or `DATA_DIR` in `env`: on that database. With further modules: their tables are
+ * the test's to create. Stopped after the suite.
+ */
+export type Open = (env?: Env, modules?: readonly DefinedModule[]) => Promise<TestServer>;
 
 /** One of the two databases. */
 export interface TestDatabase {
@@ -58,9 +62,9 @@ function defineSuite(kind: TestDatabase['kind'], define: (open: Open, database: 
       return { DATABASE_URL: url, DATABASE_POOL: '5' };
     },
   };
-  const open: Open = async (env = {}) => {
+  const open: Open = async (env = {}, modules = []) => {
     const hasDatabase = env.DATABASE_URL !== undefined || env.DATA_DIR !== undefined;
-    const server = await openServer(hasDatabase ? env : { ...env, ...(await database.create()) });
+    const server = await openServer(hasDatabase ? env : { ...env, ...(await database.create()) }, modules);
     servers.push(server);
     return server;
   };
@@ -72,10 +76,10 @@ function defineSuite(kind: TestDatabase['kind'], define: (open: Open, database: 
   });
 }
 
-async function openServer(given: Env): Promise<TestServer> {
+async function openServer(given: Env, modules: readonly DefinedModule[]): Promise<TestServer> {
   const env = { ...quietEnv, ...given };
   const config = readConfig(env);
-  const instance = await startServer(config, createLogger(config));
+  const instance = await startServer(config, createLogger(config), { modules });
   let stopped: Promise<void> | undefined;
   return {
     ...createApi(`http://127.0.0.1:${instance.port}`),

@@ -10,6 +10,7 @@ export const chatTopic = (chatId: string): string => `chat:${chatId}`;
 
 const strict = { additionalProperties: false };
 const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const seqWith = (description: string) => Type.Integer({ ...Seq, description });
 
 export const ChatType = Type.Union([Type.Literal('group'), Type.Literal('direct')]);
 export type ChatType = Static<typeof ChatType>;
@@ -114,7 +115,7 @@ export const ChatListItem = Type.Object(
 );
 export type ChatListItem = Static<typeof ChatListItem>;
 
-export const ChatPage = pageOf(ChatListItem);
+export const ChatPage = pageOf(ChatListItem, 'ChatPage');
 
 /** Ascending by seq. `nextCursor` is the next `after` where that was given, else the next `before`; null at the end. */
 export const MessagePage = pageOf(Message);
@@ -151,7 +152,12 @@ export const ChangeRole = Type.Object({ chatId: Id, userId: Id, role: MemberRole
 export const RemoveMember = Type.Object({ chatId: Id, userId: Id }, strict);
 
 export const ListMessages = Type.Object(
-  { chatId: Id, before: Type.Optional(Seq), after: Type.Optional(Seq), limit: pageQuery.limit },
+  {
+    chatId: Id,
+    before: Type.Optional(seqWith('Only those with a lower seq')),
+    after: Type.Optional(seqWith('Only those with a higher seq')),
+    limit: pageQuery.limit,
+  },
   strict,
 );
 
@@ -166,7 +172,10 @@ export const EditMessage = Type.Object(
   strict,
 );
 export const DeleteMessage = Type.Object({ messageId: Id, chatId: Type.Optional(Id) }, strict);
-export const ReadMessages = Type.Object({ chatId: Id, seq: Seq }, strict);
+export const ReadMessages = Type.Object(
+  { chatId: Id, seq: seqWith('Everything up to this seq is read') },
+  strict,
+);
 
 export const Typing = Type.Object({ chatId: Id, active: Type.Boolean() }, strict);
 export type Typing = Static<typeof Typing>;
@@ -211,7 +220,7 @@ export const ChatState = Type.Object(
   {
     chat: ChatFace,
     /** Those who joined first come first. */
-    members: Type.Array(Type.Omit(Member, ['lastReadSeq'])),
+    members: Type.Array(Type.Omit(Member, ['lastReadSeq'], { title: 'ChatStateMember' })),
     /** The newest ones, ascending by seq. */
     messages: Type.Array(Message),
     readPositions: Type.Record(Type.String(), Seq, {

@@ -14,6 +14,10 @@ export const chatModule = defineModule('chat', {
   topicKinds: [chat],
   events,
   auditEvents: ['message_sent'],
+  tags: {
+    Chats: 'Direct and group chats, and their members',
+    Messages: 'What is said in a chat, and how far it was read',
+  },
   operations: (core) => [
     createChat,
     listChats,

@@ -79,7 +79,14 @@ export const TopicEventPage = pageOf(TopicEvent);
 export const ListEvents = Type.Object(
   {
     topic: AppTopic,
-    after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 })),
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        default: 0,
+        description: 'Only those with a higher seq',
+      }),
+    ),
     limit: pageQuery.limit,
   },
   strict,

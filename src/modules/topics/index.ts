@@ -5,5 +5,6 @@ import { app, listEvents, publish } from './operations.ts';
 
 export const topicsModule = defineModule('topics', {
   topicKinds: [app],
+  tags: { Topics: 'Plain pub/sub on `app:` topics' },
   operations: [publish, listEvents],
 });

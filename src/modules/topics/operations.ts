@@ -50,6 +50,7 @@ export const publish = action('publish', {
   description:
     'Whoever is logged in may do so where the name begins with `public.`; elsewhere the claim `topics` of the ' +
     'access token says who may. Topics need not be created. `events` is there for a durable event.',
+  tag: 'Topics',
   http: 'POST /topics/:topic/events',
   takesTopic: true,
   takesKey: true,
@@ -105,6 +106,7 @@ export const publish = action('publish', {
 export const listEvents = query('topic.events', {
   summary: 'Durable events of an app topic, ascending by seq',
   description: 'Those with a seq above `after` that the log still has. `nextCursor` is the next `after`.',
+  tag: 'Topics',
   http: 'GET /topics/:topic/events',
   takesTopic: true,
   input: ListEvents,

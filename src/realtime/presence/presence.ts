@@ -1,6 +1,18 @@
 // Who follows a topic, by user. The first device in and the last one out are announced; somebody who reconnects in time
 // was never away. [P1] Every variant passes the suite in test/realtime/presence/presence.test.ts.
 
+import { Type } from '@sinclair/typebox';
+import { type EventTable, ephemeral } from '../../protocol/events.ts';
+import { Id } from '../../protocol/values.ts';
+import type { TopicKind } from '../topic-kind.ts';
+
+/** What is announced on topics of those of the kinds that have presence. [P1] */
+export function presenceEvents(kinds: readonly TopicKind[]): EventTable {
+  const on = kinds.filter(({ hasPresence }) => hasPresence).map(({ kind }) => kind);
+  const event = ephemeral(on, Type.Object({ userId: Id }));
+  return { 'presence.joined': event, 'presence.left': event };
+}
+
 /** Counts of connections by user. */
 export type Devices = ReadonlyMap<string, number>;
 

@@ -1,13 +1,70 @@
 // The commands of the protocol itself, which no module has: they act on the connection. [H4] [S] [P1]
 
 import { Type } from '@sinclair/typebox';
-import { AppError } from '../../protocol/errors.ts';
+import { Subscribed } from '../../protocol/envelope.ts';
+import { AppError, WireError } from '../../protocol/errors.ts';
+import { Id, Instant } from '../../protocol/values.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { TopicKinds } from '../topic-kind.ts';
 import { type CoreCommand, requireTopic } from './dispatch.ts';
 import { AuthPayload, type Hello } from './hello.ts';
 import type { Rights } from './revocation.ts';
 import { SubscribePayload, type Subscriber } from './subscribe.ts';
+
+const empty = Type.Object({}, { additionalProperties: false });
+const TopicRefusal = Type.Object({ topic: Type.String(), error: WireError }, { title: 'TopicRefusal' });
+const Present = Type.Object(
+  { userId: Id, devices: Type.Integer({ minimum: 1, description: 'Connections on the topic' }) },
+  { title: 'Present' },
+);
+const SubscribedToMany = Type.Object(
+  { results: Type.Array(Type.Union([Subscribed, TopicRefusal]), { description: 'In the order asked' }) },
+  { title: 'SubscribedToMany' },
+);
+
+/** What they take and answer; the document of the socket shows it. */
+export const coreCommandSpecs = {
+  auth: {
+    type: 'auth',
+    summary: 'Hand in a newer access token of the same session',
+    input: AuthPayload,
+    takesTopic: false,
+    reply: Type.Object({ expiresAt: Instant }),
+    refuses: ['invalid', 'unauthorized', 'forbidden'],
+  },
+  ping: {
+    type: 'ping',
+    summary: 'Ask for a sign of life; the reply is `pong`',
+    input: empty,
+    takesTopic: false,
+    reply: Type.Object({ at: Instant }),
+    refuses: ['invalid'],
+  },
+  subscribe: {
+    type: 'subscribe',
+    summary: 'Follow a topic, or up to 100 of them, from a position on',
+    input: SubscribePayload,
+    takesTopic: true,
+    reply: Type.Union([Subscribed, SubscribedToMany]),
+    refuses: ['invalid', 'forbidden', 'unknown_topic', 'too_many_subscriptions'],
+  },
+  unsubscribe: {
+    type: 'unsubscribe',
+    summary: 'Follow a topic no longer',
+    input: empty,
+    takesTopic: true,
+    reply: Type.Object({ topic: Type.String() }),
+    refuses: ['invalid'],
+  },
+  'presence.list': {
+    type: 'presence.list',
+    summary: 'Who follows the topic now',
+    input: empty,
+    takesTopic: true,
+    reply: Type.Object({ topic: Type.String(), users: Type.Array(Present) }),
+    refuses: ['invalid', 'forbidden', 'unknown_topic'],
+  },
+} as const;
 
 export interface CoreCommandDeps {
   readonly hello: Hello;
@@ -19,12 +76,9 @@ export interface CoreCommandDeps {
 
 export function listCoreCommands(deps: CoreCommandDeps): CoreCommand[] {
   const { hello, subscriber, rights, presence, topicKinds } = deps;
-  const empty = Type.Object({}, { additionalProperties: false });
   return [
     {
-      type: 'auth',
-      input: AuthPayload,
-      takesTopic: false,
+      ...coreCommandSpecs.auth,
       async run(connection, { payload }) {
         const reply = await hello.renew(connection, (payload as AuthPayload).token); // checked by dispatch
         const granted = [...connection.subscriptions.keys()].filter(
@@ -35,15 +89,11 @@ export function listCoreCommands(deps: CoreCommandDeps): CoreCommand[] {
       },
     },
     {
-      type: 'ping',
-      input: empty,
-      takesTopic: false,
+      ...coreCommandSpecs.ping,
       run: async () => ({ type: 'pong', payload: { at: new Date().toISOString() } }),
     },
     {
-      type: 'subscribe',
-      input: SubscribePayload,
-      takesTopic: true,
+      ...coreCommandSpecs.subscribe,
       weigh(payload) {
         const request = payload as SubscribePayload; // checked by dispatch
         return 'topics' in request ? request.topics.length : 1;
@@ -59,18 +109,14 @@ export function listCoreCommands(deps: CoreCommandDeps): CoreCommand[] {
       },
     },
     {
-      type: 'unsubscribe',
-      input: empty,
-      takesTopic: true,
+      ...coreCommandSpecs.unsubscribe,
       async run(connection, { topic }) {
         connection.endSubscription(requireTopic(topic));
         return { payload: { topic } };
       },
     },
     {
-      type: 'presence.list',
-      input: empty,
-      takesTopic: true,
+      ...coreCommandSpecs['presence.list'],
       async run(connection, frame) {
         const topic = requireTopic(frame.topic);
         const kind = await subscriber.authorize(connection.actor, topic);

@@ -12,6 +12,7 @@ import {
   eventsOf,
   listed,
   must,
+  outputOf,
   registerAll,
   send,
   typesOf,
@@ -39,7 +40,7 @@ onEachDatabase('chats', (open) => {
       { userId: ann.id, role: 'admin', joinedAt: chat.createdAt, lastReadSeq: 0 },
       { userId: bob.id, role: 'member', joinedAt: chat.createdAt, lastReadSeq: 0 },
     ]);
-    expect(await must(server, bob, 'GET', `/chats/${chat.id}`)).toEqual(chat);
+    expect(await must(server, bob, 'GET', `/chats/${chat.id}`)).toEqual(outputOf(chat));
 
     const events = await eventsOf(server, chatTopic(chat.id));
     expect(typesOf(events)).toEqual(['message.created']);
@@ -75,7 +76,7 @@ onEachDatabase('chats', (open) => {
       const body = { type: 'direct', participantIds: [other.id] };
       const again = await attempt(server, creator, 'POST', '/chats', body);
       expect(again.status).toBe(201);
-      expect(again.body).toEqual(first);
+      expect(again.body).toEqual({ ...first, events: [] });
     }
     expect(await eventsOf(server, userTopic(ann.id))).toEqual(before);
     expect(await eventsOf(server, chatTopic(first.id))).toHaveLength(1);

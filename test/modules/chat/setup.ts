@@ -28,7 +28,11 @@ export async function must(
 ): Promise<Answer['body']> {
   const answer = await attempt(server, user, method, path, body);
   if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
-  const { events: _, ...output } = answer.body;
+  return outputOf(answer.body);
+}
+
+/** What a change answered, without the `events` beside it. [O3] */
+export function outputOf({ events: _, ...output }: Answer['body']): Answer['body'] {
   return output;
 }
 

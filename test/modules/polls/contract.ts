@@ -16,7 +16,7 @@ export type Poll = Static<typeof Poll>;
 
 export const CreatePoll = Type.Object(
   { question: Text, options: Type.Array(Text, { minItems: 2, maxItems: 10 }) },
-  strict,
+  { ...strict, examples: [{ question: 'Tea or coffee?', options: ['Tea', 'Coffee'] }] },
 );
 export const Vote = Type.Object({ pollId: Id, option: Option }, strict);
 export const Voted = Type.Object({ pollId: Id, userId: Id, option: Option }, { title: 'Vote' });

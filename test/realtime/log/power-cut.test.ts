@@ -30,7 +30,7 @@ class Machine {
 
   async start(bootId: string) {
     const config = readConfig({ ...quietEnv, DATA_DIR: this.#folder });
-    this.#instance = await startServer(config, createLogger(config), bootId);
+    this.#instance = await startServer(config, createLogger(config), { bootId });
     return createApi(`http://127.0.0.1:${this.#instance.port}`);
   }
 

@@ -1,0 +1,106 @@
+// The examples of both documents work as they stand: each operation is asked for what its example says, in the order of the
+// document. Only what the server made up by itself is filled in: ids in paths, and the refresh token.
+
+import { beforeAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
+import { exampleId } from '../../src/protocol/values.ts';
+import { pollsModule } from '../modules/polls/index.ts';
+import { createPollTables } from '../modules/polls/tables.ts';
+import { onEachDatabase, type TestServer } from '../support/server.ts';
+
+interface Parameter {
+  in: 'path' | 'query' | 'header';
+  name: string;
+  description?: string;
+  example?: string;
+}
+
+interface Operation {
+  operationId: string;
+  parameters: Parameter[];
+  requestBody?: { content: { 'application/json': { example: Record<string, unknown> } } };
+  responses: Record<string, unknown>;
+  security: object[];
+}
+
+onEachDatabase('the examples', (open) => {
+  let server: TestServer;
+  let operations: { method: string; path: string; operation: Operation }[];
+
+  beforeAll(async () => {
+    server = await open({ ADMIN_EMAILS: 'ann@example.com' }, [pollsModule]);
+    await createPollTables(server.db);
+    const { body } = await server.request('GET', '/swagger/json');
+    operations = Object.entries<Record<string, Operation>>(body.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        method: method.toUpperCase(),
+        path,
+        operation,
+      })),
+    );
+    // The user whom the examples name.
+    const { id } = await server.register('Ben');
+    await server.db.execute(sql`
+      INSERT INTO users
+      SELECT (jsonb_populate_record(users, jsonb_build_object('id', ${exampleId}::text, 'email', 'ben@example.com'))).*
+      FROM users WHERE id = ${id}`);
+  });
+
+  test('every parameter is described, and every required one and every body has an example', () => {
+    for (const { operation } of operations) {
+      for (const { name, description, example, ...parameter } of operation.parameters) {
+        expect([operation.operationId, name, description]).toEqual([
+          operation.operationId,
+          name,
+          expect.stringMatching(/./),
+        ]);
+        if (parameter.in === 'path')
+          expect([operation.operationId, name, typeof example]).toContain('string');
+      }
+      if (operation.requestBody === undefined) continue;
+      expect(operation.requestBody.content['application/json']).toHaveProperty('example');
+    }
+  });
+
+  test('every one of them succeeds, in the order of the document', async () => {
+    /** What the server made up, by name. */
+    const made: Record<string, string> = {};
+    let password = 'correct horse battery';
+    for (const { method, path, operation } of operations) {
+      const { operationId, parameters, requestBody, security, responses } = operation;
+      const example = requestBody?.content['application/json'].example;
+      const body: Record<string, unknown> | undefined = example && {
+        ...example,
+        ...('refreshToken' in example && { refreshToken: made.refreshToken }),
+      };
+      // Some end the session.
+      const ann =
+        security.length > 0 ? await server.login({ email: 'ann@example.com', password }) : undefined;
+      if (ann !== undefined) made.sessionId = ann.sessionId;
+      const examples = Object.fromEntries(parameters.map(({ name, example }) => [name, example ?? '']));
+      const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+        encodeURIComponent(made[name] ?? examples[name] ?? ''),
+      );
+      const query = new URLSearchParams(
+        parameters.flatMap(({ in: place, name, example }) =>
+          place === 'query' && example !== undefined ? [[name, example]] : [],
+        ),
+      );
+      const answer = await server.request(method, `${filled}?${query}`, { token: ann?.accessToken, body });
+      const success = Object.keys(responses).find((status) => status < '300');
+      expect([operationId, answer.status, answer.body.error]).toEqual([
+        operationId,
+        Number(success),
+        undefined,
+      ]);
+      if (typeof body?.newPassword === 'string') password = body.newPassword;
+      if (answer.body.refreshToken !== undefined) made.refreshToken = answer.body.refreshToken;
+      const [noun] = operationId.split('.');
+      if (answer.status === 201 && answer.body.id !== undefined) made[`${noun}Id`] = answer.body.id;
+    }
+    expect(operations.length).toBeGreaterThan(30);
+    expect(Object.keys(made)).toEqual(
+      expect.arrayContaining(['chatId', 'messageId', 'pollId', 'refreshToken']),
+    );
+  });
+});
