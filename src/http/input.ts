@@ -51,14 +51,20 @@ export function queryOf<Schema extends TObject>(schema: Schema): Schema {
   });
 }
 
-/** A route's answer. What does not fit is our own fault, and says where but not what: answers may hold tokens. */
-export function answerOf<Schema extends TSchema>(schema: Schema): Schema {
+/** Passes a route's answer on. One that does not fit is our own fault, and says where but not what: it may hold tokens. */
+export function checkAnswer<Answer>(schema: TSchema): (answer: Answer) => Answer {
   const check = compileCheck(schema);
-  return readBy(schema, (value: unknown) => {
-    if (check.fits(value)) return { value };
-    const problems = JSON.stringify(check.listErrors(value, '/response'));
+  return (answer) => {
+    if (check.fits(answer)) return answer;
+    const problems = JSON.stringify(check.listErrors(answer, '/response'));
     throw new Error(`The answer does not fit its schema: ${problems}`);
-  });
+  };
+}
+
+/** The same as a route's `response`. */
+export function answerOf<Schema extends TSchema>(schema: Schema): Schema {
+  const check = checkAnswer<unknown>(schema);
+  return readBy(schema, (answer: unknown) => ({ value: check(answer) }));
 }
 
 /** Elysia leaves the check to a schema with `~standard` (standardschema.dev). The OpenAPI document does not show it. */

@@ -18,6 +18,17 @@ export function errorsOf<Code extends ErrorCode>(
   return responses as { [Status in (typeof errorTable)[Code]['status']]: typeof ErrorBody }; // filled just above
 }
 
+/** The same for a route's `detail.responses`. */
+export function refusalsAt(codes: readonly ErrorCode[]): Record<string, object> {
+  const byStatus = Map.groupBy(codes, (code) => errorTable[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, ofStatus]) => [
+      status,
+      { description: describeErrors(ofStatus), 'x-codes': ofStatus },
+    ]),
+  );
+}
+
 /** What the OpenAPI document says of an answer with these codes. */
 export const describeErrors = (codes: readonly ErrorCode[]): string =>
   `Error ${codes.map((code) => `\`${code}\``).join(', ')}`;

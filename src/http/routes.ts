@@ -6,8 +6,8 @@ import type { Module, ModuleCore } from '../realtime/index.ts';
 import { only, without } from '../realtime/input.ts';
 import { type Operation, refusalsOf, startOperation } from '../realtime/operation.ts';
 import type { Guard } from './guard.ts';
-import { answerOf, bodyOf, noBody, queryOf, smallBodyOf } from './input.ts';
-import { errorsOf, keyHeaders } from './responses.ts';
+import { bodyOf, checkAnswer, noBody, queryOf, smallBodyOf } from './input.ts';
+import { keyHeaders, refusalsAt } from './responses.ts';
 
 const EventPosition = Type.Object(
   { topic: Type.String(), seq: Type.Integer({ minimum: 1 }) },
@@ -35,6 +35,8 @@ function mount(operation: Operation, core: ModuleCore, guard: Guard, module: str
   const rest = without(operation.input, parameters);
   const hasBody = method !== 'GET';
   const { admit, run } = startOperation(operation, core);
+  const answer = schemaOf(operation);
+  const check = checkAnswer(answer);
   const success = operation.status ?? (takesKey ? 201 : 200);
   const guarded: AnyElysia = new Elysia({ normalize: false }).use(guard);
   // Before the schemas: who may not do it learns nothing of them.
@@ -45,7 +47,7 @@ function mount(operation: Operation, core: ModuleCore, guard: Guard, module: str
     async ({ actor, params, body, query, headers, status }) => {
       const call = { actor, key: takesKey ? headers['idempotency-key'] : undefined, entered };
       const { output, events } = await run(call, { ...(hasBody ? body : query), ...params });
-      return status(success, events === undefined ? output : { ...output, events });
+      return status(success, check(events === undefined ? output : { ...output, events }));
     },
     {
       ...(parameters.length > 0 && { params: only(operation.input, parameters) }),
@@ -53,11 +55,12 @@ function mount(operation: Operation, core: ModuleCore, guard: Guard, module: str
       ...(hasBody
         ? { body: isEmpty(rest) ? noBody : path.startsWith('/auth/') ? smallBodyOf(rest) : bodyOf(rest) }
         : { query: queryOf(asObject(rest)) }),
-      response: {
-        [success]: answerOf(schemaOf(operation)),
-        ...errorsOf(...refusalsOf(operation), ...bodyErrors(hasBody)),
-      },
       detail: {
+        // Here, and not as Elysia's `response`: it would check each answer twice.
+        responses: {
+          [success]: { description: 'Done', content: { 'application/json': { schema: answer } } },
+          ...refusalsAt([...refusalsOf(operation), ...bodyErrors(hasBody)]),
+        },
         operationId: operation.name,
         summary: operation.summary,
         ...(operation.description !== undefined && { description: operation.description }),
