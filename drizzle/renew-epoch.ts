@@ -5,7 +5,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DrizzleQueryError, sql } from 'drizzle-orm';
 import { type Config, readConfig } from '../src/config.ts';
-import { connectDatabase, type Database, type Db, queryRows } from '../src/db/connect.ts';
+import { connectDatabase } from '../src/db/connect.ts';
+import { type Database, type Db, queryRows } from '../src/db/database.ts';
 import { renewEpoch } from '../src/realtime/log/identity.ts';
 import { createLogger } from '../src/telemetry/logger.ts';
 

@@ -2,7 +2,7 @@
 
 import { and, asc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Config } from '../config.ts';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor, Commit, Committed } from '../realtime/index.ts';
 import type { Audit } from './audit.ts';

@@ -2,7 +2,7 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import { and, desc, eq, gte, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../db/connect.ts';
+import { type Db, queryRows } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, readCursor, toPage } from '../protocol/paging.ts';
 import { Id } from '../protocol/values.ts';

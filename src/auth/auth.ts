@@ -1,7 +1,7 @@
 // Users and sessions, assembled: what the server, the socket and the modules use of them.
 
 import type { Config } from '../config.ts';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import {
   type Actor,
   type Commit,

@@ -1,7 +1,7 @@
 // When users were last connected: noted here, and written down together once a second.
 
 import { sql } from 'drizzle-orm';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import { type Reporter, startRounds } from '../realtime/index.ts';
 
 /** Moves `lastSeenAt` forward, never back. */

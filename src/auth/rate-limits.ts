@@ -7,7 +7,7 @@ import {
   RateLimiterRes,
 } from 'rate-limiter-flexible';
 import type { Config } from '../config.ts';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor, AuditEntry, RateLimit } from '../realtime/index.ts';
 import type { RedisClient } from '../redis/client.ts';

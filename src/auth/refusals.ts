@@ -1,7 +1,7 @@
 // What the socket refused, in the audit log: so few rows a minute for each user that a flood is none of rows.
 
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import type { Actor, AuditEntry, Reporter } from '../realtime/index.ts';
 import type { Audit } from './audit.ts';
 

@@ -8,7 +8,7 @@
 import { Type } from '@sinclair/typebox';
 import { and, desc, eq, gt, isNull, lt, ne, sql } from 'drizzle-orm';
 import type { Config } from '../config.ts';
-import { type Db, queryRows } from '../db/connect.ts';
+import { type Db, queryRows } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, type PageRequest, readCursor, toPage } from '../protocol/paging.ts';
 import { Id } from '../protocol/values.ts';

@@ -2,7 +2,7 @@
 
 import { and, asc, eq, inArray } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Role } from '../protocol/roles.ts';
 import type { Actor } from '../realtime/index.ts';

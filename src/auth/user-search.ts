@@ -4,7 +4,7 @@
 
 import { Type } from '@sinclair/typebox';
 import { inArray, type SQL, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../db/connect.ts';
+import { type Db, queryRows } from '../db/database.ts';
 import {
   defaultPageSize,
   encodeCursor,

@@ -1,51 +1,11 @@
-// One `Db` type over two drivers: a PostgreSQL server, or PGlite embedded in this process.
-// SQL must run on PostgreSQL 15 and 18. Inside a transaction everything goes through `tx`: the embedded
-// database has one connection, and asking for another one inside a transaction would wait for ever.
+// Opens one database or the other.
 
-import type { SQL } from 'drizzle-orm';
-import { type PgDatabase, PgDialect, type PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import type { Config } from '../config.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { readBootId } from './boot.ts';
+import type { Database } from './database.ts';
 import { openEmbedded } from './embedded.ts';
-import { openPostgres } from './postgres.ts';
-
-/** A database or an open transaction on it: services take either and cannot tell. */
-export type Db = PgDatabase<PgQueryResultHKT, Record<string, never>>;
-
-export interface Database {
-  readonly db: Db;
-  readonly kind: 'postgres' | 'embedded';
-  /** Applies pending migrations; several instances may call it at once. */
-  migrate(): Promise<void>;
-  /** From now on this one is told of connections. Absent where there is but one, that lives as long as the database. */
-  readonly watch?: (watcher: ConnectionWatcher) => void;
-  /** The machine went down under it, and the last writes may be gone without a trace. */
-  readonly mayHaveLost: boolean;
-  /** Call it when that has been dealt with, and before anything is written for others to see. */
-  markOpen(): void;
-  close(): Promise<void>;
-}
-
-export interface ConnectionWatcher {
-  /** Looks at a new connection before anybody uses it, and refuses it by failing. `dropOthers` breaks all others. */
-  connected(connection: Db, dropOthers: () => void): Promise<void>;
-  /** A connection broke, in use or idle. */
-  broken(): void;
-}
-
-/**
- * Runs raw SQL and answers its rows; `Row` names the columns that the statement itself selects. With a name, a server
- * parses and plans it once a connection: for busy statements, always of the same text, that go by primary key.
- */
-export async function queryRows<Row>(db: Db, statement: SQL, name?: string): Promise<Row[]> {
-  const prepared = db._.session.prepareQuery(dialect.sqlToQuery(statement), undefined, name, false);
-  // Both drivers answer { rows }; the shared Db type leaves the result open.
-  const result = (await prepared.execute()) as { rows: Row[] };
-  return result.rows;
-}
-
-const dialect = new PgDialect();
+import { defaultPatience, openPostgres, type Patience } from './postgres.ts';
 
 /** Opens the database that the configuration names. Does not wait for a PostgreSQL server to answer. */
 export async function connectDatabase(
@@ -57,17 +17,3 @@ export async function connectDatabase(
     ? await openEmbedded(config.dataDir, bootId)
     : openPostgres(config.databaseUrl, config.databasePool, logger, { ...defaultPatience, ...patience });
 }
-
-/** How long what may take how long; shortened by tests. PostgreSQL only: the embedded database has one user. */
-export interface Patience {
-  /** A statement. None of ours takes nearly as long while the database works. */
-  readonly statementMs: number;
-  /** The lock of a row: whoever has it commits within milliseconds, or is in trouble. */
-  readonly lockMs: number;
-  /** Between two statements of a transaction: an instance that is frozen then keeps its topics' rows from all others. */
-  readonly idleMs: number;
-  /** For a connection of the pool, or the turn to have one. */
-  readonly connectionMs: number;
-}
-
-const defaultPatience: Patience = { statementMs: 15_000, lockMs: 2_000, idleMs: 5_000, connectionMs: 5_000 };

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { drizzle } from 'drizzle-orm/pglite';
 import { type BootMark, readBootMark, writeBootMark } from './boot.ts';
-import type { Database, Db } from './connect.ts';
 import { claimDataFolder } from './data-folder.ts';
+import type { Database, Db } from './database.ts';
 import { EmbeddedFiles, fileParams } from './embedded-files.ts';
 
 export async function openEmbedded(dataDir: string, bootId: string): Promise<Database> {

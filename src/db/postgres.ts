@@ -3,9 +3,28 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { Logger } from '../telemetry/logger.ts';
-import type { ConnectionWatcher, Database, Db, Patience } from './connect.ts';
+import type { ConnectionWatcher, Database, Db } from './database.ts';
 import { isDatabaseAway, isUnreachable } from './errors.ts';
 import { createGate } from './gate.ts';
+
+/** How long what may take how long; shortened by tests. PostgreSQL only: the embedded database has one user. */
+export interface Patience {
+  /** A statement. None of ours takes nearly as long while the database works. */
+  readonly statementMs: number;
+  /** The lock of a row: whoever has it commits within milliseconds, or is in trouble. */
+  readonly lockMs: number;
+  /** Between two statements of a transaction: an instance that is frozen then keeps its topics' rows from all others. */
+  readonly idleMs: number;
+  /** For a connection of the pool, or the turn to have one. */
+  readonly connectionMs: number;
+}
+
+export const defaultPatience: Patience = {
+  statementMs: 15_000,
+  lockMs: 2_000,
+  idleMs: 5_000,
+  connectionMs: 5_000,
+};
 
 /** Does not wait for the server to answer. */
 export function openPostgres(url: string, poolSize: number, logger: Logger, patience: Patience): Database {

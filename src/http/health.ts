@@ -3,7 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import { sql } from 'drizzle-orm';
 import { Elysia } from 'elysia';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 
 export interface HealthSources {
   readonly db: Db;

@@ -1,7 +1,7 @@
 // What modules stand on: the database, commits, announcements, limits and the audit log of one server.
 
 import type { Config } from '../config.ts';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import type { EventPosition } from '../protocol/envelope.ts';
 import type { EphemeralType, EventTable, PayloadOf } from '../protocol/events.ts';
 import type { Actor, Device } from './actor.ts';

@@ -2,7 +2,7 @@
 // audit row and its refusals. Its author writes schemas, rules and SQL; HTTP and the socket answer alike.
 
 import type { Static, TSchema } from '@sinclair/typebox';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import type { EventPosition } from '../protocol/envelope.ts';
 import type { AppError, ErrorCode } from '../protocol/errors.ts';
 import type { EventTable, PayloadOf } from '../protocol/events.ts';

@@ -2,7 +2,7 @@
 // knows none by name, but for the user's own, through which revocation comes. [S5] [H5]
 
 import type { TSchema } from '@sinclair/typebox';
-import type { Db } from '../db/connect.ts';
+import type { Db } from '../db/database.ts';
 import type { EventsOn, EventTable } from '../protocol/events.ts';
 import { uuidSource } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';

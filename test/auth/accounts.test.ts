@@ -10,7 +10,7 @@ import { createSessions } from '../../src/auth/sessions.ts';
 import { createStandings } from '../../src/auth/standings.ts';
 import { createTokens } from '../../src/auth/tokens.ts';
 import { readConfig } from '../../src/config.ts';
-import { queryRows } from '../../src/db/connect.ts';
+import { queryRows } from '../../src/db/database.ts';
 import { createCommit } from '../../src/realtime/log/commit.ts';
 import type { TestUser } from '../support/api.ts';
 import { onEachDatabase, quietEnv, type TestServer } from '../support/server.ts';

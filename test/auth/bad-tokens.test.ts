@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from 'bun:test';
 import { generateKeyPairSync } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { base64url, SignJWT, UnsecuredJWT } from 'jose';
-import { queryRows } from '../../src/db/connect.ts';
+import { queryRows } from '../../src/db/database.ts';
 import { pollsModule } from '../modules/polls/index.ts';
 import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';

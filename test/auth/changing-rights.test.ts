@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { queryRows } from '../../src/db/connect.ts';
+import { queryRows } from '../../src/db/database.ts';
 import type { TestUser } from '../support/api.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';

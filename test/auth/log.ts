@@ -1,7 +1,7 @@
 // Looks behind the doors: what the log and the audit log hold, and when sessions were refreshed.
 
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 
 export interface LoggedUserEvent {
   type: string;

@@ -6,7 +6,7 @@ import { createAudit } from '../../src/auth/audit.ts';
 import { countInMemory, createRateLimits, type RateLimits } from '../../src/auth/rate-limits.ts';
 import { createLimitHits } from '../../src/auth/refusals.ts';
 import { readConfig } from '../../src/config.ts';
-import { type Db, queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 import { messagesPerMinute } from '../../src/modules/chat/limits.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { openClient } from '../support/client.ts';

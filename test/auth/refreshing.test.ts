@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, setSystemTime, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { queryRows } from '../../src/db/connect.ts';
+import { queryRows } from '../../src/db/database.ts';
 import { untilWaiting } from '../protocol/chat.ts';
 import type { TestUser } from '../support/api.ts';
 import { openClient } from '../support/client.ts';

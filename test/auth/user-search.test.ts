@@ -3,7 +3,7 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { type SQL, sql } from 'drizzle-orm';
 import { alongNames, byIndex, shortWalk } from '../../src/auth/user-search.ts';
-import { queryRows } from '../../src/db/connect.ts';
+import { queryRows } from '../../src/db/database.ts';
 import type { TestUser } from '../support/api.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 

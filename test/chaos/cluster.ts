@@ -2,7 +2,8 @@
 // and to mend it. Instances keep their ports, and a proxy stands before each, for whoever wants its connection cut.
 
 import pino from 'pino';
-import { connectDatabase, type Database, type Db } from '../../src/db/connect.ts';
+import { connectDatabase } from '../../src/db/connect.ts';
+import type { Database, Db } from '../../src/db/database.ts';
 import type { TestUser } from '../support/api.ts';
 import { findFreePort } from '../support/child.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';

@@ -2,7 +2,7 @@
 // with the log, after a quiet period in which all of them must have caught up.
 
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 import { chatTopic } from '../../src/modules/chat/contract.ts';
 import { readHeads } from '../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../support/api.ts';

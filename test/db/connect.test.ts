@@ -3,7 +3,8 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import pino from 'pino';
-import { connectDatabase, type Db, queryRows } from '../../src/db/connect.ts';
+import { connectDatabase } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 import { isDatabaseAway } from '../../src/db/errors.ts';
 import { describeWith } from '../support/needs.ts';
 import { postgresMissing, startPostgres } from '../support/postgres.ts';

@@ -3,7 +3,8 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import pino from 'pino';
-import { connectDatabase, type Database, queryRows } from '../../src/db/connect.ts';
+import { connectDatabase } from '../../src/db/connect.ts';
+import { type Database, queryRows } from '../../src/db/database.ts';
 import { asRefusal, isDatabaseAway, isTransient } from '../../src/db/errors.ts';
 import { AppError } from '../../src/protocol/errors.ts';
 import { findFreePort } from '../support/child.ts';

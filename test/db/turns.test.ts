@@ -3,7 +3,8 @@
 import { expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import pino from 'pino';
-import { connectDatabase, queryRows } from '../../src/db/connect.ts';
+import { connectDatabase } from '../../src/db/connect.ts';
+import { queryRows } from '../../src/db/database.ts';
 import { createDataFolder } from '../support/embedded.ts';
 import { removeFolder } from '../support/janitor.ts';
 

@@ -3,7 +3,7 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
-import { queryRows } from '../../src/db/connect.ts';
+import { queryRows } from '../../src/db/database.ts';
 import { createHealth } from '../../src/http/health.ts';
 import { describeWith } from '../support/needs.ts';
 import { postgresMissing, sharedPostgres, startPostgres } from '../support/postgres.ts';

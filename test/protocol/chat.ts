@@ -1,7 +1,7 @@
 // The chat module as the example of a module: what the tests of the protocol do with it.
 
 import { type SQL, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 import { appendEvents } from '../../src/realtime/log/event-log.ts';
 import type { Api, TestUser } from '../support/api.ts';
 import type { Frame, TestClient } from '../support/client.ts';

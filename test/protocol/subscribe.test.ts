@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 import { apply, type ChatState } from '../../src/modules/chat/state.ts';
 import { readAudit } from '../auth/log.ts';
 import type { TestUser } from '../support/api.ts';

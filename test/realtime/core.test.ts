@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import pino from 'pino';
 import { readConfig } from '../../src/config.ts';
-import { connectDatabase, type Database } from '../../src/db/connect.ts';
+import { connectDatabase } from '../../src/db/connect.ts';
+import type { Database } from '../../src/db/database.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { createMemoryBridge } from '../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../src/realtime/core.ts';

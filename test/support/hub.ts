@@ -3,7 +3,7 @@
 
 import { Type } from '@sinclair/typebox';
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 import { userOfTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { Hub } from '../../src/realtime/hub/hub.ts';

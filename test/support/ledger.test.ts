@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import type { Db } from '../../src/db/connect.ts';
+import type { Db } from '../../src/db/database.ts';
 import { createLedger } from './ledger.ts';
 import { onEachDatabase } from './server.ts';
 

@@ -1,7 +1,7 @@
 // What a subscriber got, kept across its reconnects, and compared with the log: the delivery promise as four numbers.
 
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../src/db/connect.ts';
+import { type Db, queryRows } from '../../src/db/database.ts';
 import type { Subscribed } from '../../src/protocol/envelope.ts';
 import type { Frame, TestClient } from './client.ts';
 

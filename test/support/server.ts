@@ -3,7 +3,7 @@
 
 import { afterAll, describe, setDefaultTimeout } from 'bun:test';
 import { readConfig } from '../../src/config.ts';
-import type { Db } from '../../src/db/connect.ts';
+import type { Db } from '../../src/db/database.ts';
 import type { DefinedModule } from '../../src/realtime/index.ts';
 import { startServer } from '../../src/server.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';

@@ -7,7 +7,7 @@
 
 import { and, asc, eq, inArray, isNull } from 'drizzle-orm';
 import { users } from '../../auth/schema.ts';
-import type { Db } from '../../db/connect.ts';
+import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { Chat, ChatFace, MemberRole } from './contract.ts';
 import { toFace, toMember } from './rows.ts';

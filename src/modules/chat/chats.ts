@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { and, eq, ne, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import { AppError, type FieldError } from '../../protocol/errors.ts';
 import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
 import { Id } from '../../protocol/values.ts';

@@ -2,7 +2,7 @@
 // Every change holds the lock of the group, so that two at once cannot break that.
 
 import { asc, eq } from 'drizzle-orm';
-import type { Db } from '../../db/connect.ts';
+import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { command } from '../../realtime/index.ts';
 import { findActiveUsers, isParticipant, lockGroup, lockGroupAsAdmin } from './access.ts';

@@ -1,7 +1,7 @@
 // Messages once they are there: edit, delete, list, and how far each member has read.
 
 import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
-import type { Db } from '../../db/connect.ts';
+import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize } from '../../protocol/paging.ts';
 import { command, type Emit, query, readHeads } from '../../realtime/index.ts';

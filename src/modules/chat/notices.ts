@@ -4,7 +4,7 @@
 
 import { inArray, sql } from 'drizzle-orm';
 import { users } from '../../auth/schema.ts';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import { type Actor, createBatcher, type ModuleCore } from '../../realtime/index.ts';
 import { type Message, maxNotifiedMembers, previewLength } from './contract.ts';
 import { chat, user } from './topics.ts';

@@ -2,7 +2,7 @@
 // of the chat's topic, so a message and its sender's removal stand in the log in the order in which they counted.
 
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type GroupItem, grouped } from '../../realtime/index.ts';
 import { noSuchChat } from './access.ts';

@@ -2,7 +2,7 @@
 
 import { desc, eq } from 'drizzle-orm';
 import { userTopics } from '../../auth/topics.ts';
-import type { Db } from '../../db/connect.ts';
+import type { Db } from '../../db/database.ts';
 import { maxSnapshotBytes } from '../../protocol/envelope.ts';
 import { topicKind } from '../../realtime/index.ts';
 import { findOwnChats, noSuchChat, readChat } from './access.ts';

@@ -1,7 +1,7 @@
 // How many messages of others a member has not read: what is deleted or said by the system does not count.
 
 import { type SQL, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 
 export interface Membership {
   readonly chatId: string;

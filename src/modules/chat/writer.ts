@@ -1,7 +1,7 @@
 // How a message comes to be inside of a transaction: its row carries the seq of its own `message.created`.
 
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import type { Emit } from '../../realtime/index.ts';
 import type { Message, MessageType, Metadata } from './contract.ts';
 import { chat } from './topics.ts';

@@ -1,7 +1,7 @@
 // A change and the events that announce it, in one transaction; announced only after COMMIT.
 // With an idempotency key the same request has one effect and one answer, wherever it is repeated. [K1]
 
-import type { Db } from '../../db/connect.ts';
+import type { Db } from '../../db/database.ts';
 import { isTransient } from '../../db/errors.ts';
 import type { EventPosition } from '../../protocol/envelope.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';

@@ -2,7 +2,7 @@
 // their order is the order of commits, and a rollback leaves no gap.
 
 import { type SQL, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import type { EventMeta } from '../../protocol/envelope.ts';
 import { baseOf, liftNewTopics } from './forgotten.ts';
 

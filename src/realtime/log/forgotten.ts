@@ -5,7 +5,7 @@
 // Rejected: one number for all names. It would lift every new topic, and be raised by topics that have nothing to do with it.
 
 import { type SQL, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import { forgettablePrefix, isForgettable } from '../../protocol/topics.ts';
 import { keyLifetimeHours } from './keys.ts';
 

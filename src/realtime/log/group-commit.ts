@@ -1,7 +1,7 @@
 // Many small writes in one transaction: the promise of `commit` at a fraction of its cost. Checks, rows and events of a
 // batch are a few statements for all of it, and one COMMIT. An item that is refused fails alone.
 
-import type { Db } from '../../db/connect.ts';
+import type { Db } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type Actor, metaOf } from '../actor.ts';

@@ -3,7 +3,7 @@
 // anything is written to it. [S4]
 
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import { isDatabaseAway } from '../../db/errors.ts';
 import { baseOf } from './forgotten.ts';
 

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import type { EventPosition } from '../../protocol/envelope.ts';
 import { AppError } from '../../protocol/errors.ts';
 

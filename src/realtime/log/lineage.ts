@@ -2,7 +2,7 @@
 // position that was delivered here is compared with the log by event id before anything else happens there. Topics that
 // differ are given up; their followers come back under a new epoch and are reset. [O1] [S4]
 
-import type { Database, Db } from '../../db/connect.ts';
+import type { Database, Db } from '../../db/database.ts';
 import type { Hub } from '../hub/hub.ts';
 import { judgePlaces, type LogIdentity, type Place, type ReadIdentity, renewEpoch } from './identity.ts';
 

@@ -3,7 +3,7 @@
 // In slices, each a short transaction: however much there is to prune, no statement runs long and nobody waits for it.
 
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/connect.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import type { Reporter } from '../report.ts';
 import { startRounds } from '../rounds.ts';
 import { forgetTopics, keepFollowed } from './forgotten.ts';

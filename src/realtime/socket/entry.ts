@@ -1,7 +1,7 @@
 // Where a connection may enter a topic's stream, and whether it may: the position first, the right second. For many topics at
 // once, rights are read in one query for each kind, and positions in one for all. [S2] [S3] [S4] [S7]
 
-import type { Db } from '../../db/connect.ts';
+import type { Db } from '../../db/database.ts';
 import type { Subscribed, SubscribeRequest } from '../../protocol/envelope.ts';
 import type { Actor } from '../actor.ts';
 import type { Hub } from '../hub/hub.ts';

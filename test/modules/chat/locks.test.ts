@@ -3,7 +3,7 @@
 
 import { beforeAll, expect, test } from 'bun:test';
 import { type SQL, sql } from 'drizzle-orm';
-import type { Db } from '../../../src/db/connect.ts';
+import type { Db } from '../../../src/db/database.ts';
 import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { untilWaiting } from '../../protocol/chat.ts';
 import type { Answer, TestUser } from '../../support/api.ts';

@@ -3,7 +3,7 @@
 
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { queryRows } from '../../../src/db/connect.ts';
+import { queryRows } from '../../../src/db/database.ts';
 import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { holdTable, untilWaiting } from '../../protocol/chat.ts';
 import type { TestUser } from '../../support/api.ts';

@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { queryRows } from '../../../src/db/connect.ts';
+import { queryRows } from '../../../src/db/database.ts';
 import { countUnread, type Membership, unreadCount } from '../../../src/modules/chat/unread.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import { addCrowd, createGroup, registerAll } from './setup.ts';

@@ -1,7 +1,7 @@
 // Polls: make one, vote in it, look at it. Who votes again changes the vote.
 
 import { eq } from 'drizzle-orm';
-import type { Db } from '../../../src/db/connect.ts';
+import type { Db } from '../../../src/db/database.ts';
 import { AppError } from '../../../src/protocol/errors.ts';
 import { command, query, topicKind } from '../../../src/realtime/index.ts';
 import { CreatePoll, events, GetPoll, Poll, PollState, Vote, Voted } from './contract.ts';

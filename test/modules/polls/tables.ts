@@ -1,7 +1,7 @@
 // The tables of the fixture. A module of the server has a migration instead.
 
 import { sql } from 'drizzle-orm';
-import type { Db } from '../../../src/db/connect.ts';
+import type { Db } from '../../../src/db/database.ts';
 
 export async function createPollTables(db: Db): Promise<void> {
   await db.execute(sql`

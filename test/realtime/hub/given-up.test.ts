@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import type { Db } from '../../../src/db/connect.ts';
+import type { Db } from '../../../src/db/database.ts';
 import { createGroup, fillLog, holdTable, reach, sendMessage, untilWaiting } from '../../protocol/chat.ts';
 import { onEachDatabase } from '../../support/server.ts';
 

@@ -3,7 +3,8 @@
 
 import { afterAll, afterEach, beforeAll, expect, jest, test } from 'bun:test';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import type { Database } from '../../../src/db/database.ts';
 import { type Healing, startHealing } from '../../../src/realtime/hub/heal.ts';
 import { readHeads } from '../../../src/realtime/log/event-log.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';

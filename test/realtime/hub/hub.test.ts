@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import type { Database } from '../../../src/db/database.ts';
 import type { Stream } from '../../../src/realtime/hub/stream.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { createHub, type HubInHand } from '../../support/hub.ts';

@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database, type Db, queryRows } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import { type Database, type Db, queryRows } from '../../../src/db/database.ts';
 import { isLockTimeout } from '../../../src/db/errors.ts';
 import type { Actor } from '../../../src/realtime/actor.ts';
 import type { Add } from '../../../src/realtime/log/batcher.ts';

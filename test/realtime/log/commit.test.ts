@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database, type Db, queryRows } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import { type Database, type Db, queryRows } from '../../../src/db/database.ts';
 import { AppError } from '../../../src/protocol/errors.ts';
 import type { Actor } from '../../../src/realtime/actor.ts';
 import { type Commit, createCommit } from '../../../src/realtime/log/commit.ts';

@@ -2,7 +2,7 @@
 
 import { beforeAll, beforeEach, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { queryRows } from '../../../src/db/connect.ts';
+import { queryRows } from '../../../src/db/database.ts';
 import { readPosition, readStarts } from '../../../src/realtime/log/event-log.ts';
 import { forgetTopics, keepFollowed } from '../../../src/realtime/log/forgotten.ts';
 import { prune, startRetention } from '../../../src/realtime/log/retention.ts';

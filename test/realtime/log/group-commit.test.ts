@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { eq, sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database, queryRows } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import { type Database, queryRows } from '../../../src/db/database.ts';
 import { AppError } from '../../../src/protocol/errors.ts';
 import type { Actor } from '../../../src/realtime/actor.ts';
 import { type Add, createBatcher, type Outcome } from '../../../src/realtime/log/batcher.ts';

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import type { Database } from '../../../src/db/database.ts';
 import { idOf, readEvents, readStarts } from '../../../src/realtime/log/event-log.ts';
 import {
   createIdentityReader,

@@ -4,7 +4,8 @@
 import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test';
 import pg from 'pg';
 import pino from 'pino';
-import { connectDatabase, type Db } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import type { Db } from '../../../src/db/database.ts';
 import { readHeads } from '../../../src/realtime/log/event-log.ts';
 import { fillLog, range, reach, seqsOf } from '../../protocol/chat.ts';
 import type { TestUser } from '../../support/api.ts';

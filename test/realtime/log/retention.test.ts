@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database, type Db, queryRows } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import { type Database, type Db, queryRows } from '../../../src/db/database.ts';
 import { readPosition } from '../../../src/realtime/log/event-log.ts';
 import { prune } from '../../../src/realtime/log/retention.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';

@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import type { Database } from '../../../src/db/database.ts';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.ts';
 import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { Connections } from '../../../src/realtime/socket/connections.ts';

@@ -3,7 +3,8 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readConfig } from '../../../src/config.ts';
-import { connectDatabase, type Database } from '../../../src/db/connect.ts';
+import { connectDatabase } from '../../../src/db/connect.ts';
+import type { Database } from '../../../src/db/database.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { createHub, createSubscriberOn, type KindInHand } from '../../support/hub.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
