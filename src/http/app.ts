@@ -1,4 +1,4 @@
-// The HTTP door put together: every route under /v1, health and the documentation, and one shape for every refusal. [X]
+// The HTTP server put together: every route under /v1, health and the documentation, and one shape for every refusal. [X]
 // Requests are as strict as frames: unknown fields, other content types and large bodies are refused, never repaired.
 
 import { type AnyElysia, Elysia } from 'elysia';

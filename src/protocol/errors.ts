@@ -1,4 +1,4 @@
-// The one table of errors, for both doors. [X]
+// The one table of errors, for HTTP and the socket. [X]
 // A refusal is an AppError with a code from here; the table alone decides its HTTP status.
 
 import { type Static, Type } from '@sinclair/typebox';
@@ -48,7 +48,7 @@ export class AppError extends Error {
   readonly fields: readonly FieldError[] | undefined;
   readonly retryAfterMs: number | undefined;
 
-  /** `fields`: what in a service's input is wrong, by its path within that. Each door makes `details` of them. */
+  /** `fields`: what in a service's input is wrong, by its path within that. HTTP and the socket each make `details` of them. */
   constructor(
     code: ErrorCode,
     message: string,

@@ -1,4 +1,4 @@
-// What a value does not keep of its schema: field by field, in words that say what was expected. The same for both doors.
+// What a value does not keep of its schema: field by field, in words that say what was expected. The same over HTTP and the socket.
 
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
 import { AppError, type FieldError } from './errors.ts';

@@ -1,4 +1,4 @@
-// Looks behind the doors: what the log and the audit log hold, and when sessions were refreshed.
+// Looks behind the routes: what the log and the audit log hold, and when sessions were refreshed.
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/database.ts';

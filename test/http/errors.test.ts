@@ -1,4 +1,4 @@
-// The HTTP door's refusals, on routes planted for the purpose: what no real route is supposed to do.
+// What HTTP refuses, on routes planted for the purpose: what no real route is supposed to do.
 
 import { afterAll, describe, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';

@@ -98,7 +98,7 @@ onEachDatabase('health', (open, database) => {
 });
 
 describeWith('health on PostgreSQL', postgresMissing, () => {
-  test('[X] without its database an instance is alive but not ready, and both doors say unavailable', async () => {
+  test('[X] without its database an instance is alive but not ready, and HTTP and the socket say unavailable', async () => {
     const postgres = await startPostgres();
     const server = await spawnServer({ DATABASE_URL: await postgres.createDatabase() });
     const ann = await server.register('Ann');

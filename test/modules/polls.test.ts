@@ -56,7 +56,7 @@ onEachDatabase('polls', (open) => {
     return events;
   };
 
-  test('[O3] both doors answer alike, and tell the event its door', async () => {
+  test('[O3] HTTP and the socket answer alike, and tell the event which it was', async () => {
     const client = await server.connect(bob);
     const overHttp = await post(ann, '/polls', tea);
     const overSocket = await client.request('poll.create', tea);
@@ -124,7 +124,7 @@ onEachDatabase('polls', (open) => {
     ]);
   });
 
-  test('[X] both doors refuse alike: who is not logged in, what is not there, and what does not fit', async () => {
+  test('[X] HTTP and the socket refuse alike: who is not logged in, what is not there, and what does not fit', async () => {
     const { id } = await create();
     const client = await server.connect(bob);
     expect((await server.request('GET', `/v1/polls/${id}`)).status).toBe(401);
@@ -150,7 +150,7 @@ onEachDatabase('polls', (open) => {
     client.close();
   });
 
-  test('[K1] one key is one poll, through either door', async () => {
+  test('[K1] one key is one poll, over HTTP or the socket', async () => {
     const client = await server.connect(ann);
     const first = await post(ann, '/polls', tea, 'one');
     const again = await client.request('poll.create', tea, { key: 'one' });
@@ -163,7 +163,7 @@ onEachDatabase('polls', (open) => {
     client.close();
   });
 
-  test('a limit counts over both doors, by user', async () => {
+  test('a limit counts over HTTP and the socket, by user', async () => {
     const { id } = await create();
     const cid = await server.register('Cid');
     const client = await server.connect(cid);

@@ -1,5 +1,5 @@
 // A WebSocket spoken by hand over TCP, for what a well-behaved client cannot do: refuse to read, split a frame, send
-// bytes that are no text, or be refused at the door.
+// bytes that are no text, or be refused with the upgrade.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

@@ -16,7 +16,7 @@ import { postgresMissing, sharedPostgres } from './postgres.ts';
 export type Env = Record<string, string>;
 
 export interface TestServer extends Api {
-  /** For looking behind the doors. */
+  /** For looking behind the routes. */
   readonly db: Db;
   readonly port: number;
   /** What it was opened with. `open(server.env)`: another instance on its database. */

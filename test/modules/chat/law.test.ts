@@ -83,14 +83,14 @@ onEachDatabase('the law of chat', (open) => {
     const user = at(users, by);
     const other = at(users, 1 + (on % (userCount - 1)));
     const message = at(state.messages, on);
-    const door = overSocket ? at(clients, by) : undefined;
+    const client = overSocket ? at(clients, by) : undefined;
     const http = async (method: string, path: string, body?: unknown) => {
       const { status } = await attempt(server, user, method, `/chats/${chatId}${path}`, body);
       expect(status).toBeLessThan(500);
     };
     const command = async (type: string, payload: object, method: string, path: string, body?: object) => {
-      if (door === undefined) return await http(method, path, body);
-      const reply = await door.request(type, payload);
+      if (client === undefined) return await http(method, path, body);
+      const reply = await client.request(type, payload);
       expect(reply.error?.code).not.toBe('internal');
     };
     const content = `said ${on}`;

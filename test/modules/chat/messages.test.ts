@@ -1,4 +1,4 @@
-// Messages over both doors: what may be said, keys, limits, edits, deletions, read positions, pages.
+// Messages over HTTP and the socket: what may be said, keys, limits, edits, deletions, read positions, pages.
 // Over 400 lines: what may be done with a message is one list, on one shared group.
 
 import { beforeAll, expect, test } from 'bun:test';
@@ -69,7 +69,7 @@ onEachDatabase('chat messages', (open, database) => {
     });
   });
 
-  test('[O3] over HTTP the answer is the message and where its event stands, which tells the door', async () => {
+  test('[O3] over HTTP the answer is the message and where its event stands, which says so', async () => {
     const { status, body } = await post(ann, { content: 'hello' });
     expect(status).toBe(201);
     expect(body.events).toEqual([{ topic: chatTopic(chatId), seq: body.seq }]);
@@ -116,7 +116,7 @@ onEachDatabase('chat messages', (open, database) => {
     ['a reply to no id', '{"content":"x","replyTo":"first"}'],
     ['a reply to no message', JSON.stringify({ content: 'x', replyTo: unknownId })],
   ];
-  test.each(refused)('%s is invalid over both doors, and nothing is written', async (_, body) => {
+  test.each(refused)('%s is invalid over HTTP and the socket, and nothing is written', async (_, body) => {
     const before = await eventsOf(server, chatTopic(chatId));
     const { status, body: answer } = await post(ann, body);
     expect(status).toBe(400);
@@ -138,7 +138,7 @@ onEachDatabase('chat messages', (open, database) => {
     ['with names of objects’ own', '{"__proto__":{"x":1},"constructor":2,"toString":"3"}'],
     ['nested as deeply as it can be', `{"a":${'['.repeat(61)}${']'.repeat(61)}}`],
     ['with a huge number', '{"a":1e308,"b":5e-324}'],
-  ])('metadata %s comes back as it was, over both doors', async (_, metadata) => {
+  ])('metadata %s comes back as it was, over HTTP and the socket', async (_, metadata) => {
     const client = await server.connect(ann);
     const payload = `{"chatId":"${chatId}","content":"x","metadata":${metadata}}`;
     client.sendRaw(`{"id":"x","type":"message.send","payload":${payload}}`);
@@ -168,7 +168,7 @@ onEachDatabase('chat messages', (open, database) => {
     expect(foreign.body.error.details[0].path).toBe('/body/replyTo');
   });
 
-  test('[K1] one key is one message, whichever door and however often at once', async () => {
+  test('[K1] one key is one message, over whichever of the two and however often at once', async () => {
     const before = await eventsOf(server, chatTopic(chatId));
     const clients = await Promise.all(Array.from({ length: 5 }, () => server.connect(ann)));
     const [answers, replies] = await Promise.all([
@@ -191,7 +191,7 @@ onEachDatabase('chat messages', (open, database) => {
     expect((await post(bob, { content: 'my own key' }, 'one')).body.senderId).toBe(bob.id);
   });
 
-  test('[E5] what the service refuses is named like what a schema refuses: from the root, over both doors', async () => {
+  test('[E5] what the service refuses is named like what a schema refuses: from the root, over HTTP and the socket', async () => {
     const client = await server.connect(ann);
     const metadata = { a: '\0' };
     const { error } = await client.request('message.send', { chatId, content: 'x', metadata });

@@ -12,7 +12,7 @@ onEachDatabase('limits of free topics', (open) => {
       headers: key === undefined ? {} : { 'Idempotency-Key': key },
     });
 
-  test('[T1] durable events are limited by user, through both doors together', async () => {
+  test('[T1] durable events are limited by user, over HTTP and the socket together', async () => {
     const server = await open({ RATE_PUBLISHES_PER_MINUTE: '3' });
     const [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
     const client = await server.connect(ann);

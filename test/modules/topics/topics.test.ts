@@ -1,4 +1,4 @@
-// Free topics: publish and follow, ephemeral and durable, through both doors.
+// Free topics: publish and follow, ephemeral and durable, over HTTP and the socket.
 
 import { beforeAll, expect, test } from 'bun:test';
 import { maxDataBytes, reservedWords } from '../../../src/modules/topics/contract.ts';
@@ -71,7 +71,7 @@ onEachDatabase('topics', (open) => {
     expect((await late.next('a.c')).seq).toBe(2);
   });
 
-  test('[T1] data is any JSON, the same through both doors and in the log', async () => {
+  test('[T1] data is any JSON, the same over HTTP, the socket and in the log', async () => {
     const topic = newTopic();
     const client = await connectTo(topic);
     for (const data of anyJson) {
@@ -182,7 +182,7 @@ onEachDatabase('topics', (open) => {
   test.each([
     ['62 levels', `${'{"a":'.repeat(62)}1${'}'.repeat(62)}`],
     ['names of objects’ own', '{"__proto__":{"x":1},"constructor":2,"toString":"3","valueOf":[]}'],
-  ])('[T1] data with %s arrives as it was, from either door', async (_, data) => {
+  ])('[T1] data with %s arrives as it was, over either', async (_, data) => {
     const topic = newTopic();
     const client = await connectTo(topic);
     const payload = `{"event":"a.b","data":${data}}`;
@@ -194,7 +194,7 @@ onEachDatabase('topics', (open) => {
     expect(unknown.body.error.details[0].path).toBe('/body/__proto__');
   });
 
-  test('[K1] a durable event is published once for its key, through either door', async () => {
+  test('[K1] a durable event is published once for its key, over HTTP or the socket', async () => {
     const topic = newTopic();
     const client = await connectTo(topic);
     const payload = { event: 'a.b', data: { n: 1 }, durable: true };
@@ -337,7 +337,7 @@ onEachDatabase('topics', (open) => {
     const topic = `app:${bob.id}`;
     const victim = await server.connect(await signToken(bob, { topics: { subscribe: ['*'] } }));
     await victim.subscribe(topic);
-    // Refused at both doors; here they are in the log nevertheless.
+    // Refused by both; here they are in the log nevertheless.
     const forged = [
       { topic, type: 'session.revoked', payload: { sessionId: bob.sessionId, reason: 'logout' } },
       { topic, type: 'role.changed', payload: { role: 'admin' } },

@@ -1,4 +1,4 @@
-// What comes to the door before any route has a say: hosts of all kinds, and bodies without end.
+// What comes before any route has a say: hosts of all kinds, and bodies without end.
 
 import { beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { spawnServer } from '../support/process.ts';
 import { rawRequest } from '../support/raw-request.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
-onEachDatabase('the door', (open) => {
+onEachDatabase('before the routes', (open) => {
   let server: TestServer;
   beforeAll(async () => {
     server = await open();
