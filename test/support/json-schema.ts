@@ -95,8 +95,9 @@ export function valuesOf(schema: JsonSchema, texts: Texts, field = ''): fc.Arbit
     case 'object': {
       const properties = Object.entries((schema.properties ?? {}) as Schemas); // as JSON Schema has it
       const requiredKeys = (schema.required ?? []) as string[]; // as JSON Schema has it
-      const fields = properties.map(([name, inner]) => [name, valuesOf(inner, texts, name)]);
-      return fc.record(Object.fromEntries(fields), { requiredKeys });
+      const fields: Record<string, fc.Arbitrary<unknown>> = {};
+      for (const [name, inner] of properties) fields[name] = valuesOf(inner, texts, name);
+      return fc.record(fields, { requiredKeys });
     }
     case 'array': {
       const items = valuesOf(schema.items as JsonSchema, texts, field); // of an array
