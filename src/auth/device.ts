@@ -21,8 +21,7 @@ export function createReadDevice(
   return (request) => ({
     get ip() {
       const forwarded = trustProxy === 0 ? undefined : request.headers.get('x-forwarded-for')?.split(',');
-      const claimed = forwarded?.at(-trustProxy);
-      return (claimed && readAddress(claimed)) ?? readAddress(peerAddress(request) ?? '');
+      return readAddress(forwarded?.at(-trustProxy) ?? '') ?? readAddress(peerAddress(request) ?? '');
     },
     get userAgent() {
       return request.headers.get('user-agent')?.slice(0, maxUserAgentLength).toWellFormed();

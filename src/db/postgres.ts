@@ -92,7 +92,7 @@ export function openPostgres(url: string, poolSize: number, logger: Logger, pati
     watch(next) {
       watcher = next;
     },
-    mayHaveLost: false, // what is committed there is on the disk, or log-identity.ts tells
+    mayHaveLost: false, // what is committed there is on the disk, or log/identity.ts tells
     markOpen() {},
     async migrate() {
       const { migratePostgres } = await import('./migrate.ts');

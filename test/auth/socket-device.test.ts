@@ -19,10 +19,10 @@ onEachDatabase('an operation over the socket', (open) => {
     const ann = await server.register('Ann');
     const [first, second] = [await server.login(ann), await server.login(ann)];
     const client = await server.connect(ann, { headers });
-    expect((await client.request('session.revoke', { id: first.sessionId })).type).toBe('ok');
+    expect((await client.request('session.revoke', { sessionId: first.sessionId })).type).toBe('ok');
     // Another token, and the same connection.
     expect((await client.request('auth', { token: ann.accessToken })).type).toBe('ok');
-    expect((await client.request('session.revoke', { id: second.sessionId })).type).toBe('ok');
+    expect((await client.request('session.revoke', { sessionId: second.sessionId })).type).toBe('ok');
     const over = async (event: string) =>
       (await readAudit(server.db, ann.id)).filter((row) => row.event === event);
     expect(await over('session_revoked')).toMatchObject([there, there]);

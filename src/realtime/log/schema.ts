@@ -24,7 +24,7 @@ export const eventLog = pgTable('event_log', {
   epoch: uuid('epoch').notNull().default(sql`gen_random_uuid()`),
   /** Made with the database and kept for ever: tells deployments apart that share a Redis. */
   logId: uuid('log_id').notNull().default(sql`gen_random_uuid()`),
-  /** What PostgreSQL last said of its own past, see log-identity.ts: with another one, the epoch is renewed. */
+  /** What PostgreSQL last said of its own past, see identity.ts: with another one, the epoch is renewed. */
   history: text('history'),
 });
 
