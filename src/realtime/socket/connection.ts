@@ -70,7 +70,7 @@ export class Connection implements Follower {
   #left: Map<string, number> | undefined;
   #socket: Socket | undefined;
   readonly #limits: ConnectionLimits;
-  readonly #readFrame: ReadFrame;
+  readonly #readFrame: ReadFrame<Connection>;
   readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
   /** Only while frames wait: most connections are idle. */
   #waiting: WaitingFrame[] | undefined;
@@ -94,7 +94,7 @@ export class Connection implements Follower {
     device: Device | undefined;
     greetingDeadlineMs: number;
     limits: ConnectionLimits;
-    readFrame: ReadFrame;
+    readFrame: ReadFrame<Connection>;
     /** A subscription is over, for whatever reason. */
     onEnded: (connection: Connection, subscription: Subscription) => void;
   }) {

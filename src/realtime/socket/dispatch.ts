@@ -73,7 +73,7 @@ interface Route {
 const envelopeCheck = compileCheck(ClientFrame);
 const typeCheck = new RegExp(typePattern);
 
-export function createDispatch(deps: DispatchDeps): ReadFrame {
+export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
   const routes = listRoutes(deps);
 
   const refuseOverLimit = (connection: Connection): AppError => {

@@ -1,10 +1,8 @@
 // What dispatch makes of a frame, and what the connection does with it: dispatch says what runs, in which lane, and what it
 // replies; the connection alone says when it runs and when its reply leaves. [E6]
 
-import type { Connection } from './connection.ts';
-
 /** What a frame asks for. `isOverLimit`: to be refused; no more than its `id` and `type` are there. Must not throw. */
-export type ReadFrame = (connection: Connection, frame: string | Buffer, isOverLimit: boolean) => Turn;
+export type ReadFrame<C> = (connection: C, frame: string | Buffer, isOverLimit: boolean) => Turn;
 
 /** What a frame does when its turn has come. */
 export interface Turn {
