@@ -21,6 +21,7 @@ import { allModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
+import { checkModules } from './realtime/check-modules.ts';
 import { createCore } from './realtime/core.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
@@ -99,6 +100,7 @@ export async function startServer(
     audit: auth.audit.record,
   };
   const modules: Module[] = [auth.module, ...allModules, ...further].map((define) => define(moduleCore));
+  checkModules(modules);
   const guard = createGuard(auth);
   const sockets = createSocketServer({
     core,

@@ -44,9 +44,11 @@ export function queryOf<Schema extends TObject>(schema: Schema): Schema {
   const isNumber = (name: string, text: string) =>
     schema.properties[name]?.type === 'integer' && text.trim() !== '';
   return readBy(schema, (url: string) => {
-    const fields = [...new URL(url).searchParams].map(
-      ([name, text]) => [name, isNumber(name, text) ? Number(text) : text] as const,
-    );
+    const fields = new Map<string, string | number>();
+    for (const [name, text] of new URL(url).searchParams) {
+      if (fields.has(name)) throw misfit([{ path: `/query/${name}`, message: 'Expected it once' }]);
+      fields.set(name, isNumber(name, text) ? Number(text) : text);
+    }
     return { value: check(Object.fromEntries(fields)) };
   });
 }

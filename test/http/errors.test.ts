@@ -180,6 +180,8 @@ describe('refusals over HTTP', () => {
   test('[X] an unknown or a wrong query parameter is invalid', async () => {
     const unknown = await request('GET', '/things?limt=1');
     expect(unknown.body.error).toMatchObject({ code: 'invalid', details: [{ path: '/query/limt' }] });
+    const repeated = await request('GET', '/things?limit=1&limit=2');
+    expect(repeated.body.error.details).toEqual([{ path: '/query/limit', message: 'Expected it once' }]);
     for (const limit of ['0', '1.5', 'x', '', '1e999', '%00']) {
       const answer = await request('GET', `/things?limit=${limit}`);
       expect(answer.status).toBe(400);

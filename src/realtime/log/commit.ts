@@ -135,7 +135,13 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
     { revokes }: { revokes?: readonly string[] } = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
+    if (new Set(topics.map(({ name }) => name)).size < topics.length)
+      throw new Error(
+        `One event cannot be on a topic twice: "${type}" on ${topics.map(({ name }) => name)}.`,
+      );
     for (const { name, events } of topics) {
+      if (emitted.some(({ topic, revokes = [] }) => revokes.length > 0 && topic.includes(name)))
+        throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
       if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }

@@ -2,7 +2,7 @@
 // once, rights are read in one query for each kind, and positions in one for all. [S2] [S3] [S4] [S7]
 
 import type { Db } from '../../db/database.ts';
-import type { Subscribed, SubscribeRequest } from '../../protocol/envelope.ts';
+import { maxSnapshotBytes, type Subscribed, type SubscribeRequest } from '../../protocol/envelope.ts';
 import type { Actor } from '../actor.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -33,6 +33,8 @@ export interface Approach extends Asked {
 
 export interface Entry {
   readonly subscribed: Subscribed;
+  /** Of the snapshot as JSON; 0 where there is none. */
+  readonly snapshotBytes: number;
   /** A later event that revokes the right ends it. [S7] */
   readonly authorizedAt: number;
 }
@@ -92,11 +94,12 @@ export async function readEntry(deps: EntryDeps, approached: Approach): Promise<
   if (request.snapshot) return await readEntryWithSnapshot(deps, approached, false);
   if (!(await approached.followable).has(id)) return undefined;
   const position = { ...(await locate(deps, approached)), head };
-  if (since === undefined) return { subscribed: describe(request, position, head), authorizedAt: head };
+  const plain = { authorizedAt: head, snapshotBytes: 0 };
+  if (since === undefined) return { ...plain, subscribed: describe(request, position, head) };
   const resumed = resumePoint(request, position);
-  if (resumed !== undefined) return { subscribed: describe(request, position, resumed), authorizedAt: head };
+  if (resumed !== undefined) return { ...plain, subscribed: describe(request, position, resumed) };
   if (kind.snapshot !== undefined) return await readEntryWithSnapshot(deps, approached, true);
-  return { subscribed: { ...describe(request, position, head), reset: true }, authorizedAt: head };
+  return { ...plain, subscribed: { ...describe(request, position, head), reset: true } };
 }
 
 /** State, head and right in one snapshot of the database. [S3] */
@@ -115,11 +118,16 @@ async function readEntryWithSnapshot(
   );
   if (read === undefined) return undefined;
   const { position, snapshot } = read;
+  const snapshotBytes = snapshot === undefined ? 0 : Buffer.byteLength(JSON.stringify(snapshot));
+  if (snapshotBytes > maxSnapshotBytes)
+    throw new Error(
+      `The snapshot of ${stream.topic} has ${snapshotBytes} bytes: more than ${maxSnapshotBytes}.`,
+    );
   await deps.hub.catchUp(stream.topic, position.head);
   const mustReset = isReset || (request.since !== undefined && resumePoint(request, position) === undefined);
   const subscribed: Subscribed = { ...describe(request, position, position.head), snapshot };
   if (mustReset) subscribed.reset = true;
-  return { subscribed, authorizedAt: position.head };
+  return { subscribed, snapshotBytes, authorizedAt: position.head };
 }
 
 /** How far back the log reaches: from memory where that suffices, so that a wave of resuming clients costs the log nothing. */

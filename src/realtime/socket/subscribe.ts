@@ -135,9 +135,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
       };
       const [outcome] = await Promise.allSettled([joining()]);
       outcomes.push(outcome);
-      const snapshot = outcome.status === 'fulfilled' ? outcome.value.subscribed.snapshot : undefined;
-      if (snapshot !== undefined && requests.length > 1)
-        snapshotBytes += Buffer.byteLength(JSON.stringify(snapshot));
+      if (outcome.status === 'fulfilled') snapshotBytes += outcome.value.snapshotBytes;
     }
     return outcomes;
   };
@@ -164,11 +162,15 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     }
     requireRoom(connection, topic); // others of the same frame have joined since
     connection.endSubscription(topic);
-    const { subscribed, authorizedAt } = entry;
+    const { subscribed, snapshotBytes, authorizedAt } = entry;
     const subscription: Subscription = { topic, stream, authorizedAt, phase: 'replaying' };
     connection.subscriptions.set(topic, subscription);
     if (kind.hasPresence) deps.presence.join(topic, current.actor.userId);
-    return { subscribed, start: () => startReplay(connection, subscription, subscribed.seq, deps) };
+    return {
+      subscribed,
+      snapshotBytes,
+      start: () => startReplay(connection, subscription, subscribed.seq, deps),
+    };
   };
 
   return {
@@ -204,6 +206,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
 
 interface Joined {
   readonly subscribed: Subscribed;
+  readonly snapshotBytes: number;
   /** For right behind the answer. */
   readonly start: () => void;
 }

@@ -125,6 +125,18 @@ onEachDatabase('subscribing', (_open, database) => {
     expect(seqsOf(topic)).toEqual([9, 10, 11]);
   });
 
+  test('[S3] no snapshot goes out that has more bytes than clients are told', async () => {
+    for (const request of [{ snapshot: true }, { since: 99 }]) {
+      const { hand, hub, topic, subscriber } = await create({ snapshot: { text: 'ä'.repeat(262_144) } });
+      const { connection } = hand.connect('ann');
+      await expect(subscriber.subscribe(connection, { topic, ...request })).rejects.toThrow(
+        'has 524299 bytes: more than 524288',
+      );
+      expect(connection.follows(topic)).toBe(false);
+      expect(hub.topics()).toEqual([]);
+    }
+  });
+
   test('[S3] sends nothing again that a snapshot has, though this instance had not heard of it', async () => {
     const { hub, hand, topic, subscriber } = await create({ snapshot: { state: 'all of it' } });
     const { connection, seqsOf, closes } = hand.connect('ann');

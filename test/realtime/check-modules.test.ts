@@ -1,0 +1,92 @@
+// What contradicts itself in the declarations of modules stops the start, and says where it stands.
+
+import { expect, test } from 'bun:test';
+import { Type } from '@sinclair/typebox';
+import { durable, type EventTable } from '../../src/protocol/events.ts';
+import { checkModules } from '../../src/realtime/check-modules.ts';
+import { command, defineModule, type ModuleCore, type Operation, query } from '../../src/realtime/index.ts';
+import { type TopicKind, topicKind } from '../../src/realtime/topic-kind.ts';
+
+const core = {} as ModuleCore; // nothing of it is asked for
+const strict = { additionalProperties: false };
+const Named = Type.Object({ name: Type.String() }, strict);
+const Answer = Type.Object({ name: Type.String() }, { title: 'Answer' });
+const events = { 'bell.rung': durable(['bell'], Answer) };
+const bell = topicKind('bell', { events, mayFollow: async () => true });
+
+const read = (http: `GET /${string}`, input = Type.Object({}, strict), name = 'bell.get') =>
+  query(name, { summary: 'Look', http, input, output: Answer, run: async () => ({ name: '' }) });
+const change = (output: typeof Answer, name = 'bell.ring') =>
+  command(name, {
+    summary: 'Ring',
+    http: 'POST /bells',
+    input: Named,
+    output,
+    run: async (_, input) => input,
+  });
+const check = (
+  operations: readonly Operation[],
+  table: EventTable = events,
+  kinds: readonly TopicKind[] = [bell],
+) =>
+  checkModules([
+    defineModule('bells', { topicKinds: [bell], events, operations: [] })(core),
+    defineModule('more', { topicKinds: kinds.slice(1), events: table, operations })(core),
+  ]);
+
+test('what fits is taken', () => {
+  check([change(Answer), read('GET /bells/:name', Named)], { 'bell.cast': durable(['bell'], Answer) });
+});
+
+test.each<[string, Operation[], string]>([
+  ['a name with blanks', [change(Answer, 'Ring it')], 'The operation Ring it: a name has'],
+  ['a closed output', [change(Type.Object({ name: Type.String() }, strict))], 'its output is closed'],
+  [
+    'two operations on one route',
+    [read('GET /bells/:name', Named), read('GET /bells/:id', Type.Object({ id: Type.String() }), 'other')],
+    'Both bell.get and other have the route GET /bells/:.',
+  ],
+  ['a field of the path that is not there', [read('GET /bells/:nope', Named)], 'needs a field nope'],
+  ['a number in the path', [read('GET /bells/:n', Type.Object({ n: Type.Integer() }))], 'must be text.'],
+  [
+    'a boolean in the query',
+    [read('GET /bells', Type.Object({ loud: Type.Boolean() }))],
+    'text or an integer',
+  ],
+  ['a list in the query', [read('GET /bells', Type.Object({ l: Type.Array(Type.String()) }))], 'the field l'],
+  [
+    'two shapes of one name',
+    [change(Type.Object({ size: Type.Integer() }, { title: 'Answer' }) as never)],
+    'Two shapes are called Answer: one of bell.ring, the other of bell.rung.',
+  ],
+  [
+    'an operation that nobody can call',
+    [query('x', { summary: 'X', socket: false, input: Named, output: Answer, run: async (_, i) => i })],
+    'cannot be called',
+  ],
+])('%s stops the start', (_, operations, message) => {
+  expect(() => check(operations, {})).toThrow(message);
+});
+
+test.each<[string, EventTable, string]>([
+  ['the event of another module', events, 'Both bells and more have the event bell.rung on bell.'],
+  [
+    'an event on no kind of topic',
+    { 'x.y': durable(['bel'], Answer) },
+    'is on "bel", which is no kind of topic',
+  ],
+  [
+    'an event that is a frame of the server',
+    { welcome: durable(['bell'], Answer) },
+    'has an event "welcome"',
+  ],
+])('%s stops the start', (_, table, message) => {
+  expect(() => check([], table)).toThrow(message);
+});
+
+test('a kind of topic that is there stops the start, and one whose events were left out', () => {
+  const same = topicKind('bell', { mayFollow: async () => true });
+  expect(() => check([], {}, [bell, same])).toThrow('Both bells and more have the kind of topic bell.');
+  const alone = defineModule('bells', { topicKinds: [bell], operations: [] })(core);
+  expect(() => checkModules([alone])).toThrow('leaves out of its events what bell has: bell.rung');
+});
