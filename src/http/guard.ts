@@ -25,8 +25,13 @@ async function identify(
       'Log in, and send the access token as "Authorization: Bearer <token>".',
     );
   }
-  const actor = await confirm((await verify(token)).actor, 'remembered');
-  return { ...actor, source: 'http', correlationId: correlationOf(request), device: readDevice(request) };
+  const { actor } = await verify(token);
+  const here = {
+    source: 'http' as const,
+    correlationId: correlationOf(request),
+    device: readDevice(request),
+  };
+  return await confirm({ ...actor, ...here }, 'remembered');
 }
 
 /** One that is no plain word is left out: it is a convenience, and proxies put all sorts of things there. */

@@ -232,19 +232,24 @@ export interface Started {
 export function startOperation(operation: Operation, core: ModuleCore): Started {
   const run = operation.start(core);
   const { name, limit, roles } = operation;
+  /** Counts it; what is answered where it is a repeat. */
+  const take = async (
+    limit: RateLimit,
+    { actor, key }: Call,
+    input: unknown,
+  ): Promise<Answer | undefined> => {
+    if (await operation.isFree?.({ actor, db: core.db }, input)) return undefined;
+    const request = keyedBy(actor, { operation: name, key, body: input });
+    const first = await takeOrRepeat<object>(core.db, request, () => core.takeLimit(limit, actor));
+    return first && { output: first.value, events: first.events };
+  };
   return {
     async admit(actor) {
       if (roles !== undefined) requireRole(await core.confirm(actor), roles);
     },
     async run(call, input) {
-      const { actor, key } = call;
       operation.check?.(input);
-      if (limit !== undefined && !(await operation.isFree?.({ actor, db: core.db }, input))) {
-        const request = keyedBy(actor, { operation: name, key, body: input });
-        const first = await takeOrRepeat<object>(core.db, request, () => core.takeLimit(limit, actor));
-        if (first !== undefined) return { output: first.value, events: first.events };
-      }
-      return await run(call, input);
+      return (limit && (await take(limit, call, input))) ?? run(call, input);
     },
   };
 }
