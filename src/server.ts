@@ -143,7 +143,6 @@ export async function startServer(
     },
     modules,
     toRefusal: reporter.toRefusal,
-    isForAllOrigins: config.allowedOrigins.length === 0,
     otherRoutes: [{ method: 'GET', path: '/ws' }],
   });
   const mark = createCors(config.allowedOrigins);

@@ -3,7 +3,6 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
-import { headersForAll } from './cors.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
@@ -18,13 +17,11 @@ export interface AppParts {
   /** Documented. */
   readonly modules: readonly Module[];
   readonly toRefusal: ToRefusal;
-  /** Pages of any origin may come. [H6] */
-  readonly isForAllOrigins: boolean;
   /** Answered by somebody else, and only with these methods. */
   readonly otherRoutes: readonly RouteName[];
 }
 
-export function createApp({ plugins, health, modules, toRefusal, isForAllOrigins, otherRoutes }: AppParts) {
+export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: AppParts) {
   const v1 = plugins.reduce<AnyElysia>(
     (routes, plugin) => routes.use(plugin),
     new Elysia({ prefix: '/v1', normalize: false }).onParse(leaveBody).derive(leaveQuery),
@@ -36,11 +33,7 @@ export function createApp({ plugins, health, modules, toRefusal, isForAllOrigins
     // standard host name it looks for the path behind at least four characters of host, and finds none of `http://api/v1`.
     new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
       // What a route answers is about one user, at one moment.
-      .headers({
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-        ...(isForAllOrigins && headersForAll),
-      })
+      .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
       .onError(createErrorAnswers(toRefusal, methodsOf))
       .use(v1)
       .use(checks)

@@ -13,17 +13,10 @@ const readableHeaders = 'Retry-After';
 /** How long a browser may go by the answer to a preflight, and thus by a list that has been changed. */
 const preflightSeconds = 600;
 
-/** What every answer has where pages of any origin may come: routes put it on from the start, which costs less. */
-export const headersForAll = {
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': readableHeaders,
-};
-
 export function createCors(allowedOrigins: readonly string[]): MarkAnswer {
   const isForAll = allowedOrigins.length === 0;
   return (request, answer) => {
     const { headers } = answer;
-    if (isForAll && request.method !== 'OPTIONS' && headers.has('access-control-allow-origin')) return answer;
     const origin = request.headers.get('origin');
     // Also without an origin: a cache must not show that answer to a page.
     if (!isForAll) headers.append('Vary', 'Origin');
