@@ -1,4 +1,5 @@
 // The contract of bridge.ts, for every variant of it: memory, Redis, and a Redis Cluster of three nodes.
+// Over 400 lines: one contract, told once and run against each variant; apart, the variants could drift.
 
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
