@@ -89,10 +89,7 @@ export function createAuth(deps: AuthDeps): Auth {
         ...adminOperations({ audit, standings, listAuditEvents }),
       ],
     }),
-    async verify(token) {
-      const { issuedAtMs, expiresAtMs, ...claims } = await tokens.verifyAccess(token);
-      return { actor: { ...claims, source: 'ws' }, issuedAtMs, expiresAtMs };
-    },
+    verify: tokens.verifyAccess,
     async confirm(actor, how) {
       const standing = how === 'remembered' ? standings.read(actor) : readStanding(db, actor);
       return { ...actor, role: requireLive(await standing) };

@@ -7,19 +7,13 @@ import { LRUCache } from 'lru-cache';
 import { AppError } from '../protocol/errors.ts';
 import { type Role, roles } from '../protocol/roles.ts';
 import { uuidPattern } from '../protocol/topics.ts';
-import type { TopicGrants } from '../realtime/index.ts';
+import type { Credentials } from '../realtime/index.ts';
 import { readTopicGrants } from './topic-claim.ts';
 
 export interface AccessClaims {
   readonly userId: string;
   readonly sessionId: string;
   readonly role: Role;
-}
-
-export interface VerifiedClaims extends AccessClaims {
-  readonly issuedAtMs: number;
-  readonly expiresAtMs: number;
-  readonly topicGrants: TopicGrants | undefined;
 }
 
 export interface AccessToken {
@@ -37,7 +31,7 @@ export interface Tokens {
   /** Ends with the session at the latest. */
   signAccess(claims: AccessClaims, sessionExpiresAt: Date): Promise<AccessToken>;
   /** Signature, algorithm, issuer, audience, times and the shape of the claims. Throws `unauthorized`. */
-  verifyAccess(token: string): Promise<VerifiedClaims>;
+  verifyAccess(token: string): Promise<Credentials>;
   /** Another one each time. */
   createRefresh(claims: RefreshClaims): string;
   /** What a refresh token says, if it is one that we issued, at any time; undefined for a forged one. */
@@ -73,8 +67,8 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
    * Tokens that were found good, by their hashes: the signature of each is computed once, not for every request. A token
    * itself has some 350 bytes, and an idle connection would keep them.
    */
-  const verified = new LRUCache<string, VerifiedClaims>({ max: maxVerified });
-  const readAccess = async (token: string): Promise<VerifiedClaims> => {
+  const verified = new LRUCache<string, Credentials>({ max: maxVerified });
+  const readAccess = async (token: string): Promise<Credentials> => {
     const payload = await access.verify(token, {
       algorithms: [algorithm],
       issuer,
@@ -87,12 +81,15 @@ export function createTokens(secret: string, accessTokenSeconds: number): Tokens
     const knownRole = roles.find((known) => known === role);
     if (!isId(sub) || !isId(sid) || knownRole === undefined || !isTime(iat) || !isTime(exp)) throw badToken();
     return {
-      userId: sub,
-      sessionId: sid,
-      role: knownRole,
+      actor: {
+        userId: sub,
+        sessionId: sid,
+        role: knownRole,
+        source: 'ws',
+        topicGrants: readTopicGrants(topics),
+      },
       issuedAtMs: iat * 1000,
       expiresAtMs: exp * 1000,
-      topicGrants: readTopicGrants(topics),
     };
   };
 

@@ -2,7 +2,7 @@
 
 import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { type AnyElysia, Elysia } from 'elysia';
-import type { Module, ModuleCore } from '../realtime/index.ts';
+import type { Actor, Module, ModuleCore } from '../realtime/index.ts';
 import { only, without } from '../realtime/input.ts';
 import { type Operation, refusalsOf, startOperation } from '../realtime/operation.ts';
 import type { Guard } from './guard.ts';
@@ -41,14 +41,19 @@ function mount(operation: Operation, core: ModuleCore, guard: Guard, module: str
   const guarded: AnyElysia = new Elysia({ normalize: false }).use(guard);
   // Before the schemas: who may not do it learns nothing of them.
   if (operation.roles !== undefined) guarded.onTransform(({ actor }) => admit(actor));
+  const reply = async (actor: Actor, input: object, key: string | undefined): Promise<unknown> => {
+    const { output, events } = await run({ actor, key: takesKey ? key : undefined, entered }, input);
+    return check(events === undefined ? output : { ...output, events });
+  };
   return guarded.route(
     method,
     path,
-    async ({ actor, params, body, query, headers, status }) => {
-      const call = { actor, key: takesKey ? headers['idempotency-key'] : undefined, entered };
-      const { output, events } = await run(call, { ...(hasBody ? body : query), ...params });
-      return status(success, check(events === undefined ? output : { ...output, events }));
-    },
+    // Elysia reads off a handler what it takes, and prepares that for every request.
+    hasBody
+      ? async ({ actor, params, body, headers, status }) =>
+          status(success, await reply(actor, { ...body, ...params }, headers['idempotency-key']))
+      : async ({ actor, params, query, status }) =>
+          status(success, await reply(actor, { ...query, ...params }, undefined)),
     {
       ...(parameters.length > 0 && { params: only(operation.input, parameters) }),
       ...(takesKey && { headers: keyHeaders }),
