@@ -18,6 +18,7 @@ import {
   GetChat,
   ListChats,
   type MessageType,
+  type Muted,
   previewLength,
   RenameChat,
 } from './contract.ts';
@@ -207,11 +208,17 @@ interface ListRow {
   id: string;
   type: ChatListItem['type'];
   name: string | null;
+  other_user: ChatListItem['otherUser'];
+  last_read_seq: number | string;
   unread_count: number;
+  mentions: number;
   member_count: number;
+  muted: Muted;
+  muted_until: string | null;
   message_id: string;
   seq: number | string;
   sender_id: string;
+  sender_name: string;
   message_type: MessageType;
   preview: string | null;
   created_at: string;
@@ -265,11 +272,17 @@ function toListItem(row: ListRow): ChatListItem {
       id: row.message_id,
       seq: Number(row.seq),
       senderId: row.sender_id,
+      senderName: row.sender_name,
       messageType: row.message_type,
       preview: row.preview,
       createdAt: row.created_at,
     },
+    otherUser: row.other_user,
+    lastReadSeq: Number(row.last_read_seq),
     unreadCount: row.unread_count,
+    mentions: row.mentions,
     memberCount: row.member_count,
+    muted: row.muted,
+    mutedUntil: row.muted_until,
   };
 }

@@ -27,6 +27,13 @@ export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
 });
 export type Metadata = Static<typeof Metadata>;
 
+/** What a member is not told of: nothing is muted; all but mentions; all. */
+export const Muted = Type.Union([Type.Literal('none'), Type.Literal('mentions'), Type.Literal('all')], {
+  description:
+    'Of what the member is told outside of the chat: `none` is muted, all but `mentions`, `all` is muted',
+});
+export type Muted = Static<typeof Muted>;
+
 /** A group of more members than this is no place for a conversation. */
 export const maxMembers = 1_000;
 /** Above this many members nobody is told of messages outside the chat's own topic. */
@@ -35,6 +42,11 @@ export const maxNotifiedMembers = 200;
 export const previewLength = 100;
 /** How many messages a snapshot holds. */
 export const snapshotMessages = 50;
+/** How many different emojis a message may have, and how many users an emoji names in a snapshot. */
+export const maxEmojis = 20;
+export const maxNamedUsers = 20;
+/** How many members a message may mention. */
+export const maxMentions = 50;
 
 // Like any text, and of the control characters only tab, line feed and carriage return.
 const contentPattern = `^${textWithout('\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f')}`;
@@ -74,42 +86,84 @@ export type Member = Static<typeof Member>;
 export const Chat = Type.Object({ ...face, members: Type.Array(Member) }, { title: 'Chat' });
 export type Chat = Static<typeof Chat>;
 
-export const Message = Type.Object(
+const message = {
+  id: Id,
+  chatId: Id,
+  seq: Seq,
+  senderId: Id,
+  content: nullable(Type.String({ description: 'Null once deleted' })),
+  messageType: MessageType,
+  metadata: nullable(Metadata),
+  replyTo: nullable(Id),
+  mentions: Type.Array(Id, { description: 'Members whom it names' }),
+  replyCount: Type.Integer({
+    minimum: 0,
+    description: 'How many messages are replies to it, deleted ones too',
+  }),
+  createdAt: Instant,
+  editedAt: nullable(Instant),
+  deletedAt: nullable(Instant),
+};
+const reaction = { emoji: Type.String(), count: Type.Integer({ minimum: 1 }) };
+
+/** An emoji on a message as everyone sees it. */
+export const Reaction = Type.Object(
   {
-    id: Id,
-    chatId: Id,
-    seq: Seq,
-    senderId: Id,
-    content: nullable(Type.String({ description: 'Null once deleted' })),
-    messageType: MessageType,
-    metadata: nullable(Metadata),
-    replyTo: nullable(Id),
-    createdAt: Instant,
-    editedAt: nullable(Instant),
-    deletedAt: nullable(Instant),
+    ...reaction,
+    userIds: Type.Array(Id, { description: `Up to ${maxNamedUsers} of those who reacted so` }),
   },
-  { title: 'Message' },
+  { title: 'Reaction' },
 );
+export type Reaction = Static<typeof Reaction>;
+
+/** A message as everyone sees it: in events, in snapshots, and in what changes it. Emojis in the order of their coming. */
+export const Message = Type.Object({ ...message, reactions: Type.Array(Reaction) }, { title: 'Message' });
 export type Message = Static<typeof Message>;
+
+/** A message as one member sees it: in lists. */
+export const ListedMessage = Type.Object(
+  {
+    ...message,
+    reactions: Type.Array(
+      Type.Object(
+        { ...reaction, mine: Type.Boolean({ description: 'Whether I am among them' }) },
+        { title: 'ListedReaction' },
+      ),
+    ),
+  },
+  { title: 'ListedMessage' },
+);
+export type ListedMessage = Static<typeof ListedMessage>;
 
 export const ChatListItem = Type.Object(
   {
     id: Id,
     type: ChatType,
     name: nullable(Type.String({ description: "The other member's name when direct" })),
+    otherUser: nullable(
+      Type.Object(
+        { id: Id, name: Type.String(), avatarUrl: nullable(Type.String()) },
+        { description: 'Of a direct chat; null for a group' },
+      ),
+    ),
     /** Always there: a chat begins with a message of the system. */
     lastMessage: Type.Object({
       id: Id,
       seq: Seq,
       senderId: Id,
+      senderName: Type.String(),
       messageType: MessageType,
       preview: nullable(
         Type.String({ description: `The first ${previewLength} characters; null once deleted` }),
       ),
       createdAt: Instant,
     }),
+    lastReadSeq: Seq,
     unreadCount: Type.Integer({ minimum: 0 }),
+    mentions: Type.Integer({ minimum: 0, description: 'How many of the unread messages mention me' }),
     memberCount: Type.Integer({ minimum: 0 }),
+    muted: Muted,
+    mutedUntil: nullable(Instant),
   },
   { title: 'ChatListItem' },
 );
@@ -118,7 +172,34 @@ export type ChatListItem = Static<typeof ChatListItem>;
 export const ChatPage = pageOf(ChatListItem, 'ChatPage');
 
 /** Ascending by seq. `nextCursor` is the next `after` where that was given, else the next `before`; null at the end. */
-export const MessagePage = pageOf(Message);
+export const MessagePage = pageOf(ListedMessage);
+
+/** Over all my chats: how many have unread messages, how many those are, how many of them mention me. */
+export const UnreadCounts = Type.Object(
+  {
+    chats: Type.Integer({ minimum: 0 }),
+    messages: Type.Integer({ minimum: 0 }),
+    mentions: Type.Integer({ minimum: 0 }),
+  },
+  { title: 'UnreadCounts' },
+);
+export type UnreadCounts = Static<typeof UnreadCounts>;
+
+/** How a member has set up a chat for themselves. */
+export const ChatSettings = Type.Object(
+  {
+    chatId: Id,
+    muted: Muted,
+    mutedUntil: nullable(Type.String({ ...Instant, description: 'ISO 8601; null: for ever' })),
+    hidden: Type.Boolean(),
+  },
+  { title: 'ChatSettings' },
+);
+export type ChatSettings = Static<typeof ChatSettings>;
+
+export const Block = Type.Object({ userId: Id, createdAt: Instant }, { title: 'Block' });
+export type Block = Static<typeof Block>;
+export const BlockPage = pageOf(Block, 'BlockPage');
 
 export const ReadPosition = Type.Object(
   { chatId: Id, userId: Id, lastReadSeq: Seq },
@@ -143,7 +224,17 @@ export const CreateChat = Type.Union([
 ]);
 export type CreateChat = Static<typeof CreateChat>;
 
-export const ListChats = Type.Object(pageQuery, strict);
+export const ListChats = Type.Object(
+  {
+    ...pageQuery,
+    hidden: Type.Optional(
+      Type.Union([Type.Literal('only'), Type.Literal('too')], {
+        description: 'Chats that I have hidden: `only` these, or these `too`; else they are left out',
+      }),
+    ),
+  },
+  strict,
+);
 export const GetChat = Type.Object({ chatId: Id }, strict);
 export const RenameChat = Type.Object({ chatId: Id, name: Name }, strict);
 
@@ -156,13 +247,23 @@ export const ListMessages = Type.Object(
     chatId: Id,
     before: Type.Optional(seqWith('Only those with a lower seq')),
     after: Type.Optional(seqWith('Only those with a higher seq')),
+    around: Type.Optional(seqWith('Those next to this seq on both sides, and the one there')),
+    replyTo: Type.Optional(Type.String({ ...Id, description: 'Only replies to this message' })),
     limit: pageQuery.limit,
   },
   strict,
 );
 
 export const SendMessage = Type.Object(
-  { chatId: Id, content: Content, replyTo: Type.Optional(Id), metadata: Type.Optional(Metadata) },
+  {
+    chatId: Id,
+    content: Content,
+    replyTo: Type.Optional(Id),
+    mentions: Type.Optional(
+      Type.Array(Id, { maxItems: maxMentions, description: 'Members whom the message names' }),
+    ),
+    metadata: Type.Optional(Metadata),
+  },
   strict,
 );
 export type SendMessage = Static<typeof SendMessage>;
@@ -177,6 +278,53 @@ export const ReadMessages = Type.Object(
   strict,
 );
 
+export const GetMessage = Type.Object({ chatId: Id, messageId: Id }, strict);
+
+export const maxEmojiBytes = 32;
+const Emoji = Type.String({
+  minLength: 1,
+  maxLength: maxEmojiBytes,
+  description: `One emoji, of up to ${maxEmojiBytes} bytes in UTF-8`,
+  examples: ['👍'],
+});
+export const ReactToMessage = Type.Object(
+  {
+    messageId: Id,
+    emoji: Emoji,
+    remove: Type.Optional(Type.Boolean({ description: 'Take my reaction back' })),
+    chatId: Type.Optional(Id),
+  },
+  strict,
+);
+export const ReactionPath = Type.Object({ chatId: Id, messageId: Id, emoji: Emoji }, strict);
+
+export const SearchMessages = Type.Object(
+  {
+    q: Type.String({ minLength: 1, maxLength: 200, ...line, examples: ['book'] }),
+    chat: Type.Optional(Type.String({ ...Id, description: 'Only in this chat' })),
+    ...pageQuery,
+  },
+  strict,
+);
+
+export const SetUpChat = Type.Object(
+  {
+    chatId: Id,
+    muted: Type.Optional(Muted),
+    mutedUntil: Type.Optional(
+      nullable(
+        Type.String({ ...Instant, description: 'With `muted`: until then; null or left out: for ever' }),
+      ),
+    ),
+    hidden: Type.Optional(Type.Boolean()),
+  },
+  { ...strict, minProperties: 2 },
+);
+export type SetUpChat = Static<typeof SetUpChat>;
+
+export const ListBlocks = Type.Object(pageQuery, strict);
+export const BlockUser = Type.Object({ userId: Id }, strict);
+
 export const Typing = Type.Object({ chatId: Id, active: Type.Boolean() }, strict);
 export type Typing = Static<typeof Typing>;
 
@@ -186,7 +334,25 @@ export const events = {
   'message.created': durable(['chat'], Message),
   'message.edited': durable(['chat'], Message),
   'message.deleted': durable(['chat'], Message),
-  'message.read': durable(['chat'], Type.Object({ userId: Id, seq: Seq })),
+  'message.reacted': durable(
+    ['chat'],
+    Type.Object({
+      messageId: Id,
+      seq: seqWith("The message's"),
+      emoji: Type.String(),
+      userId: Id,
+      removed: Type.Boolean(),
+      count: Type.Integer({ minimum: 0, description: 'How many have reacted so now' }),
+    }),
+  ),
+  'message.read': durable(
+    ['chat'],
+    Type.Object({
+      positions: Type.Record(Type.String(), Seq, {
+        description: 'By user: the seq up to which they have read. Those who moved since the last one.',
+      }),
+    }),
+  ),
   'member.joined': durable(['chat'], Member),
   'member.updated': durable(['chat'], Type.Object({ userId: Id, role: MemberRole })),
   'member.left': durable(['chat'], Type.Object({ userId: Id, removedBy: nullable(Id) })),
@@ -200,6 +366,11 @@ export const events = {
     }),
   ),
   'chat.removed': durable(['user'], Type.Object({ chatId: Id })),
+  'chat.configured': durable(['user'], ChatSettings),
+  'chat.read': ephemeral(
+    ['user'],
+    Type.Object({ chatId: Id, lastReadSeq: Seq, unreadCount: Type.Integer({ minimum: 0 }) }),
+  ),
   typing: ephemeral(['chat'], Type.Object({ chatId: Id, userId: Id, active: Type.Boolean() })),
   'message.notified': ephemeral(
     ['user'],
@@ -209,6 +380,7 @@ export const events = {
       senderName: Type.String(),
       preview: Type.String({ description: `The first ${previewLength} characters` }),
       unreadCount: Type.Integer({ minimum: 0 }),
+      mention: Type.Boolean({ description: 'Whether it mentions me' }),
     }),
   ),
 };

@@ -16,7 +16,7 @@ import {
   ReadPosition,
 } from './contract.ts';
 import { messagesPerMinute, readsPerMinute } from './limits.ts';
-import { toMessage } from './rows.ts';
+import { type MessageRow, viewMessages, viewMessagesFor } from './message-rows.ts';
 import { chatParticipants, messages } from './schema.ts';
 import { chat } from './topics.ts';
 
@@ -59,7 +59,7 @@ export const deleteMessage = command('message.delete', {
     if (message.senderId !== actor.userId && role !== 'admin') {
       throw new AppError('forbidden', 'Only its sender or an admin can delete a message.');
     }
-    if (message.deletedAt !== null) return toMessage(message);
+    if (message.deletedAt !== null) return await viewOne(tx, message);
     const nothing = { content: null, metadata: null, deletedAt: new Date() };
     return await change(tx, emit, 'message.deleted', messageId, nothing);
   },
@@ -85,7 +85,7 @@ export const readMessages = command('message.read', {
       throw new AppError('invalid', `The newest event of this chat has seq ${head}.`, { fields });
     }
     await tx.update(chatParticipants).set({ lastReadSeq: seq }).where(isParticipant(chatId, userId));
-    emit(on, 'message.read', { userId, seq });
+    emit(on, 'message.read', { positions: { [userId]: seq } });
     return { chatId, userId, lastReadSeq: seq };
   },
 });
@@ -116,7 +116,7 @@ export const listMessages = query('message.list', {
       .limit(limit + 1);
     // Behind the reading: asked before it, a member who is removed in between would read what was said later.
     await requireMember(db, chatId, actor.userId);
-    const shown = rows.slice(0, limit).map(toMessage);
+    const shown = await viewMessagesFor(db, actor.userId, rows.slice(0, limit));
     const last = shown.at(-1);
     return {
       items: isForward ? shown : shown.reverse(),
@@ -155,8 +155,16 @@ async function change(
 ): Promise<Message> {
   const [row] = await tx.update(messages).set(values).where(eq(messages.id, messageId)).returning();
   if (row === undefined) throw new Error(`The message ${messageId} was locked, but is gone.`);
-  const message = toMessage(row);
-  emit(chat.on(message.chatId), type, message);
+  const on = chat.on(row.chatId);
+  await emit.seqOf(on); // behind the lock: its replies are counted as they stand at this place
+  const message = await viewOne(tx, row);
+  emit(on, type, message);
+  return message;
+}
+
+async function viewOne(tx: Db, row: MessageRow): Promise<Message> {
+  const [message] = await viewMessages(tx, [row]);
+  if (message === undefined) throw new Error('A message was read, but not answered.');
   return message;
 }
 

@@ -53,6 +53,7 @@ export function createNotices({ db, announce, presence, reporter }: NoticesDeps)
           senderName: names.get(actor.userId) ?? '',
           preview: [...(message.content ?? '')].slice(0, previewLength).join(''),
           unreadCount: unread,
+          mention: message.mentions.includes(userId),
         };
         const exceptHearersOf = { topic: chat.on(message.chatId).name, seq: message.seq };
         announce(user.on(userId), 'message.notified', payload, { actor, exceptHearersOf });

@@ -1,7 +1,7 @@
 // From rows to what goes over the wire.
 
-import type { ChatFace, Member, Message } from './contract.ts';
-import type { chatParticipants, chats, messages } from './schema.ts';
+import type { ChatFace, Member } from './contract.ts';
+import type { chatParticipants, chats } from './schema.ts';
 
 export function toFace(row: typeof chats.$inferSelect): ChatFace {
   return {
@@ -14,20 +14,13 @@ export function toFace(row: typeof chats.$inferSelect): ChatFace {
   };
 }
 
-export function toMember(row: typeof chatParticipants.$inferSelect): Member {
+type MemberRow = Pick<typeof chatParticipants.$inferSelect, keyof Member>;
+
+export function toMember(row: MemberRow): Member {
   return {
     userId: row.userId,
     role: row.role,
     joinedAt: row.joinedAt.toISOString(),
     lastReadSeq: row.lastReadSeq,
-  };
-}
-
-export function toMessage(row: typeof messages.$inferSelect): Message {
-  return {
-    ...row,
-    createdAt: row.createdAt.toISOString(),
-    editedAt: row.editedAt?.toISOString() ?? null,
-    deletedAt: row.deletedAt?.toISOString() ?? null,
   };
 }

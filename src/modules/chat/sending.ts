@@ -10,7 +10,7 @@ import { Message, type Metadata, maxMetadataBytes, SendMessage } from './contrac
 import { messagesPerMinute } from './limits.ts';
 import type { Notices } from './notices.ts';
 import { chat } from './topics.ts';
-import { insertMessages } from './writer.ts';
+import { asWritten, insertMessages } from './writer.ts';
 
 /** A message but for its seq, which the log gives it. */
 type UnsentMessage = Omit<Message, 'seq'>;
@@ -28,7 +28,7 @@ export const sendMessage = (notices: Notices) =>
     check: ({ metadata }) => metadata && checkMetadata(metadata),
     event: 'message.created',
     topic: ({ chatId }) => chat.on(chatId),
-    draft(actor, { chatId, content, metadata, replyTo = null }): UnsentMessage {
+    draft(actor, { chatId, content, metadata, mentions = [], replyTo = null }): UnsentMessage {
       return {
         id: Bun.randomUUIDv7(),
         chatId,
@@ -37,9 +37,8 @@ export const sendMessage = (notices: Notices) =>
         messageType: 'text',
         metadata: metadata ?? null,
         replyTo,
-        createdAt: new Date().toISOString(),
-        editedAt: null,
-        deletedAt: null,
+        mentions: [...new Set(mentions)],
+        ...asWritten(),
       };
     },
     refuse,

@@ -2,7 +2,15 @@
 // The law: apply over the events between two snapshots turns the first snapshot into the second.
 
 import type { EventFrame } from '../../protocol/envelope.ts';
-import { type ChatEvent, type ChatState, type Member, snapshotMessages } from './contract.ts';
+import {
+  type ChatEvent,
+  type ChatState,
+  type Member,
+  type Message,
+  maxNamedUsers,
+  type Reaction,
+  snapshotMessages,
+} from './contract.ts';
 
 export type { ChatState };
 
@@ -10,18 +18,28 @@ export type { ChatState };
 export function apply(state: ChatState, frame: Pick<EventFrame, 'type' | 'payload'>): ChatState {
   const event = frame as ChatEvent; // the server's contract; whatever else comes falls through the switch
   switch (event.type) {
-    case 'message.created':
-      return { ...state, messages: [...state.messages, event.payload].slice(-snapshotMessages) };
+    case 'message.created': {
+      const created = event.payload;
+      const { messages } = withMessage(state, created.replyTo, (original) => ({
+        ...original,
+        replyCount: original.replyCount + 1,
+      }));
+      return { ...state, messages: [...messages, created].slice(-snapshotMessages) };
+    }
     case 'message.edited':
     case 'message.deleted': {
       const changed = event.payload;
-      return {
-        ...state,
-        messages: state.messages.map((message) => (message.id === changed.id ? changed : message)),
-      };
+      return withMessage(state, changed.id, () => changed);
+    }
+    case 'message.reacted': {
+      const reacted = event.payload;
+      return withMessage(state, reacted.messageId, (message) => ({
+        ...message,
+        reactions: react(message.reactions, reacted),
+      }));
     }
     case 'message.read':
-      return withReadPosition(state, event.payload.userId, event.payload.seq);
+      return { ...state, readPositions: { ...state.readPositions, ...event.payload.positions } };
     case 'member.joined': {
       const { lastReadSeq, ...member } = event.payload;
       return withReadPosition(
@@ -47,6 +65,28 @@ export function apply(state: ChatState, frame: Pick<EventFrame, 'type' | 'payloa
     default:
       return state;
   }
+}
+
+function withMessage(
+  state: ChatState,
+  messageId: string | null,
+  change: (message: Message) => Message,
+): ChatState {
+  const messages = state.messages.map((message) => (message.id === messageId ? change(message) : message));
+  return { ...state, messages };
+}
+
+type Reacted = Extract<ChatEvent, { type: 'message.reacted' }>['payload'];
+
+/** Emojis stay where they came, and so do the users that they name; one that came when all places were taken has none. */
+function react(reactions: readonly Reaction[], { emoji, userId, removed, count }: Reacted): Reaction[] {
+  if (count === 0) return reactions.filter((reaction) => reaction.emoji !== emoji);
+  const known = reactions.find((reaction) => reaction.emoji === emoji);
+  const others = (known?.userIds ?? []).filter((id) => id !== userId);
+  const userIds = removed || others.length === maxNamedUsers ? others : [...others, userId];
+  const changed = { emoji, count, userIds };
+  if (known === undefined) return [...reactions, changed];
+  return reactions.map((reaction) => (reaction === known ? changed : reaction));
 }
 
 function withReadPosition(state: ChatState, userId: string, seq: number): ChatState {

@@ -7,7 +7,7 @@ import { maxSnapshotBytes } from '../../protocol/envelope.ts';
 import { topicKind } from '../../realtime/index.ts';
 import { findOwnChats, noSuchChat, readChat } from './access.ts';
 import { ChatState, events, type Message, snapshotMessages } from './contract.ts';
-import { toMessage } from './rows.ts';
+import { viewMessages } from './message-rows.ts';
 import { messages } from './schema.ts';
 
 export const chat = topicKind('chat', {
@@ -37,7 +37,10 @@ export async function readState(tx: Db, chatId: string): Promise<ChatState> {
     messages: [],
     readPositions: Object.fromEntries(members.map(({ userId, lastReadSeq }) => [userId, lastReadSeq])),
   };
-  return { ...state, messages: newestThatFit(newest.map(toMessage), maxSnapshotBytes - bytesOf(state)) };
+  return {
+    ...state,
+    messages: newestThatFit(await viewMessages(tx, newest), maxSnapshotBytes - bytesOf(state)),
+  };
 }
 
 /** Ascending. Those that are kept with `apply` may be more, behind long messages, or fewer, behind deletions of long ones. */

@@ -22,15 +22,23 @@ export async function addMessage(tx: Db, emit: Emit, chatId: string, draft: Draf
     seq: await emit.seqOf(on),
     metadata: null,
     replyTo: null,
+    mentions: [],
     ...draft,
-    createdAt: new Date().toISOString(),
-    editedAt: null,
-    deletedAt: null,
+    ...asWritten(),
   };
   await insertMessages(tx, [message]);
   emit(on, 'message.created', message);
   return message;
 }
+
+/** What a message has of its own accord when it is written. */
+export const asWritten = () => ({
+  replyCount: 0,
+  reactions: [],
+  createdAt: new Date().toISOString(),
+  editedAt: null,
+  deletedAt: null,
+});
 
 /** What the system says in a chat. `metadata.event` tells clients that rather use words of their own. */
 export function systemMessage(senderId: string, content: string, metadata: Metadata): Draft {
