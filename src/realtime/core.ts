@@ -1,7 +1,7 @@
 // The parts of the real-time core that the modules stand on, put together: commit, announce, hub, presence.
 // The socket is built on top, when the modules have said which commands and topics there are.
 
-import type { Database, Db } from '../db/database.ts';
+import type { Database, Db, RootDb } from '../db/database.ts';
 import { userOfTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge/bridge.ts';
@@ -53,7 +53,7 @@ export interface Core {
 }
 
 export interface CoreDeps {
-  readonly db: Db;
+  readonly db: RootDb;
   readonly watch?: Database['watch'];
   readonly bridge: Bridge;
   /** Of this instance, or of all of them. */

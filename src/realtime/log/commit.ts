@@ -8,7 +8,7 @@ import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Topic } from '../topic-kind.ts';
 import { appendEvents, type LoggedEvent, type NewEvent, reserveSeq } from './event-log.ts';
-import { type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
+import { isKeyTaken, type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
 
 type Topics = Topic | readonly Topic[];
 type TableOf<On extends Topics> = On extends readonly (infer One extends Topic)[]
@@ -91,13 +91,13 @@ export function keyedBy(
   return { userId: actor.userId, operation, key, body };
 }
 
-/** Runs a transaction again that the database gave up for another one's sake. */
+/** Runs a transaction again that the database gave up for another one's sake, or that found a key taken. */
 export async function retryTransient<Result>(transact: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await transact();
     } catch (error) {
-      if (attempt >= maxAttempts || !isTransient(error)) throw error;
+      if (attempt >= maxAttempts || !(isTransient(error) || isKeyTaken(error))) throw error;
     }
   }
 }

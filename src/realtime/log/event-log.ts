@@ -2,7 +2,7 @@
 // their order is the order of commits, and a rollback leaves no gap.
 
 import { type SQL, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/database.ts';
+import { type Db, queryRows, runStatement, type Statement, toList } from '../../db/database.ts';
 import type { EventMeta } from '../../protocol/envelope.ts';
 import { baseOf, liftNewTopics } from './forgotten.ts';
 
@@ -97,15 +97,74 @@ export async function raiseHeads(tx: Db, counts: Counts): Promise<Map<string, nu
   return new Map([...heads, ...(await liftNewTopics(tx, created))]);
 }
 
-/** Takes places back that this transaction made and does not need. A topic where nothing ever happened leaves no row. */
-export async function lowerHeads(tx: Db, counts: Counts): Promise<void> {
-  await tx.execute(sql`
-    UPDATE topics AS t SET head = t.head - r.count
-    FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) WHERE t.name = r.topic`);
-  await tx.execute(
-    sql`DELETE FROM topics WHERE name = ANY(${sql.param([...counts.keys()])}::text[]) AND head = base`,
-  );
+/** The newest seq of each topic. */
+export type Heads = ReadonlyMap<string, number>;
+
+/**
+ * Locks the topics until COMMIT and answers their heads; those that are not in the log are left out. In the order in which
+ * `raiseHeads` locks them, each looked up by its name: a join, planned while the table is small, would go on reading it
+ * whole when it has grown.
+ */
+export async function lockTopics(tx: Db, topics: readonly string[]): Promise<Heads> {
+  const rows = await runStatement<{ name: string; head: number | string | null }>(tx, {
+    name: 'lock_topics',
+    text: `
+      SELECT name, (SELECT head FROM topics AS t WHERE t.name = asked.name FOR NO KEY UPDATE) AS head
+      FROM (SELECT name FROM unnest(string_to_array($1, E'\\x1f')) AS u(name) ORDER BY name) AS asked`,
+    values: [toList(topics)],
+  });
+  return new Map(rows.flatMap(({ name, head }) => (head === null ? [] : [[name, Number(head)] as const])));
 }
+
+/** Makes topics that are not in the log yet, locked and without events. */
+export async function makeTopics(tx: Db, topics: readonly string[]): Promise<Heads> {
+  return await raiseHeads(tx, new Map(topics.map((topic) => [topic, 0])));
+}
+
+/** Of topics that this transaction made and does not need: where nothing ever happened, no row is left. */
+export function unmakeTopics(topics: readonly string[]): Statement[] {
+  if (topics.length === 0) return [];
+  const text = `DELETE FROM topics WHERE name = ANY(string_to_array($1, E'\\x1f')) AND head = base`;
+  return [{ name: 'unmake_topics', text, values: [toList(topics)] }];
+}
+
+/** What writes events to their places, on topics that are locked and have these heads then; and the events in their wire form. */
+export function appendTo(
+  heads: Heads,
+  placed: readonly PlacedEvent[],
+): { readonly events: LoggedEvent[]; readonly statements: Statement[] } {
+  if (placed.length === 0) return { events: [], statements: [] };
+  const at = new Date().toISOString();
+  const rows = placed.map((one) => toRow(one, at));
+  const values = [
+    toList([...heads.keys()]),
+    toList([...heads.values()]),
+    at,
+    toList(rows.map(({ topic }) => topic)),
+    toList(rows.map(({ seq }) => seq)),
+    toList(rows.map(({ id }) => id)),
+    toList(rows.map(({ type }) => type)),
+    toList(rows.map(({ payload }) => payload)),
+    toList(rows.map(({ meta }) => meta)),
+  ];
+  return { events: rows.map(toLoggedEvent), statements: [{ ...append, values }] };
+}
+
+const append = {
+  name: 'append_events',
+  text: `
+    WITH raised AS (
+      INSERT INTO topics (name, head)
+      SELECT * FROM unnest(string_to_array($1, E'\\x1f'), string_to_array($2, E'\\x1f')::bigint[])
+      ON CONFLICT (name) DO UPDATE SET head = excluded.head, idle_since = NULL
+    )
+    INSERT INTO events (at, topic, seq, id, type, payload, meta)
+    SELECT $3::timestamptz, topic, seq, id, type, payload::json, meta::json
+    FROM unnest(
+      string_to_array($4, E'\\x1f'), string_to_array($5, E'\\x1f')::bigint[], string_to_array($6, E'\\x1f')::uuid[],
+      string_to_array($7, E'\\x1f'), string_to_array($8, E'\\x1f'), string_to_array($9, E'\\x1f')
+    ) AS e(topic, seq, id, type, payload, meta)`,
+};
 
 /** Gives out, topic by topic, the seqs that these heads were raised by. */
 export function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (topic: string) => number {
@@ -128,17 +187,7 @@ export function countBy(topics: readonly string[]): Map<string, number> {
 export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<LoggedEvent[]> {
   if (placed.length === 0) return [];
   const at = new Date().toISOString();
-  const rows = placed.map(({ topic, seq, event, meta, id }) => ({
-    topic,
-    seq,
-    id,
-    type: event.type,
-    at,
-    // Both travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
-    payload: JSON.stringify(event.payload),
-    meta: JSON.stringify(meta),
-    shuts_out: event.revokes ?? null,
-  }));
+  const rows = placed.map((one) => toRow(one, at));
   await queryRows(
     tx,
     sql`
@@ -149,6 +198,20 @@ export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Prom
     'insert_events',
   );
   return rows.map(toLoggedEvent);
+}
+
+function toRow({ topic, seq, event, meta, id }: PlacedEvent, at: string): EventRow {
+  return {
+    topic,
+    seq,
+    id,
+    type: event.type,
+    at,
+    // Both travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
+    payload: JSON.stringify(event.payload),
+    meta: JSON.stringify(meta),
+    shuts_out: event.revokes ?? null,
+  };
 }
 
 /**
