@@ -35,6 +35,11 @@ export interface Declared<Input extends TSchema, Output extends TSchema | undefi
   readonly input: Input;
   /** Left out: nothing is answered but `ok`. */
   readonly output?: Output;
+  /**
+   * Over the socket no command waits for it: for what is gathered before it takes effect. Its reply comes when that is
+   * done, behind those of later commands. [E6]
+   */
+  readonly isLate?: boolean;
   /** An idempotency key may come with it. [K1] */
   readonly takesKey?: boolean;
   /** Only users of these roles. */

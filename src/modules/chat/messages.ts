@@ -1,21 +1,13 @@
-// Messages once they are there: edit, delete, list, and how far each member has read.
+// Messages once they are there: edit, delete, list.
 
 import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize } from '../../protocol/paging.ts';
-import { command, type Emit, query, readHeads } from '../../realtime/index.ts';
-import { isParticipant, requireMember } from './access.ts';
-import {
-  DeleteMessage,
-  EditMessage,
-  ListMessages,
-  Message,
-  MessagePage,
-  ReadMessages,
-  ReadPosition,
-} from './contract.ts';
-import { messagesPerMinute, readsPerMinute } from './limits.ts';
+import { command, type Emit, query } from '../../realtime/index.ts';
+import { requireMember } from './access.ts';
+import { DeleteMessage, EditMessage, ListMessages, Message, MessagePage } from './contract.ts';
+import { messagesPerMinute } from './limits.ts';
 import { type MessageRow, viewMessages, viewMessagesFor } from './message-rows.ts';
 import { chatParticipants, messages } from './schema.ts';
 import { chat } from './topics.ts';
@@ -62,31 +54,6 @@ export const deleteMessage = command('message.delete', {
     if (message.deletedAt !== null) return await viewOne(tx, message);
     const nothing = { content: null, metadata: null, deletedAt: new Date() };
     return await change(tx, emit, 'message.deleted', messageId, nothing);
-  },
-});
-
-export const readMessages = command('message.read', {
-  summary: 'Move my read position forward',
-  description: 'A position behind the present one changes nothing.',
-  tag,
-  http: 'POST /chats/:chatId/read',
-  limit: readsPerMinute,
-  input: ReadMessages,
-  output: ReadPosition,
-  refuses: ['not_found'],
-  async run({ actor, tx, emit }, { chatId, seq }) {
-    const { userId } = actor;
-    const { lastReadSeq } = await requireMember(tx, chatId, userId, 'no key update');
-    if (seq <= lastReadSeq) return { chatId, userId, lastReadSeq };
-    const on = chat.on(chatId);
-    const head = (await readHeads(tx, [on.name])).get(on.name) ?? 0;
-    if (seq > head) {
-      const fields = [{ path: '/seq', message: `Expected at most ${head}` }];
-      throw new AppError('invalid', `The newest event of this chat has seq ${head}.`, { fields });
-    }
-    await tx.update(chatParticipants).set({ lastReadSeq: seq }).where(isParticipant(chatId, userId));
-    emit(on, 'message.read', { positions: { [userId]: seq } });
-    return { chatId, userId, lastReadSeq: seq };
   },
 });
 

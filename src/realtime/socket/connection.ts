@@ -50,6 +50,9 @@ const maxLeft = 20;
 const maxRefused = 1_024;
 const forgottenPerSecond = 100;
 
+/** So many late replies may be due; what comes then is late no longer, and holds up what stands behind it. */
+const maxLate = 4_096;
+
 const nonsenseLimit = 10;
 const nonsenseWindowMs = 60_000;
 
@@ -80,6 +83,10 @@ export class Connection implements Follower {
   #lane: string | undefined;
   #replies: Promise<void> | undefined;
   #repliesDue = 0;
+  /** Late replies: how many are due, who waits for the last one, and those that leave together. */
+  #lateDue = 0;
+  #allLate: PromiseWithResolvers<void> | undefined;
+  #lateTexts: string[] | undefined;
   #replays: Promise<void> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #allowance: number;
@@ -130,6 +137,8 @@ export class Connection implements Follower {
   async finish(): Promise<void> {
     await this.#turn;
     await this.#replies;
+    if (this.#lateDue > 0) this.#allLate ??= Promise.withResolvers();
+    await this.#allLate?.promise;
   }
 
   /** The socket is open; `greet` takes effect before any frame. */
@@ -323,7 +332,12 @@ export class Connection implements Follower {
   /** Returns when the next frame may have its turn. [E6] */
   async #takeTurn({ frame, isOverLimit }: WaitingFrame): Promise<void> {
     if (this.isClosed) return;
-    const { lane, run } = this.#readFrame(this, frame, isOverLimit);
+    const { lane, isLate, run } = this.#readFrame(this, frame, isOverLimit);
+    if (isLate && this.#lateDue < maxLate) {
+      this.#lateDue += 1;
+      run().reply.then((reply) => this.#sendLate(reply));
+      return;
+    }
     await this.#enterLane(lane);
     if (this.isClosed) return; // while it waited
     const { entered, reply } = run();
@@ -349,6 +363,27 @@ export class Connection implements Follower {
     if (this.#repliesDue === 0) this.#replies = undefined;
     if (text !== undefined) this.send(text);
     afterReply?.();
+  }
+
+  /** What was gathered is answered together, so it leaves in one write, not in hundreds. */
+  #sendLate({ text }: EncodedReply): void {
+    if (text !== undefined) {
+      this.#lateTexts ??= [];
+      if (this.#lateTexts.push(text) === 1) setImmediate(() => this.#flushLate());
+    }
+    this.#lateDue -= 1;
+    if (this.#lateDue > 0) return;
+    this.#flushLate();
+    this.#allLate?.resolve();
+    this.#allLate = undefined;
+  }
+
+  #flushLate(): void {
+    const texts = this.#lateTexts ?? [];
+    this.#lateTexts = undefined;
+    this.#socket?.cork(() => {
+      for (const text of texts) this.send(text);
+    });
   }
 
   #takeAllowance(): boolean {

@@ -30,6 +30,7 @@ export interface Command {
   readonly takesKey: boolean;
   readonly takesTopic: boolean;
   readonly lane: string | undefined;
+  readonly isLate?: boolean;
   run(
     call: Call,
     frame: { readonly topic: string | undefined; readonly payload: unknown },
@@ -66,6 +67,7 @@ interface Route {
   readonly takesTopic: boolean;
   readonly takesKey: boolean;
   readonly lane: string | undefined;
+  readonly isLate: boolean;
   readonly weigh?: ((payload: unknown) => number) | undefined;
   run(connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply>;
 }
@@ -145,9 +147,11 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
   return (connection, bytes, isOverLimit) => {
     const parsed = parseFrame(bytes);
     const isCommand = parsed.frame !== undefined && connection.isLive && !isOverLimit;
-    const lane = isCommand ? routes.get(parsed.frame.type)?.lane : undefined;
+    const route = isCommand ? routes.get(parsed.frame.type) : undefined;
+    const { lane, isLate = false } = route ?? {};
     return {
       lane,
+      isLate,
       run() {
         const place = Promise.withResolvers<void>();
         const replied = reply(connection, parsed, isOverLimit, place.resolve);
@@ -230,6 +234,7 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
       takesTopic: command.takesTopic,
       takesKey: false,
       lane: undefined,
+      isLate: false,
       weigh: command.weigh,
       run: (connection, frame) => command.run(connection, frame),
     });
@@ -240,6 +245,7 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
       takesTopic: command.takesTopic,
       takesKey: command.takesKey,
       lane: command.lane,
+      isLate: command.isLate ?? false,
       async run(connection, { id, topic, payload, key }, entered) {
         const actor = { ...connection.actor, correlationId: id };
         return { payload: await command.run({ actor, key, entered }, { topic, payload }) };

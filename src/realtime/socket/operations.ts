@@ -7,7 +7,7 @@ import { type Operation, startOperation } from '../operation.ts';
 import { type Command, requireTopic } from './dispatch.ts';
 
 export function toCommand(operation: Operation, core: ModuleCore): Command {
-  const { name, takesTopic = false, takesKey = false, hasLane } = operation;
+  const { name, takesTopic = false, takesKey = false, hasLane, isLate = false } = operation;
   const { admit, run } = startOperation(operation, core);
   return {
     type: name,
@@ -15,6 +15,7 @@ export function toCommand(operation: Operation, core: ModuleCore): Command {
     takesKey,
     takesTopic,
     lane: hasLane ? name : undefined,
+    isLate,
     async run(call, { topic, payload }) {
       await admit(call.actor);
       const fields = payload as object; // checked by dispatch
