@@ -87,7 +87,7 @@ export async function startServer(
     createLimiter: links.createLimiter,
     jwtSecret: readJwtSecret(config),
     peerAddress: (request) => server?.requestIP(request)?.address,
-    listAuditEvents: () => modules.flatMap((module) => module.auditEvents),
+    listAudited: () => modules,
   });
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);

@@ -7,7 +7,7 @@ export { isLastPage, readEvents, readHeads } from './log/event-log.ts';
 export type { CreateGroup, GroupItem } from './log/group-commit.ts';
 export { takeOrRepeat } from './log/keys.ts';
 export { type DefinedModule, defineModule, type Module } from './module.ts';
-export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit } from './module-core.ts';
+export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit, ReadAudit } from './module-core.ts';
 export {
   type Answer,
   action,

@@ -37,6 +37,25 @@ export interface AuditEntry {
   readonly details?: Record<string, unknown> | undefined;
 }
 
+/** Reads one kind of audit event from where it stands anyway, newest first: by `at`, then by `id`. */
+export type ReadAudit = (
+  db: Db,
+  asked: {
+    readonly userId: string | undefined;
+    readonly since: Date | undefined;
+    /** Only what is older than this one. */
+    readonly before: { readonly at: Date; readonly id: string } | undefined;
+    readonly limit: number;
+  },
+) => Promise<
+  readonly {
+    readonly id: string;
+    readonly at: Date;
+    readonly userId: string;
+    readonly details: Record<string, unknown>;
+  }[]
+>;
+
 /** How often a user may do something, counted over all instances. */
 export interface RateLimit {
   /** In the audit log and in the counters' keys. */

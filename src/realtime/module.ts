@@ -1,7 +1,7 @@
 // What a module is made of: kinds of topic and operations. `modules/index.ts` lists them; the core knows none by name.
 
 import type { EventTable } from '../protocol/events.ts';
-import type { ModuleCore } from './module-core.ts';
+import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
 import type { TopicKind } from './topic-kind.ts';
 
@@ -13,6 +13,8 @@ export interface Module {
   readonly events: EventTable;
   /** What it writes into the audit log. */
   readonly auditEvents: readonly string[];
+  /** What the audit log tells from the module's own tables when it is asked for that event: it has no rows of its own. */
+  readonly auditReaders: Readonly<Record<string, ReadAudit>>;
   /** The headings in the documents, with a line about each. */
   readonly tags: Readonly<Record<string, string>>;
 }
@@ -27,6 +29,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly topicKinds?: readonly TopicKind[];
     readonly events?: EventTable;
     readonly auditEvents?: readonly string[];
+    readonly auditReaders?: Readonly<Record<string, ReadAudit>>;
     readonly tags?: Readonly<Record<string, string>>;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
   },
@@ -36,6 +39,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     topicKinds: parts.topicKinds ?? [],
     events: parts.events ?? {},
     auditEvents: parts.auditEvents ?? [],
+    auditReaders: parts.auditReaders ?? {},
     tags: parts.tags ?? {},
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });

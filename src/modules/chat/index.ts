@@ -8,13 +8,14 @@ import { deleteMessage, editMessage, listMessages } from './messages.ts';
 import { createNotices } from './notices.ts';
 import { readMessages } from './read-positions.ts';
 import { sendMessage } from './sending.ts';
+import { readSent } from './sent-audit.ts';
 import { chat } from './topics.ts';
 import { typing } from './typing.ts';
 
 export const chatModule = defineModule('chat', {
   topicKinds: [chat],
   events,
-  auditEvents: ['message_sent'],
+  auditReaders: { message_sent: readSent },
   tags: {
     Chats: 'Direct and group chats, and their members',
     Messages: 'What is said in a chat, and how far it was read',
