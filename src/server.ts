@@ -94,6 +94,7 @@ export async function startServer(
 
   const moduleCore: ModuleCore = {
     ...core,
+    isLimited: ({ points }) => points(config) > 0,
     takeLimit: auth.limits.take,
     takeSecond: auth.limits.takeSecond,
     confirm: auth.confirm,

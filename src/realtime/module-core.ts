@@ -20,6 +20,8 @@ export interface ModuleCore {
   readonly presence: Pick<Presence, 'list' | 'devicesOf'>;
   /** The actor with the role that the user has now; throws `unauthorized` where the session has ended. */
   confirm(actor: Actor): Promise<Actor>;
+  /** Whether this server counts it at all. */
+  isLimited(limit: RateLimit): boolean;
   /** Counts one for the user; throws `rate_limited` with `retryAfterMs`. Call it outside of transactions. */
   takeLimit(limit: RateLimit, actor: Actor): Promise<void>;
   /** After how many ms to ask again; 0: this is the one of its second for this key, on all instances. */

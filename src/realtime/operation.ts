@@ -230,7 +230,8 @@ export interface Started {
 
 export function startOperation(operation: Operation, core: ModuleCore): Started {
   const run = operation.start(core);
-  const { name, limit, roles } = operation;
+  const { name, roles } = operation;
+  const limit = operation.limit && core.isLimited(operation.limit) ? operation.limit : undefined;
   /** Counts it; what is answered where it is a repeat. */
   const take = async (
     limit: RateLimit,
@@ -248,7 +249,7 @@ export function startOperation(operation: Operation, core: ModuleCore): Started 
     },
     async run(call, input) {
       operation.check?.(input);
-      return (limit && (await take(limit, call, input))) ?? run(call, input);
+      return (limit && (await take(limit, call, input))) ?? (await run(call, input));
     },
   };
 }

@@ -180,6 +180,7 @@ test('[E6] nobody waits for a late frame, and the connection finishes behind it'
   expect(isFinished).toBe(false);
   answer('second');
   await finished;
+  connection.close(1000, 'done'); // takes along what is still to leave
   expect(sent.at(-1)).toBe('second');
 });
 
