@@ -93,19 +93,20 @@ export function createGroupCommit(
         );
         return { decisions, epoch };
       });
-      const written = decisions.flatMap((decision, index) => {
-        const item = items[index];
-        return isWritten(decision) && item !== undefined ? [{ item, epoch, ...decision }] : [];
-      });
-      const outcomes = await Promise.all(
-        decisions.map(async (decision, index): Promise<Outcome<Committed<Value>>> => {
-          if (decision instanceof AppError) return { isDone: false, error: decision };
-          if (decision === repeated) return await answerRepeat(items[index]?.request);
+      const written: Ended['written'][number][] = [];
+      const outcomes: (Outcome<Committed<Value>> | Promise<Outcome<Committed<Value>>>)[] = [];
+      for (const [index, item] of items.entries()) {
+        const decision = decisions[index];
+        if (decision === undefined) throw new Error('The batch did not decide about an item.');
+        if (decision instanceof AppError) outcomes.push({ isDone: false, error: decision });
+        else if (decision === repeated) outcomes.push(answerRepeat(item.request));
+        else {
           const { value, event } = decision;
-          return { isDone: true, result: { value, events: positionsOf([event]), isRepeat: false } };
-        }),
-      );
-      return { outcomes, written };
+          written.push({ item, epoch, value, event });
+          outcomes.push({ isDone: true, result: { value, events: positionsOf([event]), isRepeat: false } });
+        }
+      }
+      return { outcomes: await Promise.all(outcomes), written };
     };
 
     const answerRepeat = async (request: KeyedRequest | undefined): Promise<Outcome<Committed<Value>>> => {
@@ -183,10 +184,6 @@ async function publishInTurns(
     }
     publish([event], epoch);
   }
-}
-
-function isWritten<Value>(decision: Decision<Value>): decision is Written<Value> {
-  return decision !== repeated && !(decision instanceof AppError);
 }
 
 /** What the first journey to the database answers. */
