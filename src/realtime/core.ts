@@ -130,7 +130,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     hub.publish(events, epoch);
     const newest = events.at(-1);
     if (newest !== undefined)
-      lineage.note(() => ({ topic: newest.topic, seq: newest.seq, id: idOf(newest) }));
+      lineage.note({ topic: newest.topic, seq: newest.seq, id: idOf(newest) });
   };
   return {
     db,

@@ -21,12 +21,14 @@ export interface Emit {
   /**
    * Queues an event for the log; it gets its seq just before COMMIT, in the order of the calls. Several topics: one event,
    * one id, a seq on each. `revokes`: users who lose the topic with it; it must be the last one on that topic. [S7]
+   * `rewrites`: what earlier transactions said on the topic, as it is to be read from now on, in the log and in memory; what
+   * was pruned is passed over. [O5]
    */
   <On extends Topics, Type extends DurableType<TableOf<On>>>(
     on: On,
     type: Type,
     payload: PayloadOf<TableOf<On>, Type>,
-    options?: { readonly revokes?: readonly string[] },
+    options?: EmitOptions,
   ): void;
   /**
    * The seq that the next event on the topic will get, for rows that carry the seq of their own event. It takes the
@@ -34,6 +36,8 @@ export interface Emit {
    */
   seqOf(on: Topic): Promise<number>;
 }
+
+export type EmitOptions = Pick<NewEvent, 'revokes' | 'rewrites'>;
 
 export interface Committed<Value> {
   readonly value: Value;
@@ -132,20 +136,28 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
     on: Topics,
     type: string,
     payload: unknown,
-    { revokes }: { revokes?: readonly string[] } = {},
+    { revokes, rewrites = [] }: EmitOptions = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
     if (new Set(topics.map(({ name }) => name)).size < topics.length)
       throw new Error(
         `One event cannot be on a topic twice: "${type}" on ${topics.map(({ name }) => name)}.`,
       );
+    if (rewrites.length > 0 && topics.length !== 1)
+      throw new Error(`"${type}" can rewrite earlier events on one topic only.`);
     for (const { name, events } of topics) {
       if (emitted.some(({ topic, revokes = [] }) => revokes.length > 0 && topic.includes(name)))
         throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
       if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }
-    emitted.push({ topic: topics.map(({ name }) => name), type, payload, revokes });
+    emitted.push({
+      topic: topics.map(({ name }) => name),
+      type,
+      payload,
+      revokes,
+      rewrites: rewrites.length === 0 ? undefined : rewrites,
+    });
   };
   const seqOf = async ({ name }: Topic): Promise<number> => {
     // Events get their seqs at COMMIT: until then the topic's head stays where it was.

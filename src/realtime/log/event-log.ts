@@ -14,6 +14,15 @@ export interface NewEvent {
   readonly payload: unknown;
   /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
   readonly revokes?: readonly string[];
+  /** What earlier transactions said on the topic, as it is to be read from now on. For an event on one topic. [O5] */
+  readonly rewrites?: readonly Rewrite[];
+}
+
+/** An event of the log gets another payload. One that was pruned stays away. */
+export interface Rewrite {
+  readonly seq: number;
+  /** Any JSON. */
+  readonly payload: unknown;
 }
 
 /** A new event, and who caused it. */
@@ -29,6 +38,8 @@ export interface LoggedEvent {
   readonly type: string;
   readonly frame: string;
   readonly revokes: readonly string[] | undefined;
+  /** The seqs of the events that got another payload with this one: whoever has them in memory forgets them. [O5] */
+  readonly rewrites: readonly number[] | undefined;
 }
 
 /** An event at its place in the log. */
@@ -52,7 +63,8 @@ interface EventRow {
   payload: string;
   /** JSON text. */
   meta: string;
-  shuts_out: readonly string[] | null;
+  shuts_out: readonly string[] | null | undefined;
+  rewrites: readonly (number | string)[] | null | undefined;
 }
 
 /** How many events each topic gets. */
@@ -137,18 +149,49 @@ export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Prom
     // Both travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
     payload: JSON.stringify(event.payload),
     meta: JSON.stringify(meta),
-    shuts_out: event.revokes ?? null,
+    shuts_out: event.revokes,
+    rewrites: event.rewrites?.map(({ seq }) => seq),
   }));
   await queryRows(
     tx,
     sql`
-      INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
-      SELECT topic, seq, id, type, at, payload::json, meta::json, shuts_out
+      INSERT INTO events (topic, seq, id, type, at, payload, meta)
+      SELECT topic, seq, id, type, at, payload::json, meta::json
       FROM json_to_recordset(${JSON.stringify(rows)}::json) AS e(topic text, seq bigint, id uuid, type text,
-        at timestamptz, payload text, meta text, shuts_out text[])`,
+        at timestamptz, payload text, meta text)`,
     'insert_events',
   );
+  await markEvents(
+    tx,
+    rows.filter(({ shuts_out, rewrites }) => shuts_out !== undefined || rewrites !== undefined),
+  );
+  await rewriteEvents(tx, placed);
   return rows.map(toLoggedEvent);
+}
+
+/** What few events have, in a statement of its own: beside all others, those without would pay for it as well. */
+async function markEvents(
+  tx: Db,
+  rows: readonly Pick<EventRow, 'topic' | 'seq' | 'shuts_out' | 'rewrites'>[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const marks = rows.map(({ topic, seq, shuts_out, rewrites }) => ({ topic, seq, shuts_out, rewrites }));
+  await tx.execute(sql`
+    UPDATE events AS e SET shuts_out = r.shuts_out, rewrites = r.rewrites
+    FROM json_to_recordset(${JSON.stringify(marks)}::json)
+      AS r(topic text, seq bigint, shuts_out text[], rewrites bigint[])
+    WHERE e.topic = r.topic AND e.seq = r.seq`);
+}
+
+async function rewriteEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<void> {
+  const rewritten = placed.flatMap(({ topic, event }) =>
+    (event.rewrites ?? []).map(({ seq, payload }) => ({ topic, seq, payload: JSON.stringify(payload) })),
+  );
+  if (rewritten.length === 0) return;
+  await tx.execute(sql`
+    UPDATE events AS e SET payload = r.payload::json
+    FROM json_to_recordset(${JSON.stringify(rewritten)}::json) AS r(topic text, seq bigint, payload text)
+    WHERE e.topic = r.topic AND e.seq = r.seq`);
 }
 
 /**
@@ -204,10 +247,10 @@ async function readPage(db: Db, events: SQL, order: SQL): Promise<LoggedEvent[]>
   const rows = await queryRows<EventRow>(
     db,
     sql`
-      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out,
+      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out, rewrites,
         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
       FROM (
-        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out,
+        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out, rewrites,
           sum(length(payload::text)) OVER (ORDER BY ${order}) - length(payload::text) AS chars_before
         FROM (${events}) AS wanted
       ) AS page
@@ -285,10 +328,13 @@ export async function readHeads(db: Db, names: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.name, Number(row.head)]));
 }
 
-/** The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. */
+/**
+ * The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. A copy: a slice holds
+ * on to the whole frame, be it rewritten since. [O5]
+ */
 export function idOf({ topic, seq, type, frame }: LoggedEvent): string {
   const start = beginOf(topic, seq, type).length;
-  return frame.slice(start, frame.indexOf('"', start));
+  return Buffer.from(frame.slice(start, frame.indexOf('"', start)), 'latin1').toString('latin1');
 }
 
 const beginOf = (topic: string, seq: number, type: string): string =>
@@ -299,7 +345,8 @@ function toLoggedEvent(row: EventRow): LoggedEvent {
   const { topic, type } = row;
   const seq = Number(row.seq);
   const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
-  return { topic, seq, type, frame, revokes: row.shuts_out ?? undefined };
+  const rewrites = row.rewrites?.map(Number);
+  return { topic, seq, type, frame, revokes: row.shuts_out ?? undefined, rewrites };
 }
 
 const toJson = (counts: Counts): string =>

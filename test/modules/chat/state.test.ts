@@ -15,6 +15,9 @@ const message = (seq: number, change: Partial<Message> = {}): Message => ({
   messageType: 'text',
   metadata: null,
   replyTo: null,
+  mentions: [],
+  replyCount: 0,
+  reactions: [],
   createdAt: at(seq),
   editedAt: null,
   deletedAt: null,
@@ -53,7 +56,7 @@ test('a change of a message that is no longer kept changes nothing', () => {
 });
 
 test('a read position is that user’s', () => {
-  const next = apply(state, { type: 'message.read', payload: { userId: 'cid', seq: 2 } });
+  const next = apply(state, { type: 'message.read', payload: { positions: { cid: 2 } } });
   expect(next).toEqual({ ...state, readPositions: { ann: 2, cid: 2 } });
 });
 
