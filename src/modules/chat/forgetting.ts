@@ -24,7 +24,7 @@ export async function rewritesOf(
   topic: string,
   changed: MessageRow,
   editSeq: number | null,
-): Promise<Rewrite[]> {
+): Promise<Rewrite<Message>[]> {
   const created = { seq: changed.seq, payload: viewAsCreated(changed) };
   if (editSeq === null) return [created];
   const [edit] = await readEvents(tx, topic, editSeq - 1, 1);

@@ -7,7 +7,7 @@ import type { EventPosition } from '../../protocol/envelope.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Topic } from '../topic-kind.ts';
-import { appendEvents, type LoggedEvent, type NewEvent, reserveSeq } from './event-log.ts';
+import { appendEvents, type LoggedEvent, type NewEvent, type Rewrite, reserveSeq } from './event-log.ts';
 import { type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
 
 type Topics = Topic | readonly Topic[];
@@ -28,7 +28,7 @@ export interface Emit {
     on: On,
     type: Type,
     payload: PayloadOf<TableOf<On>, Type>,
-    options?: EmitOptions,
+    options?: EmitOptions<PayloadOf<TableOf<On>, DurableType<TableOf<On>>>>,
   ): void;
   /**
    * The seq that the next event on the topic will get, for rows that carry the seq of their own event. It takes the
@@ -37,7 +37,10 @@ export interface Emit {
   seqOf(on: Topic): Promise<number>;
 }
 
-export type EmitOptions = Pick<NewEvent, 'revokes' | 'rewrites'>;
+export interface EmitOptions<Payload = unknown> {
+  readonly revokes?: readonly string[] | undefined;
+  readonly rewrites?: readonly Rewrite<Payload>[] | undefined;
+}
 
 export interface Committed<Value> {
   readonly value: Value;

@@ -19,10 +19,10 @@ export interface NewEvent {
 }
 
 /** An event of the log gets another payload. One that was pruned stays away. */
-export interface Rewrite {
+export interface Rewrite<Payload = unknown> {
   readonly seq: number;
   /** Any JSON. */
-  readonly payload: unknown;
+  readonly payload: Payload;
 }
 
 /** A new event, and who caused it. */

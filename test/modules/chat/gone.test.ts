@@ -62,8 +62,10 @@ onEachDatabase('what is gone', (open, database) => {
     const { body: sent } = await post('gone', 'one');
     // Names the other one, also as an id of its own: that makes it no other's result.
     const { body: other } = await post('other', 'two', { replyTo: sent.id, metadata: { id: sent.id } });
-    const edited = await must(server, ann, 'PATCH', `${path}/${sent.id}`, { content: 'present' });
-    const { editedAt } = edited;
+    const edit = () => must(server, ann, 'PATCH', `${path}/${sent.id}`, { content: 'present' });
+    const repeats = await Promise.all([1, 2, 3, 4, 5].map(() => post('gone', 'one')).concat(edit(), edit()));
+    for (const { status = 200 } of repeats) expect(status).toBeLessThan(300);
+    const { editedAt } = await edit();
     expect((await post('gone', 'one')).body).toEqual({ ...sent, content: 'present', editedAt });
     expect((await post('present', 'one')).status).toBe(409);
     const { deletedAt } = await must(server, ann, 'DELETE', `${path}/${sent.id}`);
