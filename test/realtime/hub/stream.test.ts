@@ -24,6 +24,9 @@ const range = (first: number, last: number) =>
 const makeEvents = (first: number, last: number, frame?: string) =>
   range(first, last).map((seq) => makeEvent(seq, frame));
 
+/** Removes one of them, if there is any. */
+const take = <Item>(items: Item[], n: number): Item[] => items.splice(n % (items.length || 1), 1);
+
 describe('stream', () => {
   test('[O1] delivers events once and in order, however they arrive', () => {
     fc.assert(
@@ -155,6 +158,54 @@ describe('stream', () => {
     expect(stream.since(9)).toBeUndefined();
     stream.extendRing(makeEvents(1, 10), 11);
     expect(stream.since(0)?.length).toBe(11);
+  });
+
+  test('[O5] has nothing that was rewritten up to its position, whatever comes from where and when', () => {
+    const step = fc.record({
+      what: fc.constantFrom('commit', 'rewrite', 'arrive', 'read', 'answer', 'warm', 'fill'),
+      on: fc.nat(100),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
+        /** As the log has them now. The frame of an event says how often it was rewritten. */
+        const log: LoggedEvent[] = [];
+        /** As they were committed, on their way over the bridge, and as they were read from the log. */
+        const sent: LoggedEvent[] = [];
+        const pages: LoggedEvent[][] = [];
+        const older: { events: LoggedEvent[]; readAt: number }[] = [];
+        const { stream } = openStream();
+        const write = (rewrites?: number[]) => {
+          const event = makeEvent(log.length + 1, '0', rewrites);
+          log.push(event);
+          sent.push(event);
+        };
+        const rewrite = (on: number) => {
+          const event = log[on % log.length];
+          if (event === undefined) return;
+          log[event.seq - 1] = { ...event, frame: `${Number(event.frame) + 1}` };
+          write([event.seq]);
+        };
+        for (const { what, on } of steps) {
+          if (what === 'commit') write();
+          else if (what === 'rewrite') rewrite(on);
+          else if (what === 'arrive') for (const event of take(sent, on)) stream.accept(event);
+          else if (what === 'read') pages.push(log.slice(stream.position));
+          else if (what === 'answer') for (const event of take(pages, on).flat()) stream.accept(event);
+          else if (what === 'warm')
+            older.push({ events: log.slice(0, stream.position), readAt: stream.position });
+          else for (const { events, readAt } of take(older, on)) stream.extendRing(events, readAt);
+
+          const { position } = stream;
+          let after = position;
+          while (after > 0 && stream.since(after - 1) !== undefined) after -= 1;
+          for (const { seq, frame } of stream.since(after) ?? []) {
+            const times = log.slice(0, position).filter(({ rewrites }) => rewrites?.includes(seq)).length;
+            expect(Number(frame)).toBeGreaterThanOrEqual(times);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('[O5] has room again for what it forgot', () => {
