@@ -23,6 +23,7 @@ import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { checkModules } from './realtime/check-modules.ts';
 import { createCore } from './realtime/core.ts';
+import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
@@ -41,6 +42,8 @@ export interface Instance {
   readonly port: number;
   readonly config: Config;
   readonly database: Database;
+  /** What it has in memory of each topic. */
+  readonly hub: Hub;
   /** Stops accepting, sends everyone away within `DRAIN_SECONDS`, and closes what was opened. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -188,6 +191,7 @@ export async function startServer(
     port: listening.port ?? config.port,
     config,
     database,
+    hub: core.hub,
     stop() {
       stopping ??= stop();
       return stopping;

@@ -129,8 +129,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const publish: Publish = (events, epoch) => {
     hub.publish(events, epoch);
     const newest = events.at(-1);
-    if (newest !== undefined)
-      lineage.note(() => ({ topic: newest.topic, seq: newest.seq, id: idOf(newest) }));
+    if (newest !== undefined) lineage.note({ topic: newest.topic, seq: newest.seq, id: idOf(newest) });
   };
   return {
     db,

@@ -15,7 +15,7 @@ import {
   lockTopics,
   makeTopics,
   type NewEvent,
-  type PlacedEvent,
+  type PlainEvent,
   unmakeTopics,
 } from './event-log.ts';
 import { findKeys, type KeyedRequest, keepKeys, nameOf, readFirstResult } from './keys.ts';
@@ -37,7 +37,7 @@ export interface GroupWork<Input, Value extends object> {
   refuse?(tx: Db, items: readonly GroupItem<Input>[]): Promise<readonly (AppError | undefined)[]>;
   /** What the item is answered; `seq` is that of its event. */
   toValue(item: GroupItem<Input>, seq: number): Value;
-  toEvent(item: GroupItem<Input>, value: Value): Omit<NewEvent, 'topic'>;
+  toEvent(item: GroupItem<Input>, value: Value): Pick<NewEvent, 'type' | 'payload'>;
   /** What writes the rows that go with the events. */
   write?(values: readonly Value[]): readonly Statement[];
   /** Called after COMMIT, with what was written now. What it throws is reported, and changes no answer. */
@@ -222,7 +222,7 @@ function decide<Input, Value extends object>(
   work: GroupWork<Input, Value>,
 ): { readonly decisions: Decision<Value>[]; readonly statements: readonly Statement[] } {
   const reached = new Map(heads);
-  const placed: PlacedEvent[] = [];
+  const placed: PlainEvent[] = [];
   const values: Value[] = [];
   const results: Parameters<typeof keepKeys>[0][number][] = [];
   const verdicts = items.map((item, index): AppError | typeof repeated | typeof accepted => {

@@ -58,7 +58,7 @@ export async function takeKeys(tx: Db, requests: readonly KeyedRequest[]): Promi
 /** Keeps what is answered to requests whose keys this transaction took. */
 export async function keepResults(
   tx: Db,
-  results: readonly (KeyedRequest & FirstResult<unknown>)[],
+  results: readonly (Omit<KeyedRequest, 'body'> & FirstResult<unknown>)[],
 ): Promise<void> {
   if (results.length === 0) return;
   const input = results.map(({ userId, operation, key, value, events }) => ({
@@ -71,6 +71,30 @@ export async function keepResults(
     UPDATE idempotency_keys AS k SET result = r.result::json
     FROM json_to_recordset(${JSON.stringify(input)}::json) AS r(user_id uuid, operation text, key text, result text)
     WHERE k.user_id = r.user_id AND k.operation = r.operation AND k.key = r.key`);
+}
+
+/**
+ * Gives the kept result that has the value's `id` that value: a repeat is answered with it, and what it said before is gone.
+ * [O5] Keys are locked before topics: call it before events take their places.
+ */
+export async function rewriteResult(
+  tx: Db,
+  { userId, operation }: Pick<KeyedRequest, 'userId' | 'operation'>,
+  value: { readonly id: string },
+): Promise<void> {
+  // Found by its text: a user may have sent tens of thousands within a day, and to parse them all took four times as long.
+  const rows = await queryRows<{ key: string; result: string }>(
+    tx,
+    sql`SELECT key, result::text AS result FROM idempotency_keys
+        WHERE user_id = ${userId} AND operation = ${operation}
+          AND position(${`"id":${JSON.stringify(value.id)}`} IN result::text) > 0
+        ORDER BY key FOR UPDATE`,
+  );
+  const results = rows.flatMap(({ key, result }) => {
+    const first: FirstResult<{ readonly id?: unknown }> = JSON.parse(result);
+    return first.value.id === value.id ? [{ userId, operation, key, value, events: first.events }] : [];
+  });
+  await keepResults(tx, results);
 }
 
 /** The names of those requests whose keys are taken, by transactions that are committed; see `nameOf`. */
