@@ -14,10 +14,8 @@ import {
   type Rewrite,
   readEvents,
 } from '../../../src/realtime/log/event-log.ts';
-import { createGroupCommit } from '../../../src/realtime/log/group-commit.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import type { Frame } from '../../support/client.ts';
-import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 import { anyTopic } from '../../support/topics.ts';
 
