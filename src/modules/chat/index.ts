@@ -1,11 +1,13 @@
 // The chat module: conversations of two or of a group.
 
 import { defineModule } from '../../realtime/index.ts';
-import { createChat, getChat, listChats, renameChat } from './chats.ts';
+import { createChat, getChat, renameChat } from './chats.ts';
 import { events } from './contract.ts';
+import { countUnreadChats, listChats } from './list.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
-import { deleteMessage, editMessage, listMessages, readMessages } from './messages.ts';
+import { deleteMessage, editMessage, readMessages } from './messages.ts';
 import { createNotices } from './notices.ts';
+import { getMessage, listMessages } from './reading.ts';
 import { sendMessage } from './sending.ts';
 import { chat } from './topics.ts';
 import { typing } from './typing.ts';
@@ -21,6 +23,7 @@ export const chatModule = defineModule('chat', {
   operations: (core) => [
     createChat,
     listChats,
+    countUnreadChats,
     getChat,
     renameChat,
     addMember,
@@ -28,6 +31,7 @@ export const chatModule = defineModule('chat', {
     removeMember,
     listMessages,
     sendMessage(createNotices(core)),
+    getMessage,
     editMessage,
     deleteMessage,
     readMessages,
