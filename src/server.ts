@@ -88,6 +88,10 @@ export async function startServer(
     jwtSecret: readJwtSecret(config),
     peerAddress: (request) => server?.requestIP(request)?.address,
     listAuditEvents: () => modules.flatMap((module) => module.auditEvents),
+    async topicsAround(tx, userId) {
+      const topics = await Promise.all(modules.map(({ topicsAround }) => topicsAround?.(tx, userId)));
+      return topics.flatMap((some) => some ?? []);
+    },
   });
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);

@@ -9,6 +9,7 @@ import {
   defineModule,
   type Module,
   type ModuleCore,
+  type TopicsAround,
 } from '../realtime/index.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
 import { adminOperations } from './admin-operations.ts';
@@ -34,6 +35,8 @@ export interface AuthDeps {
   readonly peerAddress: (request: Request) => string | undefined;
   /** What any module writes into the audit log. */
   readonly listAuditEvents: () => readonly string[];
+  /** Those of all modules. */
+  readonly topicsAround: TopicsAround;
 }
 
 export interface Auth {
@@ -57,7 +60,7 @@ export interface Auth {
 }
 
 export function createAuth(deps: AuthDeps): Auth {
-  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAuditEvents } = deps;
+  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAuditEvents, topicsAround } = deps;
   const audit = createAudit(db);
   const limits = createRateLimits(config, db, audit, createLimiter);
   const tokens = createTokens(jwtSecret, config.accessTokenSeconds);
@@ -84,7 +87,7 @@ export function createAuth(deps: AuthDeps): Auth {
         Admin: 'For users with the role admin',
       },
       operations: [
-        ...userOperations,
+        ...userOperations({ topicsAround }),
         ...sessionOperations({ accounts, standings }),
         ...adminOperations({ audit, standings, listAuditEvents }),
       ],

@@ -9,7 +9,7 @@ import { deleteMessage, editMessage, readMessages } from './messages.ts';
 import { createNotices } from './notices.ts';
 import { getMessage, listMessages } from './reading.ts';
 import { sendMessage } from './sending.ts';
-import { chat } from './topics.ts';
+import { chat, chatsAround } from './topics.ts';
 import { typing } from './typing.ts';
 
 export const chatModule = defineModule('chat', {
@@ -20,6 +20,7 @@ export const chatModule = defineModule('chat', {
     Chats: 'Direct and group chats, and their members',
     Messages: 'What is said in a chat, and how far it was read',
   },
+  topicsAround: chatsAround,
   operations: (core) => [
     createChat,
     listChats,
