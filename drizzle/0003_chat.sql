@@ -1,3 +1,17 @@
+-- The same text for words that differ in case only, also where the database's own locale (C) knows nothing beyond ASCII: in
+-- a collation that does, which one depends on the version and build. NFC, as names are folded.
+DO $$ BEGIN
+	EXECUTE format(
+		'CREATE FUNCTION "fold_text"("given" text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+		RETURN lower(normalize("given", NFC) COLLATE pg_catalog.%I)',
+		(
+			SELECT "collname" FROM "pg_collation"
+			WHERE "collname" IN ('pg_c_utf8', 'und-x-icu', 'default') AND "collnamespace" = 'pg_catalog'::regnamespace
+				AND "collencoding" IN (-1, (SELECT "encoding" FROM "pg_database" WHERE "datname" = current_database()))
+			ORDER BY "collname" = 'default', "collname" LIMIT 1
+		)
+	);
+END $$;--> statement-breakpoint
 CREATE TABLE "chat_words" (
 	"chat_id" uuid PRIMARY KEY NOT NULL,
 	"seq" bigint NOT NULL

@@ -96,12 +96,14 @@ export async function startServer(
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);
 
+  const stops: (() => Promise<void>)[] = [];
   const moduleCore: ModuleCore = {
     ...core,
     takeLimit: auth.limits.take,
     takeSecond: auth.limits.takeSecond,
     confirm: auth.confirm,
     audit: auth.audit.record,
+    onStop: (stop) => void stops.push(stop),
   };
   const modules: Module[] = [auth.module, ...allModules, ...further].map((define) => define(moduleCore));
   checkModules(modules);
@@ -180,7 +182,7 @@ export async function startServer(
     await sockets.drain(config.drainSeconds * 1_000);
     sockets.stop();
     await closed;
-    await lastSeen.stop();
+    await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
     await core.stop();
     links.disconnect();
     await database.close();

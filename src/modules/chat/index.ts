@@ -3,11 +3,13 @@
 import { defineModule } from '../../realtime/index.ts';
 import { createChat, getChat, renameChat } from './chats.ts';
 import { events } from './contract.ts';
+import { startFiller } from './filler.ts';
 import { countUnreadChats, listChats } from './list.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
 import { deleteMessage, editMessage, readMessages } from './messages.ts';
 import { createNotices } from './notices.ts';
 import { getMessage, listMessages } from './reading.ts';
+import { searchMessages } from './search.ts';
 import { sendMessage } from './sending.ts';
 import { chat, chatsAround } from './topics.ts';
 import { typing } from './typing.ts';
@@ -21,21 +23,32 @@ export const chatModule = defineModule('chat', {
     Messages: 'What is said in a chat, and how far it was read',
   },
   topicsAround: chatsAround,
-  operations: (core) => [
-    createChat,
-    listChats,
-    countUnreadChats,
-    getChat,
-    renameChat,
-    addMember,
-    changeRole,
-    removeMember,
-    listMessages,
-    sendMessage(createNotices(core)),
-    getMessage,
-    editMessage,
-    deleteMessage,
-    readMessages,
-    typing,
-  ],
+  operations(core) {
+    const notices = createNotices(core);
+    const filler = startFiller(core);
+    core.onStop(filler.stop);
+    return [
+      createChat,
+      listChats,
+      countUnreadChats,
+      getChat,
+      renameChat,
+      addMember,
+      changeRole,
+      removeMember,
+      listMessages,
+      sendMessage({
+        tell(sent) {
+          notices.tell(sent);
+          filler.note(sent.map(({ message }) => message.chatId));
+        },
+      }),
+      getMessage,
+      editMessage,
+      deleteMessage,
+      searchMessages(filler),
+      readMessages,
+      typing,
+    ];
+  },
 });

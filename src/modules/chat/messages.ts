@@ -10,6 +10,7 @@ import { messagesPerMinute, readsPerMinute } from './limits.ts';
 import { type MessageRow, viewMessages } from './message-rows.ts';
 import { chatParticipants, messages } from './schema.ts';
 import { chat } from './topics.ts';
+import { forgetWords } from './words.ts';
 
 const tag = 'Messages';
 
@@ -111,6 +112,7 @@ async function change(
 ): Promise<Message> {
   const [row] = await tx.update(messages).set(values).where(eq(messages.id, messageId)).returning();
   if (row === undefined) throw new Error(`The message ${messageId} was locked, but is gone.`);
+  await forgetWords(tx, messageId);
   const on = chat.on(row.chatId);
   await emit.seqOf(on); // behind the lock: its replies are counted as they stand at this place
   const message = await viewOne(tx, row);
