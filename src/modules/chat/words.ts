@@ -35,8 +35,10 @@ export const isSearched = sql`message.content IS NOT NULL AND message.message_ty
  */
 export async function fillWords(db: Db, chatIds: readonly string[], ofEach: number): Promise<Set<string>> {
   const ids = sql.param([...chatIds]);
+  // Asked first: to insert a row that somebody is changing would wait for them.
   await db.execute(sql`
-    INSERT INTO chat_words (chat_id, seq) SELECT id, 0 FROM unnest(${ids}::uuid[]) AS id ORDER BY id
+    INSERT INTO chat_words (chat_id, seq) SELECT id, 0 FROM unnest(${ids}::uuid[]) AS id
+    WHERE (SELECT true FROM chat_words WHERE chat_id = id) IS NULL ORDER BY id
     ON CONFLICT DO NOTHING`);
   // The seqs of a chat are committed in their order: what is not there yet comes behind what is.
   const rows = await queryRows<{ chat_id: string; filled: number }>(

