@@ -1,9 +1,10 @@
 // What a module is made of: kinds of topic and operations. `modules/index.ts` lists them; the core knows none by name.
 
+import type { Db } from '../db/database.ts';
 import type { EventTable } from '../protocol/events.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
-import type { TopicKind } from './topic-kind.ts';
+import type { Topic, TopicKind } from './topic-kind.ts';
 
 export interface Module {
   readonly name: string;
@@ -17,7 +18,12 @@ export interface Module {
   readonly auditReaders: Readonly<Record<string, ReadAudit>>;
   /** The headings in the documents, with a line about each. */
   readonly tags: Readonly<Record<string, string>>;
+  /** A new name or picture is announced there, too: the kind of topic has `profile.updated` among its events. */
+  readonly topicsAround?: TopicsAround | undefined;
 }
+
+/** The topics of the module whose followers know the user by name; how many at most, the module says. */
+export type TopicsAround = (tx: Db, userId: string) => Promise<readonly Topic[]>;
 
 /** A module as it is listed: it starts once for each server. */
 export type DefinedModule = (core: ModuleCore) => Module;
@@ -31,6 +37,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly auditEvents?: readonly string[];
     readonly auditReaders?: Readonly<Record<string, ReadAudit>>;
     readonly tags?: Readonly<Record<string, string>>;
+    readonly topicsAround?: TopicsAround;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
   },
 ): (core: ModuleCore) => Module & { readonly operations: Operations } {
@@ -41,6 +48,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     auditEvents: parts.auditEvents ?? [],
     auditReaders: parts.auditReaders ?? {},
     tags: parts.tags ?? {},
+    topicsAround: parts.topicsAround,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });
 }

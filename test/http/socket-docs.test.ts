@@ -65,14 +65,18 @@ const steps: readonly Step[] = [
   { type: 'chat.create', payload: () => ({ type: 'group', name: 'Book club', participantIds: [] }) },
   { type: 'subscribe' }, // to the chat
   { type: 'chat.list' },
+  { type: 'chat.unread' },
   { type: 'chat.get', payload: ({ chatId }) => ({ chatId }) },
   { type: 'chat.rename', payload: ({ chatId }) => ({ chatId, name: 'Film club' }) },
   { type: 'member.add', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id }) },
   { type: 'member.update', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id, role: 'admin' }) },
   { type: 'message.send', payload: ({ chatId }) => ({ chatId, content: 'Hello!', metadata: { a: 1 } }) },
   { type: 'message.list', payload: ({ chatId }) => ({ chatId, limit: 5 }) },
+  { type: 'message.get', payload: ({ chatId, messageId }) => ({ chatId, messageId }) },
+  { type: 'message.search', payload: ({ chatId }) => ({ q: 'hello', chat: chatId }) },
   { type: 'message.edit', payload: ({ messageId }) => ({ messageId, content: 'Hello' }) },
   { type: 'message.read', payload: ({ chatId, seq }) => ({ chatId, seq }) },
+  { type: 'user.update', payload: () => ({ name: 'Annabel' }) }, // in a chat by now
   { type: 'typing', payload: ({ chatId }) => ({ chatId, active: true }) },
   { type: 'message.delete', payload: ({ messageId }) => ({ messageId }) },
   { type: 'member.remove', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id }) },

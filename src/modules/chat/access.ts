@@ -105,3 +105,5 @@ export const isParticipant = (chatId: string, userId: string) =>
   and(eq(chatParticipants.chatId, chatId), eq(chatParticipants.userId, userId));
 
 export const noSuchChat = () => new AppError('not_found', 'There is no such chat among yours.');
+
+export const noSuchMessage = () => new AppError('not_found', 'There is no such message in your chats.');

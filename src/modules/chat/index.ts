@@ -1,15 +1,19 @@
 // The chat module: conversations of two or of a group.
 
 import { defineModule } from '../../realtime/index.ts';
-import { createChat, getChat, listChats, renameChat } from './chats.ts';
+import { createChat, getChat, renameChat } from './chats.ts';
 import { events } from './contract.ts';
+import { startFiller } from './filler.ts';
+import { countUnreadChats, listChats } from './list.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
-import { deleteMessage, editMessage, listMessages } from './messages.ts';
+import { deleteMessage, editMessage } from './messages.ts';
 import { createNotices } from './notices.ts';
 import { readMessages } from './read-positions.ts';
+import { getMessage, listMessages } from './reading.ts';
+import { searchMessages } from './search.ts';
 import { sendMessage } from './sending.ts';
 import { readSent } from './sent-audit.ts';
-import { chat } from './topics.ts';
+import { chat, chatsAround } from './topics.ts';
 import { typing } from './typing.ts';
 
 export const chatModule = defineModule('chat', {
@@ -20,19 +24,33 @@ export const chatModule = defineModule('chat', {
     Chats: 'Direct and group chats, and their members',
     Messages: 'What is said in a chat, and how far it was read',
   },
-  operations: (core) => [
-    createChat,
-    listChats,
-    getChat,
-    renameChat,
-    addMember,
-    changeRole,
-    removeMember,
-    listMessages,
-    sendMessage(createNotices(core)),
-    editMessage,
-    deleteMessage,
-    readMessages,
-    typing,
-  ],
+  topicsAround: chatsAround,
+  operations(core) {
+    const notices = createNotices(core);
+    const filler = startFiller(core);
+    core.onStop(filler.stop);
+    return [
+      createChat,
+      listChats,
+      countUnreadChats,
+      getChat,
+      renameChat,
+      addMember,
+      changeRole,
+      removeMember,
+      listMessages,
+      sendMessage({
+        tell(sent) {
+          notices.tell(sent);
+          filler.note(sent.map(({ message }) => message.chatId));
+        },
+      }),
+      getMessage,
+      editMessage,
+      deleteMessage,
+      searchMessages(filler),
+      readMessages,
+      typing,
+    ];
+  },
 });
