@@ -11,6 +11,7 @@ export interface RequestsJob {
   readonly dialect: DialectName;
   readonly port: number;
   readonly serverPids: readonly number[];
+  readonly databasePid: number;
   /** The topic of each room. The members of room r are the users from r × members on. */
   readonly rooms: readonly string[];
   readonly members: number;
@@ -27,6 +28,8 @@ export interface RequestsFigures {
   readonly p99Ms: number;
   /** Frames that are no answers, for each answer: the members of a room, unless something was lost. */
   readonly deliveriesPerMessage: number;
+  readonly serverMicrosPerMessage: number;
+  readonly databaseMicrosPerMessage: number;
   readonly serverShare: number;
   readonly loadShare: number;
 }
@@ -76,12 +79,13 @@ export async function runRequests(job: RequestsJob): Promise<RequestsFigures> {
     await Bun.sleep(job.warmUpMs);
     latencies = [];
     deliveries = 0;
-    const stop = startMeter(job.serverPids);
+    const stop = startMeter(job.serverPids, job.databasePid);
     await Bun.sleep(job.measureMs);
     isOver = true;
     return stop();
   };
-  const { seconds, serverShare, loadShare } = await Promise.race([measured(), failed.promise]);
+  const reading = await Promise.race([measured(), failed.promise]);
+  const { seconds, serverCpuSeconds, databaseCpuSeconds = 0, serverShare, loadShare } = reading;
   const acknowledged = latencies.length;
   if (acknowledged === 0) throw new Error('Nothing was acknowledged.');
   latencies.sort((a, b) => a - b);
@@ -90,6 +94,8 @@ export async function runRequests(job: RequestsJob): Promise<RequestsFigures> {
     p50Ms: percentile(latencies, 0.5),
     p99Ms: percentile(latencies, 0.99),
     deliveriesPerMessage: deliveries / acknowledged,
+    serverMicrosPerMessage: (serverCpuSeconds / acknowledged) * 1e6,
+    databaseMicrosPerMessage: (databaseCpuSeconds / acknowledged) * 1e6,
     serverShare,
     loadShare,
   };
