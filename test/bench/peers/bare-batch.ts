@@ -10,26 +10,26 @@ interface Waiting {
   readonly row: ReturnType<typeof toRow>;
 }
 
-/** Locks each head, and gives out the seqs below the new one in the order of arrival. */
+/** A new head for each topic, and below it a place for each message. */
 const statement = `
-  WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::uuid[],
-      $8::text[], $9::text[]) WITH ORDINALITY
-      AS asked(topic, id, chat_id, sender_id, content, at, event_id, payload, meta, place)
-  ), raised AS (
-    INSERT INTO topics AS t (name, head) SELECT topic, count(*) FROM asked GROUP BY topic ORDER BY topic
-    ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head RETURNING name, head
-  ), placed AS (
-    SELECT asked.*, head + 1 - row_number() OVER (PARTITION BY topic ORDER BY place DESC) AS seq
-    FROM asked JOIN raised ON name = topic
+  WITH raised AS (
+    INSERT INTO topics AS t (name, head) SELECT * FROM unnest($1::text[], $2::bigint[])
+    ON CONFLICT (name) DO UPDATE SET head = t.head + excluded.head
+    RETURNING name, head
+  ), placed AS MATERIALIZED (
+    SELECT asked.*, head - later AS seq
+    FROM unnest($3::text[], $4::bigint[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::timestamptz[], $10::uuid[],
+        $11::text[], $12::json[])
+        AS asked(topic, later, id, chat_id, sender_id, content, at, event_id, payload, meta)
+      JOIN raised ON name = topic
   ), logged AS (
     INSERT INTO events (topic, seq, id, type, at, payload, meta)
-    SELECT topic, seq, event_id, 'message.created', at, (payload || seq || '}')::json, meta::json FROM placed
+    SELECT topic, seq, event_id, 'message.created', at, (payload || seq || '}')::json, meta FROM placed
   ), written AS (
     INSERT INTO messages (id, chat_id, seq, sender_id, content, message_type, created_at)
     SELECT id, chat_id, seq, sender_id, content, 'text', at FROM placed
   )
-  SELECT seq FROM placed ORDER BY place`;
+  SELECT name, head FROM raised`;
 
 const database = new pg.Client({ connectionString: process.env.DATABASE_URL });
 await database.connect();
@@ -106,32 +106,54 @@ async function writeAll(): Promise<void> {
 
 /** Answers what tells everybody that it is written. */
 async function write(batch: readonly Waiting[]): Promise<() => void> {
-  const columns = [
-    'topic',
-    'id',
-    'chatId',
-    'senderId',
-    'content',
-    'at',
-    'eventId',
-    'payload',
-    'meta',
-  ] as const;
-  const values = columns.map((column) => batch.map(({ row }) => row[column]));
-  const { rows } = await database.query({ name: 'write', text: statement, values, rowMode: 'array' });
+  const { counts, later } = countByTopic(batch);
+  const columns = ['id', 'chatId', 'senderId', 'content', 'at', 'eventId', 'payload', 'meta'] as const;
+  const { rows } = await database.query<[string, string]>({
+    name: 'write',
+    text: statement,
+    values: [
+      [...counts.keys()],
+      [...counts.values()],
+      batch.map(({ row }) => row.topic),
+      later,
+      ...columns.map((column) => batch.map(({ row }) => row[column])),
+    ],
+    rowMode: 'array',
+  });
+  const heads = new Map(rows);
+  const seqs = batch.map(({ row }, index) => Number(heads.get(row.topic)) - (later[index] ?? 0));
   return () => {
-    batch.forEach(({ socket, frameId, row: { topic, payload } }, index) => {
-      const seq = rows[index]?.[0];
-      socket.send(
-        `{"type":"ok","id":"${frameId}","payload":${payload}${seq},"events":[{"topic":"${topic}","seq":${seq}}]}}`,
-      );
-    });
     batch.forEach(({ row: { topic, eventId, at, payload, meta } }, index) => {
-      const seq = rows[index]?.[0];
+      const seq = seqs[index];
       server.publish(
         topic,
         `{"type":"message.created","topic":"${topic}","seq":${seq},"id":"${eventId}","at":"${at}","payload":${payload}${seq}},"meta":${meta}}`,
       );
     });
+    const replies = batch.map(({ socket, frameId, row: { topic, payload } }, index) => {
+      const seq = seqs[index];
+      const events = `[{"topic":"${topic}","seq":${seq}}]`;
+      return {
+        socket,
+        text: `{"type":"ok","id":"${frameId}","payload":${payload}${seq},"events":${events}}}`,
+      };
+    });
+    for (const [socket, own] of Map.groupBy(replies, (reply) => reply.socket)) {
+      // One write for each member: corked, the events that wait for it leave with its replies.
+      socket.cork(() => {
+        for (const { text } of own) socket.send(text);
+      });
+    }
   };
+}
+
+/** How many of them each topic gets, and how many on the same topic come after each. */
+function countByTopic(batch: readonly Waiting[]) {
+  const counts = new Map<string, number>();
+  const later = batch.toReversed().map(({ row: { topic } }) => {
+    const count = counts.get(topic) ?? 0;
+    counts.set(topic, count + 1);
+    return count;
+  });
+  return { counts, later: later.reverse() };
 }
