@@ -15,6 +15,7 @@ import { fanOut } from './scenarios/fan-out.ts';
 import { growthOfRooms, growthOfSubscribers } from './scenarios/growth.ts';
 import { httpRoute } from './scenarios/http-route.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
+import { reads } from './scenarios/reads.ts';
 import { replay } from './scenarios/replay.ts';
 import { resume } from './scenarios/resume.ts';
 import { stored, storedOnSlowDisk } from './scenarios/stored.ts';
@@ -26,6 +27,7 @@ const createScenarios = [
   acrossInstances,
   stored,
   storedOnSlowDisk,
+  reads,
   idleMemory,
   resume,
   replay,

@@ -62,6 +62,18 @@ export function atLeast(times: number, other: string): Goal {
   };
 }
 
+export function valueAtLeast(limit: number): Goal {
+  return {
+    contender: carillonName,
+    text: `≥ ${limit}`,
+    check(medians) {
+      const own = medians(carillonName)?.value;
+      if (own === undefined) return undefined;
+      return { found: own.toPrecision(3), isMet: own >= limit };
+    },
+  };
+}
+
 /** The contender's value is at most so many times the other's, or at most `limit` where there is no other. */
 export function atMost(limit: number, contender = carillonName, other?: string): Goal {
   return {

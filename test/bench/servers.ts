@@ -4,12 +4,14 @@
 import { join } from 'node:path';
 import { Redis as RedisClient } from 'ioredis';
 import { type Child, startChild } from '../support/child.ts';
-import { endLater } from '../support/janitor.ts';
+import { createDataFolder } from '../support/embedded.ts';
+import { endLater, removeFolder } from '../support/janitor.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { type Redis, startRedis } from '../support/redis.ts';
 import { type DiskName, findPreload, measureSyncMs } from './disk/disk.ts';
 import type { Figures, Job } from './load/main.ts';
-import { jwtSecret, seedUsers } from './users.ts';
+import { seedEmbedded, seedUsers } from './seed.ts';
+import { jwtSecret } from './users.ts';
 
 export const benchFolder = import.meta.dir;
 const project = join(benchFolder, '../..');
@@ -47,6 +49,14 @@ export class Rig {
     this.#cleanups.push(() => postgres.dropDatabase(url));
     if (users !== undefined) await seedUsers(url, users);
     return url;
+  }
+
+  /** A folder with an embedded database, migrated and with so many users in it. Removed at the end. */
+  async createDataFolder({ users }: { users: number }): Promise<string> {
+    const folder = await createDataFolder();
+    this.#cleanups.push(() => removeFolder(folder));
+    await seedEmbedded(folder, users);
+    return folder;
   }
 
   /** The same Redis for all, emptied. */
