@@ -49,61 +49,6 @@ export interface Goal {
 
 export const carillonName = 'Carillon';
 
-/** Carillon's value is at least so many times the other's. */
-export function atLeast(times: number, other: string): Goal {
-  return {
-    contender: carillonName,
-    text: `≥ ${times} × ${other}`,
-    check(medians) {
-      const [own, others] = [medians(carillonName)?.value, medians(other)?.value];
-      if (own === undefined || others === undefined) return undefined;
-      return { found: `${(own / others).toFixed(2)} ×`, isMet: own >= times * others };
-    },
-  };
-}
-
-export function valueAtLeast(limit: number): Goal {
-  return {
-    contender: carillonName,
-    text: `≥ ${limit}`,
-    check(medians) {
-      const own = medians(carillonName)?.value;
-      if (own === undefined) return undefined;
-      return { found: own.toPrecision(3), isMet: own >= limit };
-    },
-  };
-}
-
-/** The contender's value is at most so many times the other's, or at most `limit` where there is no other. */
-export function atMost(limit: number, contender = carillonName, other?: string): Goal {
-  return {
-    contender,
-    text: other === undefined ? `≤ ${limit}` : `≤ ${limit} × ${other}`,
-    check(medians) {
-      const own = medians(contender)?.value;
-      const base = other === undefined ? 1 : medians(other)?.value;
-      if (own === undefined || base === undefined) return undefined;
-      const found = other === undefined ? own.toPrecision(3) : `${(own / base).toFixed(2)} ×`;
-      return { found, isMet: own <= limit * base };
-    },
-  };
-}
-
-/** One of Carillon's further figures is at most `limit`, or so many times another one. */
-export function figureAtMost(figure: string, limit: number, other?: string): Goal {
-  return {
-    contender: carillonName,
-    text: `${figure} ≤ ${limit}${other === undefined ? '' : ` × ${other}`}`,
-    check(medians) {
-      const own = medians(carillonName)?.also?.[figure];
-      const base = other === undefined ? 1 : medians(carillonName)?.also?.[other];
-      if (own === undefined || base === undefined) return undefined;
-      const found = other === undefined ? own.toPrecision(3) : `${(own / base).toFixed(2)} ×`;
-      return { found, isMet: own <= limit * base };
-    },
-  };
-}
-
 export interface Measured {
   readonly contender: string;
   /** Of the rounds that succeeded. */

@@ -1,16 +1,8 @@
 // A chat of 20 where everyone reads everything as it comes, as people with the chat open do: each message brings 20 read
 // positions. Beside the same chat where nobody says what they have read. On both databases.
 
-import {
-  atLeast,
-  type Case,
-  type Contender,
-  carillonName,
-  figureAtMost,
-  type Goal,
-  type Scenario,
-  valueAtLeast,
-} from '../scenario.ts';
+import { atLeast, figureAtMost, valueAtLeast } from '../goals.ts';
+import { type Case, type Contender, carillonName, type Goal, type Scenario } from '../scenario.ts';
 import type { Rig, Rigs } from '../servers.ts';
 import { message, roundDeadlineMs, type Settings } from '../settings.ts';
 import { createChats, toSample } from './stored.ts';

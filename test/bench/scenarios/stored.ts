@@ -3,14 +3,13 @@
 // each, and what Carillon does in a batch, done in a transaction each. On this machine's disk, and on a slow one.
 
 import { type DiskName, slowDiskMissing } from '../disk/disk.ts';
+import { atLeast, figureAtMost, figureNear } from '../goals.ts';
 import type { DialectName } from '../load/dialects.ts';
 import type { RequestsFigures } from '../load/requests.ts';
 import {
-  atLeast,
   type Case,
   type Contender,
   carillonName,
-  figureAtMost,
   type Goal,
   type Sample,
   type Scenario,
@@ -47,7 +46,7 @@ export function stored(rigs: Rigs, settings: Settings): Scenario {
     ],
     goals,
   });
-  const evenTail = figureAtMost('p99 ms', 3, 'p50 ms');
+  const evenTail = figureNear('p99 ms', 3, 'p50 ms');
   return {
     name: 'stored',
     title: 'Stored and acknowledged',
