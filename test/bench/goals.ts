@@ -12,7 +12,7 @@ export const valueAtLeast = (limit: number): Goal =>
 export const valueAtMost = (limit: number): Goal =>
   compare(`≤ ${limit}`, readValue(carillonName), '≤', limit);
 
-/** Both of Carillon, which may have other names where it is measured in several ways. */
+/** For cases in which Carillon is measured in several ways, each with a name of its own. */
 export const atMostOf = (times: number, contender: string, other: string): Goal => ({
   ...compare(`≤ ${times} × ${other}`, readValue(contender), '≤', times, readValue(other)),
   contender,

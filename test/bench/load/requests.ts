@@ -74,8 +74,9 @@ export async function runRequests(job: RequestsJob): Promise<RequestsFigures> {
       else if (kind === 'refusal') {
         if (reader?.takesRefusal(bytes, start, length)) return;
         failed.reject(new Error(`Refused: ${decodeText(bytes, start, length)}`));
-      } else if (kind >= job.inFlight) reader?.onAnswer();
-      else {
+      } else if (kind >= job.inFlight) {
+        reader?.onAnswer(); // no message has this slot
+      } else {
         latencies.push(performance.now() - (sentAt[kind] ?? 0));
         if (!isOver) send(kind);
       }

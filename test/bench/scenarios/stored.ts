@@ -69,7 +69,7 @@ export function storedOnSlowDisk(rigs: Rigs, settings: Settings): Scenario {
   const contender = createStoredContender(rigs, settings, 'slow');
   return {
     name: 'stored-slow-disk',
-    title: 'The same on a disk that takes 1 ms more to sync',
+    title: 'Stored on a disk that takes 1 ms more to sync',
     missing: slowDiskMissing,
     cases: [1, 5].map((inFlight) => ({
       ...describe(tenRooms, inFlight),
