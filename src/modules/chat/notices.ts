@@ -22,6 +22,8 @@ export interface Notices {
 
 export type NoticesDeps = Pick<ModuleCore, 'db' | 'announce' | 'presence' | 'reporter'>;
 
+/** So long at least what is told is gathered, once something was told: each time costs the database a query. */
+const gatherMs = 50;
 /** More than this may not wait: what a flood drops, the unread counts of the next notice tell. */
 const maxWaiting = 10_000;
 
@@ -66,7 +68,8 @@ export function createNotices({ db, announce, presence, reporter }: NoticesDeps)
     maxWaiting,
     onFailure: (error) => reporter.report(error, 'message.notified'),
     async run(sent) {
-      await announceAll(sent).catch((error: unknown) => reporter.report(error, 'message.notified'));
+      const told = announceAll(sent).catch((error: unknown) => reporter.report(error, 'message.notified'));
+      await Promise.all([told, Bun.sleep(gatherMs)]);
       return { outcomes: sent.map(() => ({ isDone: true, result: undefined })) };
     },
   });
