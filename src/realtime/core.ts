@@ -96,7 +96,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   };
   // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
   const presence = await createPresence((type, topic, userId) =>
-    hub.announce({ topic, type, payload: { userId }, actor: undefined, exceptUserId: userId }),
+    hub.announce({ topic, type, payload: { userId }, actor: undefined, exceptUserIds: [userId] }),
   );
 
   lineage = await createLineage({

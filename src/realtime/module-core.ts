@@ -49,8 +49,8 @@ export interface RateLimit {
 /** Who is told of an ephemeral event, and who not. */
 export interface Audience {
   readonly actor: Actor | undefined;
-  /** Not delivered to this user's connections. */
-  readonly exceptUserId?: string;
+  /** Not delivered to the connections of these users. */
+  readonly exceptUserIds?: readonly string[];
   /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
   readonly exceptHearersOf?: EventPosition;
 }

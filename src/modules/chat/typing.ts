@@ -54,7 +54,7 @@ function createTyping({ db, takeSecond, announce, reporter }: ModuleCore): Typin
       const waitMs = await takeSecond(`typing ${userId} ${chatId}`);
       if (waitMs === 0) {
         quiet.said = typing;
-        announce(chat.on(chatId), 'typing', { chatId, userId, active }, { actor, exceptUserId: userId });
+        announce(chat.on(chatId), 'typing', { chatId, userId, active }, { actor, exceptUserIds: [userId] });
       }
       setTimeout(() => end(key), waitMs || quietMs).unref();
     } catch (error) {

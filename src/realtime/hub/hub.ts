@@ -49,8 +49,8 @@ export interface EphemeralEvent {
   /** Any JSON. */
   readonly payload: unknown;
   readonly actor: Actor | undefined;
-  /** Not delivered to this user's connections. */
-  readonly exceptUserId?: string | undefined;
+  /** Not delivered to the connections of these users. */
+  readonly exceptUserIds?: readonly string[] | undefined;
   /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
   readonly exceptHearersOf?: EventPosition | undefined;
 }
@@ -130,7 +130,7 @@ export class Hub {
     const encoded: EphemeralFrame = {
       topic: event.topic,
       frame: JSON.stringify(frame),
-      exceptUserId: event.exceptUserId,
+      exceptUserIds: event.exceptUserIds,
       exceptHearersOf: event.exceptHearersOf,
     };
     this.#deliverEphemeral(encoded);
@@ -320,9 +320,11 @@ export class Hub {
     for (const follower of muted) follower.setMuted(event.topic, false);
   }
 
-  /** The few connections of one user that the event is not for: found by the user, so no other follower is looked at. */
-  #leftOut({ topic, exceptUserId, exceptHearersOf }: EphemeralFrame): Follower[] {
-    if (exceptUserId !== undefined) return [...this.#deps.followersOf(exceptUserId)];
+  /** The few connections that the event is not for: found by their users, so no other follower is looked at. */
+  #leftOut({ topic, exceptUserIds, exceptHearersOf }: EphemeralFrame): Follower[] {
+    if (exceptUserIds !== undefined) {
+      return exceptUserIds.flatMap((userId) => [...this.#deps.followersOf(userId)]);
+    }
     if (exceptHearersOf === undefined) return [];
     const userId = userOfTopic(topic);
     if (userId === undefined) throw new Error(`exceptHearersOf is for user topics, not for ${topic}.`);

@@ -68,7 +68,7 @@ const durable = (topic: string, seq: number, more: Partial<LoggedEvent> = {}): L
 const ephemeral = (topic: string, more: Partial<EphemeralFrame> = {}): EphemeralFrame => ({
   topic,
   frame: JSON.stringify({ type: 'typing', topic }),
-  exceptUserId: undefined,
+  exceptUserIds: undefined,
   exceptHearersOf: undefined,
   ...more,
 });
@@ -152,7 +152,8 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       durable(topic, 3, { type: 'member.left', revokes: ['ann', 'ben'] }),
       durable(topic, 4, { frame: '', revokes: ['ann'] }),
       ephemeral(topic),
-      ephemeral(topic, { frame: '\n🔔\n', exceptUserId: 'ann' }),
+      ephemeral(topic, { frame: '\n🔔\n', exceptUserIds: ['ann'] }),
+      ephemeral(topic, { exceptUserIds: ['ann', 'ben'] }),
       ephemeral(topic, { exceptHearersOf: { topic: newTopic(), seq: 7 } }),
       durable(topic, 5, { frame: JSON.stringify({ text: '🔔'.repeat(50_000) }) }),
     ];
