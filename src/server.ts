@@ -25,6 +25,7 @@ import { checkModules } from './realtime/check-modules.ts';
 import { createCore } from './realtime/core.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
+import { combineHiding } from './realtime/presence/hiding.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
 import { createRedisPresence } from './realtime/presence/redis.ts';
@@ -74,6 +75,7 @@ export async function startServer(
     db,
     watch: database.watch,
     ...links,
+    hiding: combineHiding(() => modules.flatMap(({ hiding }) => hiding ?? [])),
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     reporter,
     logger,

@@ -83,8 +83,8 @@ export function createAuth(deps: AuthDeps): Auth {
         Presence: 'Who is online',
         Admin: 'For users with the role admin',
       },
-      operations: [
-        ...userOperations,
+      operations: (core) => [
+        ...userOperations(core),
         ...sessionOperations({ accounts, standings }),
         ...adminOperations({ audit, standings, listAuditEvents }),
       ],

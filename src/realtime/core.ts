@@ -23,6 +23,8 @@ import { createIdentityReader, readStored } from './log/identity.ts';
 import { createLineage, type Lineage } from './log/lineage.ts';
 import { type RetentionPolicy, startRetention } from './log/retention.ts';
 import type { Announce } from './module-core.ts';
+import { createAnnouncer } from './presence/announcer.ts';
+import { combineHiding, type Hiding } from './presence/hiding.ts';
 import type { AnnouncePresence, Presence } from './presence/presence.ts';
 import type { Reporter } from './report.ts';
 import { Connections } from './socket/connections.ts';
@@ -35,6 +37,8 @@ export interface Core {
   readonly announce: Announce;
   readonly hub: Hub;
   readonly presence: Presence;
+  /** See `ModuleCore`. */
+  readonly findHidden: (viewerId: string, userIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly connections: Connections;
   /** Of the log, as this instance knows it: positions from another epoch are void. [S4] */
   readonly knownEpoch: () => string;
@@ -58,6 +62,8 @@ export interface CoreDeps {
   readonly bridge: Bridge;
   /** Of this instance, or of all of them. */
   readonly createPresence: (announce: AnnouncePresence) => Promise<Presence>;
+  /** Left out: nobody hides. */
+  readonly hiding?: Hiding;
   readonly retention: RetentionPolicy;
   readonly reporter: Reporter;
   readonly logger: Logger;
@@ -66,6 +72,7 @@ export interface CoreDeps {
 /** The database must be migrated. */
 export async function createCore(deps: CoreDeps): Promise<Core> {
   const { db, watch, bridge, createPresence, retention, reporter, logger } = deps;
+  const hiding = deps.hiding ?? combineHiding(() => []);
   let server: Parameters<Core['attach']>[0] | undefined;
   const observers = new Map<string, (event: LoggedEvent) => void>();
   const connections = new Connections();
@@ -94,10 +101,16 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
       throw new Error(`The table of events has no ephemeral "${type}" on ${name}.`);
     hub.announce({ topic: name, type, payload, ...audience });
   };
-  // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
-  const presence = await createPresence((type, topic, userId) =>
-    hub.announce({ topic, type, payload: { userId }, actor: undefined, exceptUserIds: [userId] }),
-  );
+  const announcer = createAnnouncer({
+    announce(type, topic, userId, hiddenFrom) {
+      // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
+      const exceptUserIds = [userId, ...hiddenFrom];
+      hub.announce({ topic, type, payload: { userId }, actor: undefined, exceptUserIds });
+    },
+    findUnseeing: (userIds) => hiding.findUnseeing(db, userIds),
+    reporter,
+  });
+  const presence = await createPresence(announcer.announce);
 
   lineage = await createLineage({
     db,
@@ -139,6 +152,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     announce,
     hub,
     presence,
+    findHidden: (viewerId, userIds) => hiding.findHidden(db, viewerId, userIds),
     connections,
     knownEpoch,
     refreshEpoch: () => lineage.refresh(),
@@ -154,6 +168,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     async stop() {
       await Promise.all([healing.stop(), stopRetention()]);
       await presence.stop();
+      announcer.stop();
       hub.stop();
       await bridge.stop();
     },

@@ -18,6 +18,8 @@ export interface ModuleCore {
   readonly createGroup: CreateGroup;
   readonly announce: Announce;
   readonly presence: Pick<Presence, 'list' | 'devicesOf'>;
+  /** Those of the users who do not show the viewer whether they are there, or were. [P4] */
+  findHidden(viewerId: string, userIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** The actor with the role that the user has now; throws `unauthorized` where the session has ended. */
   confirm(actor: Actor): Promise<Actor>;
   /** Counts one for the user; throws `rate_limited` with `retryAfterMs`. Call it outside of transactions. */

@@ -3,6 +3,7 @@
 import type { EventTable } from '../protocol/events.ts';
 import type { ModuleCore } from './module-core.ts';
 import type { Operation } from './operation.ts';
+import type { Hiding } from './presence/hiding.ts';
 import type { TopicKind } from './topic-kind.ts';
 
 export interface Module {
@@ -15,6 +16,8 @@ export interface Module {
   readonly auditEvents: readonly string[];
   /** The headings in the documents, with a line about each. */
   readonly tags: Readonly<Record<string, string>>;
+  /** By what it knows, who does not show to whom whether they are there. [P4] */
+  readonly hiding: Hiding | undefined;
 }
 
 /** A module as it is listed: it starts once for each server. */
@@ -28,6 +31,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly events?: EventTable;
     readonly auditEvents?: readonly string[];
     readonly tags?: Readonly<Record<string, string>>;
+    readonly hiding?: Hiding;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
   },
 ): (core: ModuleCore) => Module & { readonly operations: Operations } {
@@ -37,6 +41,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     events: parts.events ?? {},
     auditEvents: parts.auditEvents ?? [],
     tags: parts.tags ?? {},
+    hiding: parts.hiding,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });
 }
