@@ -185,6 +185,19 @@ export const UnreadCounts = Type.Object(
 );
 export type UnreadCounts = Static<typeof UnreadCounts>;
 
+export const Reacted = Type.Object(
+  {
+    messageId: Id,
+    seq: seqWith("The message's"),
+    emoji: Type.String(),
+    userId: Id,
+    removed: Type.Boolean(),
+    count: Type.Integer({ minimum: 0, description: 'How many have reacted so now' }),
+  },
+  { title: 'Reacted' },
+);
+export type Reacted = Static<typeof Reacted>;
+
 /** How a member has set up a chat for themselves. */
 export const ChatSettings = Type.Object(
   {
@@ -296,6 +309,8 @@ export const ReactToMessage = Type.Object(
   },
   strict,
 );
+export type ReactToMessage = Static<typeof ReactToMessage>;
+
 export const ReactionPath = Type.Object({ chatId: Id, messageId: Id, emoji: Emoji }, strict);
 
 export const SearchMessages = Type.Object(
@@ -334,17 +349,7 @@ export const events = {
   'message.created': durable(['chat'], Message),
   'message.edited': durable(['chat'], Message),
   'message.deleted': durable(['chat'], Message),
-  'message.reacted': durable(
-    ['chat'],
-    Type.Object({
-      messageId: Id,
-      seq: seqWith("The message's"),
-      emoji: Type.String(),
-      userId: Id,
-      removed: Type.Boolean(),
-      count: Type.Integer({ minimum: 0, description: 'How many have reacted so now' }),
-    }),
-  ),
+  'message.reacted': durable(['chat'], Reacted),
   'message.read': durable(
     ['chat'],
     Type.Object({

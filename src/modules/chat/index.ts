@@ -6,6 +6,7 @@ import { events } from './contract.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
 import { deleteMessage, editMessage, listMessages, readMessages } from './messages.ts';
 import { createNotices } from './notices.ts';
+import { addReaction, reactToMessage, removeReaction } from './reactions.ts';
 import { sendMessage } from './sending.ts';
 import { chat } from './topics.ts';
 import { typing } from './typing.ts';
@@ -31,6 +32,9 @@ export const chatModule = defineModule('chat', {
     editMessage,
     deleteMessage,
     readMessages,
+    reactToMessage,
+    addReaction,
+    removeReaction,
     typing,
   ],
 });
