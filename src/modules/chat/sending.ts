@@ -8,6 +8,7 @@ import { type GroupItem, grouped } from '../../realtime/index.ts';
 import { noSuchChat } from './access.ts';
 import { Message, type Metadata, maxMetadataBytes, SendMessage } from './contract.ts';
 import { messagesPerMinute } from './limits.ts';
+import { refuseMentions } from './mentions.ts';
 import type { Notices } from './notices.ts';
 import { chat } from './topics.ts';
 import { asWritten, insertMessages } from './writer.ts';
@@ -37,12 +38,12 @@ export const sendMessage = (notices: Notices) =>
         messageType: 'text',
         metadata: metadata ?? null,
         replyTo,
-        mentions: [...new Set(mentions)],
+        mentions, // as they came: a refusal says which one
         ...asWritten(),
       };
     },
     refuse,
-    toOutput: (draft, seq) => ({ ...draft, seq }),
+    toOutput: (draft, seq) => ({ ...draft, mentions: [...new Set(draft.mentions)], seq }),
     write: insertMessages,
     audit: ({ id, chatId, senderId }) => ({
       event: 'message_sent',
@@ -72,10 +73,14 @@ async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
       ORDER BY a.n`,
     'find_senders',
   );
+  const strangers = await refuseMentions(
+    tx,
+    items.map(({ input }) => input),
+  );
   return items.map((_, index) => {
     const row = rows[index];
     if (!row?.is_member) return noSuchChat();
-    return row.has_original ? undefined : noSuchOriginal();
+    return row.has_original ? strangers[index] : noSuchOriginal();
   });
 }
 const noSuchOriginal = () =>

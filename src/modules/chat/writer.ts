@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
 import type { Emit } from '../../realtime/index.ts';
 import type { Message, MessageType, Metadata } from './contract.ts';
+import { storeMentions } from './mentions.ts';
 import { chat } from './topics.ts';
 
 export interface Draft {
@@ -66,4 +67,5 @@ export async function insertMessages(tx: Db, messages: readonly Message[]): Prom
         content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`,
     'insert_messages',
   );
+  await storeMentions(tx, messages);
 }
