@@ -12,6 +12,12 @@ import { attempt, createGroup, eventsOf, must, outputOf, registerAll, send, unkn
 
 const seed = Number(process.env.REACTIONS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
+interface Step {
+  readonly by: number;
+  readonly emoji: string;
+  readonly remove: boolean;
+}
+
 onEachDatabase('reactions', (open) => {
   let server: TestServer;
   let ann: TestUser;
@@ -208,7 +214,7 @@ onEachDatabase('reactions', (open) => {
           const message = await send(server, ann, chat.id, 'Hello');
           let state = await readState(server.db, chat.id);
           let head = 2;
-          const take = async ({ by, emoji, remove }: (typeof steps)[number]) => {
+          const take = async ({ by, emoji, remove }: Step) => {
             const path = `/chats/${chat.id}/messages/${message.id}/reactions/${encodeURIComponent(emoji)}`;
             await must(server, crowd[by] ?? ann, remove ? 'DELETE' : 'PUT', path);
           };
