@@ -3,7 +3,15 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable, ephemeral } from '../../protocol/events.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
-import { Id, Instant, line, nullable, textWithout } from '../../protocol/values.ts';
+import {
+  exampleId,
+  Id,
+  Instant,
+  instantPattern,
+  line,
+  nullable,
+  textWithout,
+} from '../../protocol/values.ts';
 
 /** For whoever cannot load the kind of topic: it names the same. */
 export const chatTopic = (chatId: string): string => `chat:${chatId}`;
@@ -36,7 +44,7 @@ export type Muted = Static<typeof Muted>;
 
 /** A group of more members than this is no place for a conversation. */
 export const maxMembers = 1_000;
-/** Above this many members nobody is told of messages outside the chat's own topic. */
+/** Above this many members only those who are mentioned are told of messages outside the chat's own topic. */
 export const maxNotifiedMembers = 200;
 /** How much of a message a preview shows, in characters. */
 export const previewLength = 100;
@@ -328,12 +336,21 @@ export const SetUpChat = Type.Object(
     muted: Type.Optional(Muted),
     mutedUntil: Type.Optional(
       nullable(
-        Type.String({ ...Instant, description: 'With `muted`: until then; null or left out: for ever' }),
+        Type.String({
+          pattern: instantPattern,
+          description: 'With `muted`, an instant ahead: ISO 8601 in UTC. Null or left out: for ever',
+          examples: ['2036-11-21T09:30:00.000Z'],
+        }),
       ),
     ),
-    hidden: Type.Optional(Type.Boolean()),
+    hidden: Type.Optional(
+      Type.Boolean({
+        description:
+          'Out of my list of chats: a direct one until its next message, a group until I show it again',
+      }),
+    ),
   },
-  { ...strict, minProperties: 2 },
+  { ...strict, minProperties: 2, examples: [{ chatId: exampleId, muted: 'mentions' }] },
 );
 export type SetUpChat = Static<typeof SetUpChat>;
 

@@ -8,6 +8,7 @@ import { deleteMessage, editMessage, listMessages, readMessages } from './messag
 import { createNotices } from './notices.ts';
 import { addReaction, reactToMessage, removeReaction } from './reactions.ts';
 import { sendMessage } from './sending.ts';
+import { setUpChat } from './settings.ts';
 import { chat } from './topics.ts';
 import { typing } from './typing.ts';
 
@@ -24,6 +25,7 @@ export const chatModule = defineModule('chat', {
     listChats,
     getChat,
     renameChat,
+    setUpChat,
     addMember,
     changeRole,
     removeMember,

@@ -62,15 +62,34 @@ onEachDatabase('mentions', (open) => {
     );
     const fit = answers.map(({ status }) => status === 201);
     expect(fit).toEqual(
-      Array.from({ length: 30 }, (_, n) => [[true, true], [false, true], [false, true], [false, false]][n % 4]?.[0] === true),
+      Array.from(
+        { length: 30 },
+        (_, n) =>
+          [
+            [true, true],
+            [false, true],
+            [false, true],
+            [false, false],
+          ][n % 4]?.[0] === true,
+      ),
     );
   });
 
   test(`at most ${maxMentions} are mentioned`, async () => {
     const chat = await createGroup(server, ann, bob);
-    const { status, body } = await mention(chat.id, Array.from({ length: maxMentions + 1 }, () => bob.id));
+    const { status, body } = await mention(
+      chat.id,
+      Array.from({ length: maxMentions + 1 }, () => bob.id),
+    );
     expect([status, body.error.details[0].path]).toEqual([400, '/body/mentions']);
-    expect((await mention(chat.id, Array.from({ length: maxMentions }, () => bob.id))).body.mentions).toEqual([bob.id]);
+    expect(
+      (
+        await mention(
+          chat.id,
+          Array.from({ length: maxMentions }, () => bob.id),
+        )
+      ).body.mentions,
+    ).toEqual([bob.id]);
   });
 
   test('one who is removed before the message is no member any more', async () => {
