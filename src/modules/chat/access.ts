@@ -77,9 +77,6 @@ export async function findOwnChats(
   return new Set(rows.map(({ chatId }) => chatId));
 }
 
-export const isMember = async (db: Db, chatId: string, userId: string): Promise<boolean> =>
-  (await findOwnChats(db, userId, [chatId])).has(chatId);
-
 /**
  * Throws `not_found` for everyone but members, and `forbidden` in a direct chat where one has blocked the other. What it
  * found holds until COMMIT where the member is locked.
@@ -113,6 +110,9 @@ export async function findActiveUsers(db: Db, userIds: readonly string[]): Promi
     .where(and(inArray(users.id, [...userIds]), isNull(users.disabledAt)));
   return new Set(rows.map(({ id }) => id));
 }
+
+/** What a direct chat of the two is found by, whoever asks. */
+export const directKeyOf = (userId: string, otherId: string): string => [userId, otherId].sort().join(' ');
 
 export const isParticipant = (chatId: string, userId: string) =>
   and(eq(chatParticipants.chatId, chatId), eq(chatParticipants.userId, userId));

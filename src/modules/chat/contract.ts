@@ -53,6 +53,8 @@ export const snapshotMessages = 50;
 /** How many different emojis a message may have, and how many users an emoji names in a snapshot. */
 export const maxEmojis = 20;
 export const maxNamedUsers = 20;
+/** How many users one may block. */
+export const maxBlocks = 1_000;
 /** How many members a message may mention. */
 export const maxMentions = 50;
 
@@ -220,6 +222,7 @@ export type ChatSettings = Static<typeof ChatSettings>;
 
 export const Block = Type.Object({ userId: Id, createdAt: Instant }, { title: 'Block' });
 export type Block = Static<typeof Block>;
+export const Unblocked = Type.Object({ userId: Id }, { title: 'Unblocked' });
 export const BlockPage = pageOf(Block, 'BlockPage');
 
 export const ReadPosition = Type.Object(

@@ -1,6 +1,7 @@
 // The chat module: conversations of two or of a group.
 
 import { defineModule } from '../../realtime/index.ts';
+import { blockUser, hiding, listBlocks, unblockUser } from './blocks.ts';
 import { createChat, getChat, listChats, renameChat } from './chats.ts';
 import { events } from './contract.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
@@ -20,6 +21,7 @@ export const chatModule = defineModule('chat', {
     Chats: 'Direct and group chats, and their members',
     Messages: 'What is said in a chat, and how far it was read',
   },
+  hiding,
   operations: (core) => [
     createChat,
     listChats,
@@ -38,5 +40,8 @@ export const chatModule = defineModule('chat', {
     addReaction,
     removeReaction,
     typing,
+    blockUser,
+    unblockUser,
+    listBlocks,
   ],
 });

@@ -2,7 +2,7 @@
 // of what comes in between, the last word is, when the second is over: a stop is never lost.
 
 import { type Actor, action, type ModuleCore } from '../../realtime/index.ts';
-import { isMember, noSuchChat } from './access.ts';
+import { requireVoice } from './access.ts';
 import { Typing } from './contract.ts';
 import { chat } from './topics.ts';
 
@@ -10,7 +10,7 @@ export const typing = action('typing', {
   summary: 'Say that I am typing, or no longer',
   tag: 'Messages',
   input: Typing,
-  refuses: ['not_found'],
+  refuses: ['forbidden', 'not_found'],
   start(core) {
     const news = createTyping(core);
     return async ({ actor }, input) => {
@@ -21,7 +21,7 @@ export const typing = action('typing', {
 });
 
 interface TypingNews {
-  /** Throws `not_found` for everyone but members. */
+  /** Throws `not_found` for everyone but members, `forbidden` where one of two has blocked the other. */
   tell(actor: Actor, typing: Typing): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ function createTyping({ db, takeSecond, announce, reporter }: ModuleCore): Typin
   async function tell(actor: Actor, typing: Typing): Promise<void> {
     const { userId } = actor;
     const { chatId, active } = typing;
-    if (!(await isMember(db, chatId, userId))) throw noSuchChat();
+    await requireVoice(db, chatId, userId);
     const key = `${userId} ${chatId}`;
     const begun = quiets.get(key);
     if (begun !== undefined) {
