@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type GroupItem, grouped } from '../../realtime/index.ts';
-import { noSuchChat } from './access.ts';
+import { blocked, noSuchChat } from './access.ts';
 import { Message, type Metadata, maxMetadataBytes, SendMessage } from './contract.ts';
 import { messagesPerMinute } from './limits.ts';
 import { refuseMentions } from './mentions.ts';
@@ -25,7 +25,7 @@ export const sendMessage = (notices: Notices) =>
     limit: messagesPerMinute,
     input: SendMessage,
     output: Message,
-    refuses: ['not_found', 'conflict'],
+    refuses: ['forbidden', 'not_found', 'conflict'],
     check: ({ metadata }) => metadata && checkMetadata(metadata),
     event: 'message.created',
     topic: ({ chatId }) => chat.on(chatId),
@@ -59,13 +59,13 @@ async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
     sender: input.senderId,
     reply: input.replyTo,
   }));
-  const rows = await queryRows<{ is_member: boolean; has_original: boolean }>(
+  const rows = await queryRows<{ is_blocked: boolean | null; has_original: boolean }>(
     tx,
     // Scalar subqueries look each one up by primary key. A join or EXISTS, planned once while the tables are small, would
     // go on reading them whole when they have grown.
     sql`
       SELECT
-        (SELECT true FROM chat_participants WHERE chat_id = a.chat AND user_id = a.sender) IS TRUE AS is_member,
+        (SELECT is_blocked FROM chat_participants WHERE chat_id = a.chat AND user_id = a.sender) AS is_blocked,
         a.reply IS NULL
           OR (SELECT true FROM messages WHERE id = a.reply AND chat_id = a.chat) IS TRUE AS has_original
       FROM ROWS FROM (json_to_recordset(${JSON.stringify(asked)}::json) AS (chat uuid, sender uuid, reply uuid))
@@ -79,7 +79,8 @@ async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
   );
   return items.map((_, index) => {
     const row = rows[index];
-    if (!row?.is_member) return noSuchChat();
+    if (row === undefined || row.is_blocked === null) return noSuchChat(); // no member
+    if (row.is_blocked) return blocked();
     return row.has_original ? strangers[index] : noSuchOriginal();
   });
 }
