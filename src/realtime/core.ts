@@ -6,7 +6,7 @@ import { userOfTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { startHealing } from './hub/heal.ts';
-import { Hub } from './hub/hub.ts';
+import { type EphemeralEvent, Hub } from './hub/hub.ts';
 import { createBatcher } from './log/batcher.ts';
 import { type Commit, createCommit, type Publish } from './log/commit.ts';
 import {
@@ -22,7 +22,7 @@ import { type CreateGroup, createGroupCommit } from './log/group-commit.ts';
 import { createIdentityReader, readStored } from './log/identity.ts';
 import { createLineage, type Lineage } from './log/lineage.ts';
 import { type RetentionPolicy, startRetention } from './log/retention.ts';
-import type { Announce } from './module-core.ts';
+import type { Announce, AnnouncedEvent } from './module-core.ts';
 import { createAnnouncer } from './presence/announcer.ts';
 import { combineHiding, type Hiding } from './presence/hiding.ts';
 import type { AnnouncePresence, Presence } from './presence/presence.ts';
@@ -35,6 +35,9 @@ export interface Core {
   /** For writes that are many and small. */
   readonly createGroup: CreateGroup;
   readonly announce: Announce;
+  /** See `ModuleCore`. */
+  readonly announceHere: Announce;
+  readonly observeAnnounced: (type: string, observer: (event: AnnouncedEvent) => void) => void;
   readonly hub: Hub;
   readonly presence: Presence;
   /** See `ModuleCore`. */
@@ -75,6 +78,8 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const hiding = deps.hiding ?? combineHiding(() => []);
   let server: Parameters<Core['attach']>[0] | undefined;
   const observers = new Map<string, (event: LoggedEvent) => void>();
+  /** By what their frames begin with. */
+  const announcedObservers = new Map<string, (event: AnnouncedEvent) => void>();
   const connections = new Connections();
 
   const readPage = (topic: string, after: number, limit: number) => readEvents(db, topic, after, limit);
@@ -94,13 +99,20 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
       const observer = observers.get(event.type);
       if (observer !== undefined && userOfTopic(event.topic) !== undefined) observer(event);
     },
+    onAnnounced: ({ frame }) => {
+      for (const [begin, observer] of announcedObservers) {
+        if (frame.startsWith(begin)) observer(JSON.parse(frame));
+      }
+    },
     reporter,
   });
-  const announce: Announce = ({ name, events }, type, payload, audience) => {
-    if (events !== undefined && events[type]?.isDurable !== false)
-      throw new Error(`The table of events has no ephemeral "${type}" on ${name}.`);
-    hub.announce({ topic: name, type, payload, ...audience });
-  };
+  const announceBy =
+    (send: (event: EphemeralEvent) => void): Announce =>
+    ({ name, events }, type, payload, audience) => {
+      if (events !== undefined && events[type]?.isDurable !== false)
+        throw new Error(`The table of events has no ephemeral "${type}" on ${name}.`);
+      send({ topic: name, type, payload, ...audience });
+    };
   const announcer = createAnnouncer({
     announce(type, topic, userId, hiddenFrom) {
       // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
@@ -149,7 +161,13 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     db,
     commit: createCommit(db, publish, knownEpoch),
     createGroup: createGroupCommit(db, publish, reporter, knownEpoch),
-    announce,
+    announce: announceBy((event) => hub.announce(event)),
+    announceHere: announceBy((event) => hub.announceHere(event)),
+    observeAnnounced(type, observer) {
+      const begin = `{"type":${JSON.stringify(type)},`;
+      if (announcedObservers.has(begin)) throw new Error(`Announced ${type} has an observer already.`);
+      announcedObservers.set(begin, observer);
+    },
     hub,
     presence,
     findHidden: (viewerId, userIds) => hiding.findHidden(db, viewerId, userIds),

@@ -130,6 +130,7 @@ export function createHub(db: Db): HubInHand {
     },
     readEvents: readPage,
     readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
+    onAnnounced() {},
     onDelivered(event) {
       if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
     },
