@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts';
 import { attempt, createGroup, must, registerAll } from './setup.ts';
 
 onEachDatabase('hiding', (open, database) => {
-  test('profiles and presence show the one who is blocked nobody who was ever there', async () => {
+  test('[P4] profiles and presence show the one who is blocked nobody who was ever there', async () => {
     const server = await open();
     const [ann, bob, cid] = await registerAll(server, 'Ann', 'Bob', 'Cid');
     const client = await server.connect(ann);
@@ -53,7 +53,7 @@ onEachDatabase('hiding', (open, database) => {
     here.close();
   }, 30_000);
 
-  test('on a topic nobody who is blocked hears of the blocker, or finds them in the list', async () => {
+  test('[P4] on a topic nobody who is blocked hears of the blocker, or finds them in the list', async () => {
     const server = await open();
     await hideOnTopics(server, server);
   }, 30_000);
@@ -61,7 +61,7 @@ onEachDatabase('hiding', (open, database) => {
   if (database.kind === 'embedded') return; // it belongs to one instance
 
   describeWith('with Redis', redisMissing, () => {
-    test('nor does anybody on another instance', async () => {
+    test('[P4] nor does anybody on another instance', async () => {
       const redis = await startRedis();
       const server = await open({ REDIS_URL: redis.url });
       await hideOnTopics(server, await open(server.env));
