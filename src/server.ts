@@ -23,6 +23,7 @@ import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { checkModules } from './realtime/check-modules.ts';
 import { createCore } from './realtime/core.ts';
+import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { combineHiding } from './realtime/presence/hiding.ts';
@@ -42,6 +43,8 @@ export interface Instance {
   readonly port: number;
   readonly config: Config;
   readonly database: Database;
+  /** What it has in memory of each topic. */
+  readonly hub: Hub;
   /** Stops accepting, sends everyone away within `DRAIN_SECONDS`, and closes what was opened. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -89,13 +92,14 @@ export async function startServer(
     createLimiter: links.createLimiter,
     jwtSecret: readJwtSecret(config),
     peerAddress: (request) => server?.requestIP(request)?.address,
-    listAuditEvents: () => modules.flatMap((module) => module.auditEvents),
+    listAudited: () => modules,
   });
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);
 
   const moduleCore: ModuleCore = {
     ...core,
+    isLimited: ({ points }) => points(config) > 0,
     takeLimit: auth.limits.take,
     takeSecond: auth.limits.takeSecond,
     confirm: auth.confirm,
@@ -189,6 +193,7 @@ export async function startServer(
     port: listening.port ?? config.port,
     config,
     database,
+    hub: core.hub,
     stop() {
       stopping ??= stop();
       return stopping;

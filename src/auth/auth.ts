@@ -32,8 +32,8 @@ export interface AuthDeps {
   readonly jwtSecret: string;
   /** The other end of the connection that the request came through. */
   readonly peerAddress: (request: Request) => string | undefined;
-  /** What any module writes into the audit log. */
-  readonly listAuditEvents: () => readonly string[];
+  /** What the modules write into the audit log, and what it tells from their own tables. */
+  readonly listAudited: () => readonly Pick<Module, 'auditEvents' | 'auditReaders'>[];
 }
 
 export interface Auth {
@@ -57,8 +57,9 @@ export interface Auth {
 }
 
 export function createAuth(deps: AuthDeps): Auth {
-  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAuditEvents } = deps;
-  const audit = createAudit(db);
+  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAudited } = deps;
+  const readers = () => Object.assign({}, ...listAudited().map(({ auditReaders }) => auditReaders));
+  const audit = createAudit(db, readers);
   const limits = createRateLimits(config, db, audit, createLimiter);
   const tokens = createTokens(jwtSecret, config.accessTokenSeconds);
   const standings = createStandings(db);
@@ -66,6 +67,10 @@ export function createAuth(deps: AuthDeps): Auth {
   const sessions = createSessions({ config, db, commit, audit, tokens, standings });
   const accounts = createAccounts({ config, db, commit, audit, limits, passwords, sessions, standings });
   const readDevice = createReadDevice(config.trustProxy, peerAddress);
+  const listAuditEvents = () => [
+    ...listAudited().flatMap(({ auditEvents }) => auditEvents),
+    ...Object.keys(readers()),
+  ];
 
   return {
     accounts,

@@ -8,8 +8,28 @@ import { type PgDatabase, PgDialect, type PgQueryResultHKT } from 'drizzle-orm/p
 /** A database or an open transaction on it: services take either and cannot tell. */
 export type Db = PgDatabase<PgQueryResultHKT, Record<string, never>>;
 
+/** The database itself, not a transaction on it. */
+export type RootDb = Db & { readonly transactInTwo: TransactInTwo };
+
+/**
+ * A transaction of two steps, each one journey to a server: BEGIN travels with what `ask` sends first, COMMIT with what
+ * `write` answers. What `ask` sends before it has an answer must only read and lock: if BEGIN should fail, it would happen
+ * outside of any transaction.
+ */
+export type TransactInTwo = <Asked>(
+  ask: (tx: Db) => Promise<Asked>,
+  write: (asked: Asked) => readonly Statement[],
+) => Promise<Asked>;
+
+/** Of fixed text, compiled once: a server parses and plans it once a connection, by its name. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
 export interface Database {
-  readonly db: Db;
+  readonly db: RootDb;
   readonly kind: 'postgres' | 'embedded';
   /** Applies pending migrations; several instances may call it at once. */
   migrate(): Promise<void>;
@@ -39,5 +59,25 @@ export async function queryRows<Row>(db: Db, statement: SQL, name?: string): Pro
   const result = (await prepared.execute()) as { rows: Row[] };
   return result.rows;
 }
+
+/** Runs a statement of fixed text and answers its rows. It is on its way to a server when this returns. */
+export async function runStatement<Row>(db: Db, { name, text, values }: Statement): Promise<Row[]> {
+  const query = { sql: text, params: [...values] };
+  const result = await db._.session.prepareQuery(query, undefined, name, false).execute();
+  return (result as { rows: Row[] }).rows; // as both drivers answer
+}
+
+/**
+ * Many values in one parameter, for `string_to_array($1, E'\\x1f')`: an array or JSON would have to be quoted and escaped
+ * value by value, and parsed. JSON, ids and names hold no unit separator. Throws where a value does.
+ */
+export function toList(values: readonly (string | number)[]): string {
+  const list = values.join(separator);
+  if (list.split(separator).length > values.length)
+    throw new Error('A value in a list holds a unit separator.');
+  return list;
+}
+
+const separator = '\x1f';
 
 const dialect = new PgDialect();

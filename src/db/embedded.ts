@@ -6,7 +6,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { drizzle } from 'drizzle-orm/pglite';
 import { type BootMark, readBootMark, writeBootMark } from './boot.ts';
 import { claimDataFolder } from './data-folder.ts';
-import type { Database, Db } from './database.ts';
+import { type Database, type Db, runStatement, type TransactInTwo } from './database.ts';
 import { EmbeddedFiles, fileParams } from './embedded-files.ts';
 
 export async function openEmbedded(dataDir: string, bootId: string): Promise<Database> {
@@ -26,9 +26,15 @@ export async function openEmbedded(dataDir: string, bootId: string): Promise<Dat
   }
   giveTurns(client);
   let isMarked = false;
-  const db = drizzle(client);
+  const db = drizzle(client) as unknown as Db; // the driver's result type is narrower than the shared one
+  const transactInTwo: TransactInTwo = (ask, write) =>
+    db.transaction(async (tx) => {
+      const asked = await ask(tx);
+      for (const statement of write(asked)) await runStatement(tx, statement);
+      return asked;
+    });
   return {
-    db: db as unknown as Db, // the driver's result type is narrower than the shared one
+    db: Object.assign(db, { transactInTwo }),
     kind: 'embedded',
     async migrate() {
       const { migrateEmbedded } = await import('./migrate.ts');

@@ -6,6 +6,7 @@ import { AppError } from '../protocol/errors.ts';
 // https://www.postgresql.org/docs/15/errcodes-appendix.html
 const serializationFailure = '40001';
 const deadlockDetected = '40P01';
+const notNullViolation = '23502';
 const untranslatableCharacter = '22P05';
 const characterNotInRepertoire = '22021';
 const lockNotAvailable = '55P03';
@@ -76,6 +77,14 @@ export function isLockTimeout(error: unknown): boolean {
 /** Two transactions were in each other's way; the same work again may succeed at once. */
 export function isTransient(error: unknown): boolean {
   return hasCode(error, (code) => code === serializationFailure || code === deadlockDetected);
+}
+
+/** A row was to have no value in this column, which needs one. */
+export function isWithoutValue(error: unknown, column: string): boolean {
+  return causesOf(error).some(
+    (cause) =>
+      'code' in cause && cause.code === notNullViolation && 'column' in cause && cause.column === column,
+  );
 }
 
 function hasCode(error: unknown, matches: (code: string) => boolean): boolean {

@@ -3,7 +3,14 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { Logger } from '../telemetry/logger.ts';
-import type { ConnectionWatcher, Database, Db } from './database.ts';
+import {
+  type ConnectionWatcher,
+  type Database,
+  type Db,
+  runStatement,
+  type Statement,
+  type TransactInTwo,
+} from './database.ts';
 import { isDatabaseAway, isUnreachable } from './errors.ts';
 import { createGate } from './gate.ts';
 
@@ -72,13 +79,12 @@ export function openPostgres(url: string, poolSize: number, logger: Logger, pati
   // Transactions may wait for one another, be it in vain; plain reads never do, and always find a connection.
   const gate = createGate(Math.max(1, Math.floor((poolSize * 3) / 4)), patience.connectionMs);
   const db = drizzle(pool);
-  // Drizzle's own loses the client for ever when BEGIN fails, as it does on a connection that has just broken.
-  db.transaction = (work, config) =>
+  const withClient = <Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> =>
     gate.pass(async () => {
       const client = await pool.connect();
       let isBroken = false;
       try {
-        return await drizzle(client).transaction(work, config);
+        return await work(client);
       } catch (error) {
         isBroken = isDatabaseAway(error);
         throw error;
@@ -86,8 +92,11 @@ export function openPostgres(url: string, poolSize: number, logger: Logger, pati
         client.release(isBroken); // it may lead to a server that became a standby: the next one need not
       }
     });
+  // Drizzle's own loses the client for ever when BEGIN fails, as it does on a connection that has just broken.
+  db.transaction = (work, config) => withClient((client) => drizzle(client).transaction(work, config));
+  const transactInTwo: TransactInTwo = (ask, write) => withClient((client) => inTwo(client, ask, write));
   return {
-    db: toDb(db),
+    db: Object.assign(toDb(db), { transactInTwo }),
     kind: 'postgres',
     watch(next) {
       watcher = next;
@@ -104,6 +113,26 @@ export function openPostgres(url: string, poolSize: number, logger: Logger, pati
     },
     close: () => pool.end(),
   };
+}
+
+async function inTwo<Asked>(
+  client: pg.PoolClient,
+  ask: (tx: Db) => Promise<Asked>,
+  write: (asked: Asked) => readonly Statement[],
+): Promise<Asked> {
+  const tx = toDb(drizzle(client));
+  const begun = client.query('BEGIN');
+  try {
+    const [asked] = await Promise.all([ask(tx), begun]);
+    const written = write(asked).map((statement) => runStatement(tx, statement));
+    // Behind a statement that failed it rolls back, and says so.
+    const [{ command }] = await Promise.all([client.query('COMMIT'), ...written]);
+    if (command !== 'COMMIT') throw new Error(`COMMIT was answered by ${command}.`);
+    return asked;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  }
 }
 
 /** Never the URL itself: it carries a password. */

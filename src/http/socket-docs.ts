@@ -63,6 +63,7 @@ function describeCoreCommand({ type, summary, input, takesTopic, reply, refuses 
     description: undefined,
     takesTopic,
     takesKey: false,
+    late: false,
     payload: input,
     reply,
     writes: false,
@@ -72,7 +73,8 @@ function describeCoreCommand({ type, summary, input, takesTopic, reply, refuses 
 }
 
 function describeCommand(operation: Operation) {
-  const { name, summary, description, takesKey = false, takesTopic = false, output, writes } = operation;
+  const { name, summary, description, takesKey = false, takesTopic = false, isLate = false } = operation;
+  const { output, writes } = operation;
   const payload = payloadOf(operation);
   return {
     type: name,
@@ -80,6 +82,8 @@ function describeCommand(operation: Operation) {
     description,
     takesTopic,
     takesKey,
+    /** Whether it is answered behind later commands, and holds none back. [E6] */
+    late: isLate,
     payload,
     /** The payload of the `ok`. */
     reply: output,

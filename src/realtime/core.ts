@@ -1,7 +1,7 @@
 // The parts of the real-time core that the modules stand on, put together: commit, announce, hub, presence.
 // The socket is built on top, when the modules have said which commands and topics there are.
 
-import type { Database, Db } from '../db/database.ts';
+import type { Database, Db, RootDb } from '../db/database.ts';
 import { userOfTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge/bridge.ts';
@@ -60,7 +60,7 @@ export interface Core {
 }
 
 export interface CoreDeps {
-  readonly db: Db;
+  readonly db: RootDb;
   readonly watch?: Database['watch'];
   readonly bridge: Bridge;
   /** Of this instance, or of all of them. */
@@ -154,8 +154,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const publish: Publish = (events, epoch) => {
     hub.publish(events, epoch);
     const newest = events.at(-1);
-    if (newest !== undefined)
-      lineage.note(() => ({ topic: newest.topic, seq: newest.seq, id: idOf(newest) }));
+    if (newest !== undefined) lineage.note({ topic: newest.topic, seq: newest.seq, id: idOf(newest) });
   };
   return {
     db,

@@ -3,11 +3,11 @@
 export { type Actor, type Device, metaOf, requireRole, type TopicGrants } from './actor.ts';
 export { createBatcher } from './log/batcher.ts';
 export { type Commit, type Committed, type Emit, keyedBy } from './log/commit.ts';
-export { isLastPage, readEvents, readHeads } from './log/event-log.ts';
+export { isLastPage, type Rewrite, readEvents, readHeads } from './log/event-log.ts';
 export type { CreateGroup, GroupItem } from './log/group-commit.ts';
-export { takeOrRepeat } from './log/keys.ts';
+export { rewriteResult, takeOrRepeat } from './log/keys.ts';
 export { type DefinedModule, defineModule, type Module } from './module.ts';
-export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit } from './module-core.ts';
+export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit, ReadAudit } from './module-core.ts';
 export {
   type Answer,
   action,

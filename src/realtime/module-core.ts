@@ -29,6 +29,8 @@ export interface ModuleCore {
   findHidden(viewerId: string, userIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** The actor with the role that the user has now; throws `unauthorized` where the session has ended. */
   confirm(actor: Actor): Promise<Actor>;
+  /** Whether this server counts it at all. */
+  isLimited(limit: RateLimit): boolean;
   /** Counts one for the user; throws `rate_limited` with `retryAfterMs`. Call it outside of transactions. */
   takeLimit(limit: RateLimit, actor: Actor): Promise<void>;
   /** After how many ms to ask again; 0: this is the one of its second for this key, on all instances. */
@@ -45,6 +47,25 @@ export interface AuditEntry {
   /** Plain data, never a secret. */
   readonly details?: Record<string, unknown> | undefined;
 }
+
+/** Reads one kind of audit event from where it stands anyway, newest first: by `at`, then by `id`. */
+export type ReadAudit = (
+  db: Db,
+  asked: {
+    readonly userId: string | undefined;
+    readonly since: Date | undefined;
+    /** Only what is older than this one. */
+    readonly before: { readonly at: Date; readonly id: string } | undefined;
+    readonly limit: number;
+  },
+) => Promise<
+  readonly {
+    readonly id: string;
+    readonly at: Date;
+    readonly userId: string;
+    readonly details: Record<string, unknown>;
+  }[]
+>;
 
 /** How often a user may do something, counted over all instances. */
 export interface RateLimit {

@@ -1,7 +1,7 @@
 // What a module is made of: kinds of topic and operations. `modules/index.ts` lists them; the core knows none by name.
 
 import type { EventTable } from '../protocol/events.ts';
-import type { ModuleCore } from './module-core.ts';
+import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
 import type { TopicKind } from './topic-kind.ts';
@@ -14,6 +14,8 @@ export interface Module {
   readonly events: EventTable;
   /** What it writes into the audit log. */
   readonly auditEvents: readonly string[];
+  /** What the audit log tells from the module's own tables when it is asked for that event: it has no rows of its own. */
+  readonly auditReaders: Readonly<Record<string, ReadAudit>>;
   /** The headings in the documents, with a line about each. */
   readonly tags: Readonly<Record<string, string>>;
   /** By what it knows, who does not show to whom whether they are there. [P4] */
@@ -30,6 +32,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly topicKinds?: readonly TopicKind[];
     readonly events?: EventTable;
     readonly auditEvents?: readonly string[];
+    readonly auditReaders?: Readonly<Record<string, ReadAudit>>;
     readonly tags?: Readonly<Record<string, string>>;
     readonly hiding?: Hiding;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
@@ -40,6 +43,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     topicKinds: parts.topicKinds ?? [],
     events: parts.events ?? {},
     auditEvents: parts.auditEvents ?? [],
+    auditReaders: parts.auditReaders ?? {},
     tags: parts.tags ?? {},
     hiding: parts.hiding,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,

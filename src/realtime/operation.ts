@@ -2,7 +2,7 @@
 // audit row and its refusals. Its author writes schemas, rules and SQL; HTTP and the socket answer alike.
 
 import type { Static, TSchema } from '@sinclair/typebox';
-import type { Db } from '../db/database.ts';
+import type { Db, Statement } from '../db/database.ts';
 import type { EventPosition } from '../protocol/envelope.ts';
 import type { AppError, ErrorCode } from '../protocol/errors.ts';
 import type { EventTable, PayloadOf } from '../protocol/events.ts';
@@ -11,7 +11,7 @@ import { type Actor, requireRole } from './actor.ts';
 import { type Emit, keyedBy } from './log/commit.ts';
 import type { GroupItem } from './log/group-commit.ts';
 import { takeOrRepeat } from './log/keys.ts';
-import type { AuditEntry, ModuleCore, RateLimit } from './module-core.ts';
+import type { ModuleCore, RateLimit } from './module-core.ts';
 import type { Topic } from './topic-kind.ts';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -35,6 +35,11 @@ export interface Declared<Input extends TSchema, Output extends TSchema | undefi
   readonly input: Input;
   /** Left out: nothing is answered but `ok`. */
   readonly output?: Output;
+  /**
+   * Over the socket no command waits for it: for what is gathered before it takes effect. Its reply comes when that is
+   * done, behind those of later commands. [E6]
+   */
+  readonly isLate?: boolean;
   /** An idempotency key may come with it. [K1] */
   readonly takesKey?: boolean;
   /** Only users of these roles. */
@@ -179,9 +184,7 @@ export function grouped<
     refuse?(tx: Db, items: readonly GroupItem<Draft>[]): Promise<readonly (AppError | undefined)[]>;
     /** What is answered, and the event's payload; `seq` is the event's. */
     toOutput(draft: Draft, seq: number): Static<Output> & PayloadOf<Events, Type>;
-    write?(tx: Db, outputs: readonly Static<Output>[]): Promise<void>;
-    /** A row in the audit log for each. */
-    audit?(output: Static<Output>): AuditEntry;
+    write?(outputs: readonly Static<Output>[]): readonly Statement[];
     onCommitted?(written: readonly { readonly actor: Actor; readonly output: Static<Output> }[]): void;
   },
 ): Operation<Name, Input, Output> {
@@ -195,11 +198,7 @@ export function grouped<
         refuse: declared.refuse,
         toValue: ({ input }, seq) => declared.toOutput(input, seq) as object, // outputs are objects
         toEvent: (_, payload) => ({ type: declared.event, payload }),
-        async write(tx, values) {
-          const outputs = values as readonly Static<Output>[]; // made by toOutput
-          const entries = declared.audit ? outputs.map(declared.audit) : [];
-          await Promise.all([declared.write?.(tx, outputs), core.audit(tx, ...entries)]);
-        },
+        write: (values) => declared.write?.(values as readonly Static<Output>[]) ?? [], // made by toOutput
         onCommitted: (written) =>
           declared.onCommitted?.(
             written.map(({ item, value }) => ({ actor: item.actor, output: value as Static<Output> })),
@@ -231,7 +230,8 @@ export interface Started {
 
 export function startOperation(operation: Operation, core: ModuleCore): Started {
   const run = operation.start(core);
-  const { name, limit, roles } = operation;
+  const { name, roles } = operation;
+  const limit = operation.limit && core.isLimited(operation.limit) ? operation.limit : undefined;
   /** Counts it; what is answered where it is a repeat. */
   const take = async (
     limit: RateLimit,
@@ -249,7 +249,7 @@ export function startOperation(operation: Operation, core: ModuleCore): Started 
     },
     async run(call, input) {
       operation.check?.(input);
-      return (limit && (await take(limit, call, input))) ?? run(call, input);
+      return (limit && (await take(limit, call, input))) ?? (await run(call, input));
     },
   };
 }

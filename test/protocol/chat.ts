@@ -91,7 +91,8 @@ export const holdChat = (db: Db, chat: TestChat): Promise<() => Promise<void>> =
 export const holdTable = (db: Db, table: string): Promise<() => Promise<void>> =>
   hold(db, sql`LOCK TABLE ${sql.identifier(table)} IN ACCESS EXCLUSIVE MODE`);
 
-async function hold(db: Db, lock: SQL): Promise<() => Promise<void>> {
+/** Holds the transaction that the statement begins open, until it is called. */
+export async function hold(db: Db, lock: SQL): Promise<() => Promise<void>> {
   const locked = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const transaction = db.transaction(async (tx) => {

@@ -352,7 +352,14 @@ test('[H4] warns by the life of the token, however late it connects; at once whe
 });
 
 test('[H5] believes no reading of the session that its end, or another role, has overtaken', async () => {
-  const change = { topic: 'user:u', seq: 1, type: 'session.revoked', frame: '{}', revokes: undefined };
+  const change = {
+    topic: 'user:u',
+    seq: 1,
+    type: 'session.revoked',
+    frame: '{}',
+    revokes: undefined,
+    rewrites: undefined,
+  };
   for (const isRevoked of [true, false]) {
     const stream = new Stream('user:u', () => {});
     stream.open(0);

@@ -1,4 +1,4 @@
-// The order of events, and how an author finds its own among them. [O1] to [O4]
+// The order of events, how an author finds its own among them, and what becomes of them later. [O1] to [O5]
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { TestUser } from '../support/api.ts';
@@ -139,5 +139,36 @@ onEachDatabase('order', (open, database) => {
       [here, there].map((client) => client.request('subscribe', { snapshot: true }, { topic: chat.topic })),
     );
     expect(answers[1]?.payload).toEqual(answers[0]?.payload);
+  });
+
+  test('[O5] shows what is gone to nobody who comes later, on any instance, and everything else as it was', async () => {
+    const chat = await createGroup(server, ann, [bob]);
+    const writer = await connect(ann);
+    const live = await connect(bob, elsewhere);
+    await live.subscribe(chat.topic);
+    const change = (type: string, messageId: string, content?: string) =>
+      writer.request(type, content === undefined ? { messageId } : { messageId, content });
+    const edited = (await sendMessage(writer, chat, 'gone 1')).payload;
+    const deleted = (await sendMessage(writer, chat, 'gone 2')).payload;
+    await change('message.edit', edited.id, 'gone 3');
+    await change('message.edit', edited.id, 'present');
+    await change('message.delete', deleted.id);
+    await reach(live, chat.topic, 6);
+    const eventsOf = (client: TestClient) => client.frames.filter(({ seq }) => seq !== undefined);
+    for (const through of [server, elsewhere]) {
+      const late = await connect(bob, through);
+      await late.subscribe(chat.topic, { since: 1 });
+      await reach(late, chat.topic, 6);
+      const withoutPayload = eventsOf(live).map(({ payload: _, ...frame }) => frame);
+      expect(eventsOf(late).map(({ payload: _, ...frame }) => frame)).toEqual(withoutPayload);
+      const said = eventsOf(late).map(({ type, payload }) => [type, payload.id, payload.content]);
+      expect(said).toEqual([
+        ['message.created', edited.id, 'present'],
+        ['message.created', deleted.id, null],
+        ['message.edited', edited.id, null],
+        ['message.edited', edited.id, 'present'],
+        ['message.deleted', deleted.id, null],
+      ]);
+    }
   });
 });

@@ -32,6 +32,8 @@ export interface HubInHand {
   /** How often the log has answered with events, and with a head; held answers count. */
   readonly reads: number;
   readonly headsRead: number;
+  /** How often it has answered with the newest events, for memory. */
+  readonly newestRead: number;
   /** What the hub called a bug. */
   readonly bugs: readonly unknown[];
   /** Makes the leaving of this event fail, once. */
@@ -51,7 +53,7 @@ export interface HubInHand {
   observeUsers(type: string, observer: (event: LoggedEvent) => void): void;
 }
 
-type Held = 'serve' | 'readHead' | 'readEvents';
+type Held = 'serve' | 'readHead' | 'readEvents' | 'readNewestEvents';
 
 export interface ConnectionInHand {
   readonly connection: Connection;
@@ -84,10 +86,16 @@ export function createHub(db: Db): HubInHand {
   const members: { connection: Connection; native: Set<string>; take: (frame: string) => void }[] = [];
   const observers = new Map<string, (event: LoggedEvent) => void>();
   const open = Promise.resolve();
-  const held: Record<Held, Promise<void>> = { serve: open, readHead: open, readEvents: open };
+  const held: Record<Held, Promise<void>> = {
+    serve: open,
+    readHead: open,
+    readEvents: open,
+    readNewestEvents: open,
+  };
   let asked = 0;
   let reads = 0;
   let headsRead = 0;
+  let newestRead = 0;
 
   const readPage = async (topic: string, after: number, limit: number): Promise<LoggedEvent[]> => {
     asked += 1;
@@ -129,7 +137,13 @@ export function createHub(db: Db): HubInHand {
       return heads.get(topic) ?? { head: 0, id: null };
     },
     readEvents: readPage,
-    readNewestEvents: (topic, last, limit) => readNewestEvents(db, topic, last, limit),
+    async readNewestEvents(topic, last, limit) {
+      const waiting = held.readNewestEvents;
+      const events = await readNewestEvents(db, topic, last, limit);
+      newestRead += 1;
+      await waiting;
+      return events;
+    },
     onAnnounced() {},
     onDelivered(event) {
       if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
@@ -146,6 +160,9 @@ export function createHub(db: Db): HubInHand {
     },
     get headsRead() {
       return headsRead;
+    },
+    get newestRead() {
+      return newestRead;
     },
     left: (topic) => frames.filter((frame) => frame.topic === topic).map(({ seq }) => seq),
     failDelivery: (topic, seq) => void failing.add(`${topic} ${seq}`),

@@ -4,6 +4,7 @@
 import { afterAll, describe, setDefaultTimeout } from 'bun:test';
 import { readConfig } from '../../src/config.ts';
 import type { Db } from '../../src/db/database.ts';
+import type { Hub } from '../../src/realtime/hub/hub.ts';
 import type { DefinedModule } from '../../src/realtime/index.ts';
 import { startServer } from '../../src/server.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -18,6 +19,7 @@ export type Env = Record<string, string>;
 export interface TestServer extends Api {
   /** For looking behind the routes. */
   readonly db: Db;
+  readonly hub: Hub;
   readonly port: number;
   /** What it was opened with. `open(server.env)`: another instance on its database. */
   readonly env: Env;
@@ -84,6 +86,7 @@ async function openServer(given: Env, modules: readonly DefinedModule[]): Promis
   return {
     ...createApi(`http://127.0.0.1:${instance.port}`),
     db: instance.database.db,
+    hub: instance.hub,
     port: instance.port,
     env,
     async stop() {

@@ -101,7 +101,11 @@ const message = {
   chatId: Id,
   seq: Seq,
   senderId: Id,
-  content: nullable(Type.String({ description: 'Null once deleted' })),
+  content: nullable(
+    Type.String({
+      description: 'Null once deleted, and in a replayed `message.edited` that another change followed',
+    }),
+  ),
   messageType: MessageType,
   metadata: nullable(Metadata),
   replyTo: nullable(Id),

@@ -5,10 +5,12 @@ import { blockUser, hiding, listBlocks, unblockUser } from './blocks.ts';
 import { createChat, getChat, listChats, renameChat } from './chats.ts';
 import { events } from './contract.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
-import { deleteMessage, editMessage, listMessages, readMessages } from './messages.ts';
+import { deleteMessage, editMessage, listMessages } from './messages.ts';
 import { createNotices } from './notices.ts';
 import { addReaction, reactToMessage, removeReaction } from './reactions.ts';
+import { readMessages } from './read-positions.ts';
 import { sendMessage } from './sending.ts';
+import { readSent } from './sent-audit.ts';
 import { setUpChat } from './settings.ts';
 import { chat } from './topics.ts';
 import { typing } from './typing.ts';
@@ -16,7 +18,7 @@ import { typing } from './typing.ts';
 export const chatModule = defineModule('chat', {
   topicKinds: [chat],
   events,
-  auditEvents: ['message_sent'],
+  auditReaders: { message_sent: readSent },
   tags: {
     Chats: 'Direct and group chats, and their members',
     Messages: 'What is said in a chat, and how far it was read',

@@ -9,7 +9,7 @@ export const messagesPerMinute: RateLimit = {
   seconds: 60,
 };
 
-/** A read position, ten times as often as a message: each is an event of its own. */
+/** A read position that is to be written, ten times as often as a message. */
 export const readsPerMinute: RateLimit = {
   name: 'read positions',
   points: ({ messagesPerMinute }) => 10 * messagesPerMinute,

@@ -1,5 +1,4 @@
-// Mentions: members whom a message names. Asked for and stored in statements of their own, which a batch without any mention
-// does not pay for.
+// Mentions: members whom a message names. Asked for in a statement of their own, which a batch without any does not pay for.
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
@@ -35,17 +34,4 @@ export async function refuseMentions(
     });
   }
   return refusals;
-}
-
-/** Behind the insertion of the messages. */
-export async function storeMentions(
-  tx: Db,
-  messages: readonly { readonly id: string; readonly mentions: readonly string[] }[],
-): Promise<void> {
-  const rows = messages.flatMap(({ id, mentions }) => (mentions.length > 0 ? [{ id, mentions }] : []));
-  if (rows.length === 0) return;
-  await tx.execute(sql`
-    UPDATE messages SET mentions = m.mentions
-    FROM json_to_recordset(${JSON.stringify(rows)}::json) AS m(id uuid, mentions uuid[])
-    WHERE messages.id = m.id`);
 }

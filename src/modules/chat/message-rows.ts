@@ -35,6 +35,13 @@ export async function viewMessagesFor(
   }));
 }
 
+/** As its `message.created` has it: nobody had replied or reacted. */
+export const viewAsCreated = (row: MessageRow): Message => ({
+  ...toFields(row),
+  replyCount: 0,
+  reactions: [],
+});
+
 function toFields({ editSeq: _, ...row }: MessageRow) {
   return {
     ...row,

@@ -1,23 +1,16 @@
-// Messages once they are there: edit, delete, list, and how far each member has read.
+// Messages once they are there: edit, delete, list.
 
 import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize } from '../../protocol/paging.ts';
-import { command, type Emit, query, readHeads } from '../../realtime/index.ts';
-import { isParticipant, requireMember } from './access.ts';
-import {
-  DeleteMessage,
-  EditMessage,
-  ListMessages,
-  Message,
-  MessagePage,
-  ReadMessages,
-  ReadPosition,
-} from './contract.ts';
-import { messagesPerMinute, readsPerMinute } from './limits.ts';
+import { command, type Emit, query } from '../../realtime/index.ts';
+import { requireMember } from './access.ts';
+import { DeleteMessage, EditMessage, ListMessages, Message, MessagePage } from './contract.ts';
+import { forgetText, rewritesOf } from './forgetting.ts';
+import { messagesPerMinute } from './limits.ts';
 import { type MessageRow, viewMessages, viewMessagesFor } from './message-rows.ts';
-import { chatParticipants, messages } from './schema.ts';
+import { chatParticipants, messageReactions, messages } from './schema.ts';
 import { chat } from './topics.ts';
 
 const tag = 'Messages';
@@ -38,7 +31,7 @@ export const editMessage = command('message.edit', {
     if (message.deletedAt !== null) {
       throw new AppError('conflict', 'This message was deleted and can no longer be edited.');
     }
-    return await change(tx, emit, 'message.edited', messageId, { content, editedAt: new Date() });
+    return await change(tx, emit, 'message.edited', message, { content, editedAt: new Date() });
   },
 });
 
@@ -60,33 +53,9 @@ export const deleteMessage = command('message.delete', {
       throw new AppError('forbidden', 'Only its sender or an admin can delete a message.');
     }
     if (message.deletedAt !== null) return await viewOne(tx, message);
+    await tx.delete(messageReactions).where(eq(messageReactions.messageId, messageId));
     const nothing = { content: null, metadata: null, deletedAt: new Date() };
-    return await change(tx, emit, 'message.deleted', messageId, nothing);
-  },
-});
-
-export const readMessages = command('message.read', {
-  summary: 'Move my read position forward',
-  description: 'A position behind the present one changes nothing.',
-  tag,
-  http: 'POST /chats/:chatId/read',
-  limit: readsPerMinute,
-  input: ReadMessages,
-  output: ReadPosition,
-  refuses: ['not_found'],
-  async run({ actor, tx, emit }, { chatId, seq }) {
-    const { userId } = actor;
-    const { lastReadSeq } = await requireMember(tx, chatId, userId, 'no key update');
-    if (seq <= lastReadSeq) return { chatId, userId, lastReadSeq };
-    const on = chat.on(chatId);
-    const head = (await readHeads(tx, [on.name])).get(on.name) ?? 0;
-    if (seq > head) {
-      const fields = [{ path: '/seq', message: `Expected at most ${head}` }];
-      throw new AppError('invalid', `The newest event of this chat has seq ${head}.`, { fields });
-    }
-    await tx.update(chatParticipants).set({ lastReadSeq: seq }).where(isParticipant(chatId, userId));
-    emit(on, 'message.read', { positions: { [userId]: seq } });
-    return { chatId, userId, lastReadSeq: seq };
+    return await change(tx, emit, 'message.deleted', message, nothing);
   },
 });
 
@@ -146,19 +115,25 @@ export async function lockMessage(tx: Db, userId: string, messageId: string, cha
   return { message, role: member.role };
 }
 
+/** Writes the message, whose row is locked, as it is from now on, and takes what it was out of what is kept. [O5] */
 async function change(
   tx: Db,
   emit: Emit,
   type: 'message.edited' | 'message.deleted',
-  messageId: string,
-  values: Partial<typeof messages.$inferSelect>,
+  row: MessageRow,
+  values: Partial<MessageRow>,
 ): Promise<Message> {
-  const [row] = await tx.update(messages).set(values).where(eq(messages.id, messageId)).returning();
-  if (row === undefined) throw new Error(`The message ${messageId} was locked, but is gone.`);
+  const changed = { ...row, ...values };
+  await forgetText(tx, changed);
   const on = chat.on(row.chatId);
-  await emit.seqOf(on); // behind the lock: its replies are counted as they stand at this place
-  const message = await viewOne(tx, row);
-  emit(on, type, message);
+  const seq = await emit.seqOf(on);
+  const editSeq = type === 'message.edited' ? seq : row.editSeq;
+  await tx
+    .update(messages)
+    .set({ ...values, editSeq })
+    .where(eq(messages.id, row.id));
+  const message = await viewOne(tx, changed); // behind the lock: its replies are counted as they stand at this place
+  emit(on, type, message, { rewrites: await rewritesOf(tx, on.name, changed, row.editSeq) });
   return message;
 }
 

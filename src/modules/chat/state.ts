@@ -26,7 +26,11 @@ export function apply(state: ChatState, frame: Pick<EventFrame, 'type' | 'payloa
       }));
       return { ...state, messages: [...messages, created].slice(-snapshotMessages) };
     }
-    case 'message.edited':
+    case 'message.edited': {
+      const edited = event.payload;
+      // Of an edit that was followed by another change the log has no more than its place: that one says it all. [O5]
+      return edited.content === null ? state : withMessage(state, edited.id, () => edited);
+    }
     case 'message.deleted': {
       const changed = event.payload;
       return withMessage(state, changed.id, () => changed);

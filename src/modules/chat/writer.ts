@@ -1,10 +1,8 @@
 // How a message comes to be inside of a transaction: its row carries the seq of its own `message.created`.
 
-import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/database.ts';
+import { type Db, runStatement, type Statement, toList } from '../../db/database.ts';
 import type { Emit } from '../../realtime/index.ts';
 import type { Message, MessageType, Metadata } from './contract.ts';
-import { storeMentions } from './mentions.ts';
 import { chat } from './topics.ts';
 
 export interface Draft {
@@ -27,7 +25,7 @@ export async function addMessage(tx: Db, emit: Emit, chatId: string, draft: Draf
     ...draft,
     ...asWritten(),
   };
-  await insertMessages(tx, [message]);
+  await runStatement(tx, insertMessages([message]));
   emit(on, 'message.created', message);
   return message;
 }
@@ -46,26 +44,35 @@ export function systemMessage(senderId: string, content: string, metadata: Metad
   return { senderId, messageType: 'system', content, metadata };
 }
 
-export async function insertMessages(tx: Db, messages: readonly Message[]): Promise<void> {
-  const rows = messages.map((message) => ({
-    id: message.id,
-    chat_id: message.chatId,
-    seq: message.seq,
-    sender_id: message.senderId,
-    content: message.content,
-    message_type: message.messageType,
-    metadata: message.metadata,
-    reply_to: message.replyTo,
-    created_at: message.createdAt,
-  }));
-  await queryRows(
-    tx,
-    sql`
-      INSERT INTO messages (id, chat_id, seq, sender_id, content, message_type, metadata, reply_to, created_at)
-      SELECT id, chat_id, seq, sender_id, content, message_type, nullif(metadata, 'null'), reply_to, created_at
-      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS m(id uuid, chat_id uuid, seq bigint, sender_id uuid,
-        content text, message_type text, metadata jsonb, reply_to uuid, created_at timestamptz)`,
-    'insert_messages',
-  );
-  await storeMentions(tx, messages);
+/** What writes the rows of messages, many at once. */
+export function insertMessages(messages: readonly Message[]): Statement {
+  const list = (read: (message: Message) => string | number | null) =>
+    toList(messages.map((message) => read(message) ?? ''));
+  return {
+    name: 'insert_messages',
+    text: `
+      INSERT INTO messages (
+        id, chat_id, seq, sender_id, content, message_type, created_at, reply_to, metadata, mentions
+      )
+      SELECT id, chat_id, seq, sender_id, content, message_type, created_at,
+        nullif(reply_to, '')::uuid, nullif(metadata, '')::jsonb, nullif(mentions, '')::uuid[]
+      FROM unnest(
+        string_to_array($1, E'\\x1f')::uuid[], string_to_array($2, E'\\x1f')::uuid[],
+        string_to_array($3, E'\\x1f')::bigint[], string_to_array($4, E'\\x1f')::uuid[],
+        string_to_array($5, E'\\x1f'), string_to_array($6, E'\\x1f'), string_to_array($7, E'\\x1f')::timestamptz[],
+        string_to_array($8, E'\\x1f'), string_to_array($9, E'\\x1f'), string_to_array($10, E'\\x1f')
+      ) AS m(id, chat_id, seq, sender_id, content, message_type, created_at, reply_to, metadata, mentions)`,
+    values: [
+      list(({ id }) => id),
+      list(({ chatId }) => chatId),
+      list(({ seq }) => seq),
+      list(({ senderId }) => senderId),
+      list(({ content }) => content),
+      list(({ messageType }) => messageType),
+      list(({ createdAt }) => createdAt),
+      list(({ replyTo }) => replyTo),
+      list(({ metadata }) => metadata && JSON.stringify(metadata)),
+      list(({ mentions }) => (mentions.length > 0 ? `{${mentions}}` : null)),
+    ],
+  };
 }

@@ -213,12 +213,12 @@ function findBeatChannel(map: ChannelMap, server: string, logId: string): string
   }
 }
 
-/** `origin epoch seq type user,user` or `origin epoch - user,user topic seq`, a newline, the frame. None has spaces. */
+/** `origin epoch seq type user,user seq,seq` or `origin epoch - user,user topic seq`, a newline, the frame. None has spaces. */
 function encodeMessage(origin: string, epoch: string, frame: BridgeFrame): string {
   const fields =
     frame.seq === undefined
       ? `- ${frame.exceptUserIds?.join() ?? ''} ${frame.exceptHearersOf?.topic ?? ''} ${frame.exceptHearersOf?.seq ?? ''}`
-      : `${frame.seq} ${frame.type} ${frame.revokes?.join() ?? ''}`;
+      : `${frame.seq} ${frame.type} ${frame.revokes?.join() ?? ''} ${frame.rewrites?.join() ?? ''}`;
   return `${origin} ${epoch} ${fields}\n${frame.frame}`;
 }
 
@@ -240,7 +240,8 @@ function decodeMessage(
   }
   if (!(Number(seq) > 0)) return undefined;
   const revokes = third === '' ? undefined : third.split(',');
-  return { epoch, frame: { topic, seq: Number(seq), type: second, frame, revokes } };
+  const rewrites = fourth === '' ? undefined : fourth.split(',').map(Number);
+  return { epoch, frame: { topic, seq: Number(seq), type: second, frame, revokes, rewrites } };
 }
 
 const newline = 0x0a;

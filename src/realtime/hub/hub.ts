@@ -371,7 +371,8 @@ export class Hub {
   }
 
   async #warm(stream: Stream): Promise<void> {
-    stream.extendRing(await this.#deps.readNewestEvents(stream.topic, stream.position, ringEvents));
+    const { position } = stream;
+    stream.extendRing(await this.#deps.readNewestEvents(stream.topic, position, ringEvents), position);
   }
 }
 

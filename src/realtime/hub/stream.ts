@@ -22,6 +22,8 @@ export class Stream {
   /** Consecutive seqs, ending at the position. */
   #ring: LoggedEvent[] | undefined;
   #ringChars = 0;
+  /** The seq of the newest event that rewrote others, 0 before there was one. [O5] */
+  #rewrittenAt = 0;
 
   constructor(topic: string, deliver: (event: LoggedEvent) => void) {
     this.topic = topic;
@@ -80,8 +82,13 @@ export class Stream {
     return this.position - seq <= ringEvents && this.#ringChars < ringChars / 2;
   }
 
-  /** Puts older events from the log in front of the ring, while there is room; ignored unless they join it without a gap. */
-  extendRing(older: readonly LoggedEvent[]): void {
+  /**
+   * Puts older events from the log in front of the ring, while there is room; ignored unless they join it without a gap.
+   * `readAt`: where the stream stood when their reading began. If an event that rewrote others came since, they may be as
+   * they were before it, and are ignored as well. [O5]
+   */
+  extendRing(older: readonly LoggedEvent[], readAt: number): void {
+    if (readAt < this.#rewrittenAt) return;
     const oldest = this.position - this.#ringLength;
     const fitting = older.filter((event) => event.seq <= oldest);
     if (fitting.at(-1)?.seq !== oldest) return;
@@ -94,6 +101,7 @@ export class Stream {
   #advance(event: LoggedEvent): void {
     this.#position = event.seq;
     this.#newest = event;
+    if (event.rewrites !== undefined) this.#forget(event.seq, event.rewrites);
     this.#ring ??= []; // most streams are a user's own, and quiet: they have none
     this.#ring.push(event);
     this.#ringChars += event.frame.length;
@@ -101,6 +109,17 @@ export class Stream {
     if (this.#ring.length > 2 * ringEvents || this.#ringChars > ringChars)
       this.#ring = this.#trim(this.#ring);
     this.#deliver(event);
+  }
+
+  /**
+   * What was rewritten is nowhere else in memory: it stands before the event that does it, so it was delivered before.
+   * Older events go along, as the ring has no gap; whoever wants them reads the log, where they are as they are now.
+   */
+  #forget(rewrittenAt: number, seqs: readonly number[]): void {
+    this.#rewrittenAt = rewrittenAt;
+    if (this.#ring === undefined) return;
+    const newest = seqs.reduce((a, b) => Math.max(a, b), 0);
+    this.#ring = this.#drop(this.#ring, this.#ring.filter(({ seq }) => seq <= newest).length);
   }
 
   #deliverEarly(): void {
@@ -113,13 +132,17 @@ export class Stream {
   }
 
   #trim(ring: LoggedEvent[]): LoggedEvent[] {
-    let drop = Math.max(0, ring.length - ringEvents);
-    for (let index = 0; index < drop; index += 1) this.#ringChars -= ring[index]?.frame.length ?? 0;
-    while (this.#ringChars > ringChars / 2 && drop < ring.length) {
-      this.#ringChars -= ring[drop]?.frame.length ?? 0;
-      drop += 1;
-    }
-    return ring.slice(drop);
+    const kept = this.#drop(ring, Math.max(0, ring.length - ringEvents));
+    let count = 0;
+    for (let chars = this.#ringChars; chars > ringChars / 2 && count < kept.length; count += 1)
+      chars -= kept[count]?.frame.length ?? 0;
+    return this.#drop(kept, count);
+  }
+
+  /** The ring without its oldest events, so many of them. */
+  #drop(ring: LoggedEvent[], count: number): LoggedEvent[] {
+    for (let index = 0; index < count; index += 1) this.#ringChars -= ring[index]?.frame.length ?? 0;
+    return ring.slice(count);
   }
 
   get #ringLength(): number {

@@ -7,8 +7,8 @@ import type { EventPosition } from '../../protocol/envelope.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Topic } from '../topic-kind.ts';
-import { appendEvents, type LoggedEvent, type NewEvent, reserveSeq } from './event-log.ts';
-import { type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
+import { appendEvents, type LoggedEvent, type NewEvent, type Rewrite, reserveSeq } from './event-log.ts';
+import { isKeyTaken, type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
 
 type Topics = Topic | readonly Topic[];
 type TableOf<On extends Topics> = On extends readonly (infer One extends Topic)[]
@@ -21,18 +21,25 @@ export interface Emit {
   /**
    * Queues an event for the log; it gets its seq just before COMMIT, in the order of the calls. Several topics: one event,
    * one id, a seq on each. `revokes`: users who lose the topic with it; it must be the last one on that topic. [S7]
+   * `rewrites`: what earlier transactions said on the topic, as it is to be read from now on, in the log and in memory; what
+   * was pruned is passed over. [O5]
    */
   <On extends Topics, Type extends DurableType<TableOf<On>>>(
     on: On,
     type: Type,
     payload: PayloadOf<TableOf<On>, Type>,
-    options?: { readonly revokes?: readonly string[] },
+    options?: EmitOptions<PayloadOf<TableOf<On>, DurableType<TableOf<On>>>>,
   ): void;
   /**
    * The seq that the next event on the topic will get, for rows that carry the seq of their own event. It takes the
    * topic's lock early, and everything on the topic waits until COMMIT: call it late.
    */
   seqOf(on: Topic): Promise<number>;
+}
+
+export interface EmitOptions<Payload = unknown> {
+  readonly revokes?: readonly string[] | undefined;
+  readonly rewrites?: readonly Rewrite<Payload>[] | undefined;
 }
 
 export interface Committed<Value> {
@@ -91,13 +98,13 @@ export function keyedBy(
   return { userId: actor.userId, operation, key, body };
 }
 
-/** Runs a transaction again that the database gave up for another one's sake. */
+/** Runs a transaction again that the database gave up for another one's sake, or that found a key taken. */
 export async function retryTransient<Result>(transact: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await transact();
     } catch (error) {
-      if (attempt >= maxAttempts || !isTransient(error)) throw error;
+      if (attempt >= maxAttempts || !(isTransient(error) || isKeyTaken(error))) throw error;
     }
   }
 }
@@ -132,20 +139,28 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
     on: Topics,
     type: string,
     payload: unknown,
-    { revokes }: { revokes?: readonly string[] } = {},
+    { revokes, rewrites = [] }: EmitOptions = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
     if (new Set(topics.map(({ name }) => name)).size < topics.length)
       throw new Error(
         `One event cannot be on a topic twice: "${type}" on ${topics.map(({ name }) => name)}.`,
       );
+    if (rewrites.length > 0 && topics.length !== 1)
+      throw new Error(`"${type}" can rewrite earlier events on one topic only.`);
     for (const { name, events } of topics) {
       if (emitted.some(({ topic, revokes = [] }) => revokes.length > 0 && topic.includes(name)))
         throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
       if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }
-    emitted.push({ topic: topics.map(({ name }) => name), type, payload, revokes });
+    emitted.push({
+      topic: topics.map(({ name }) => name),
+      type,
+      payload,
+      revokes,
+      rewrites: rewrites.length === 0 ? undefined : rewrites,
+    });
   };
   const seqOf = async ({ name }: Topic): Promise<number> => {
     // Events get their seqs at COMMIT: until then the topic's head stays where it was.

@@ -2,7 +2,7 @@
 // their order is the order of commits, and a rollback leaves no gap.
 
 import { type SQL, sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/database.ts';
+import { type Db, queryRows, runStatement, type Statement, toList } from '../../db/database.ts';
 import type { EventMeta } from '../../protocol/envelope.ts';
 import { baseOf, liftNewTopics } from './forgotten.ts';
 
@@ -14,6 +14,15 @@ export interface NewEvent {
   readonly payload: unknown;
   /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
   readonly revokes?: readonly string[];
+  /** What earlier transactions said on the topic, as it is to be read from now on. For an event on one topic. [O5] */
+  readonly rewrites?: readonly Rewrite[];
+}
+
+/** An event of the log gets another payload. One that was pruned stays away. */
+export interface Rewrite<Payload = unknown> {
+  readonly seq: number;
+  /** Any JSON. */
+  readonly payload: Payload;
 }
 
 /** A new event, and who caused it. */
@@ -29,6 +38,8 @@ export interface LoggedEvent {
   readonly type: string;
   readonly frame: string;
   readonly revokes: readonly string[] | undefined;
+  /** The seqs of the events that got another payload with this one: whoever has them in memory forgets them. [O5] */
+  readonly rewrites: readonly number[] | undefined;
 }
 
 /** An event at its place in the log. */
@@ -52,7 +63,8 @@ interface EventRow {
   payload: string;
   /** JSON text. */
   meta: string;
-  shuts_out: readonly string[] | null;
+  shuts_out: readonly string[] | null | undefined;
+  rewrites: readonly (number | string)[] | null | undefined;
 }
 
 /** How many events each topic gets. */
@@ -97,15 +109,93 @@ export async function raiseHeads(tx: Db, counts: Counts): Promise<Map<string, nu
   return new Map([...heads, ...(await liftNewTopics(tx, created))]);
 }
 
-/** Takes places back that this transaction made and does not need. A topic where nothing ever happened leaves no row. */
-export async function lowerHeads(tx: Db, counts: Counts): Promise<void> {
-  await tx.execute(sql`
-    UPDATE topics AS t SET head = t.head - r.count
-    FROM json_to_recordset(${toJson(counts)}::json) AS r(topic text, count bigint) WHERE t.name = r.topic`);
-  await tx.execute(
-    sql`DELETE FROM topics WHERE name = ANY(${sql.param([...counts.keys()])}::text[]) AND head = base`,
-  );
+/** The newest seq of each topic. */
+export type Heads = ReadonlyMap<string, number>;
+
+/**
+ * Locks the topics until COMMIT and answers their heads; those that are not in the log are left out. In the order in which
+ * `raiseHeads` locks them, each looked up by its name: a join, planned while the table is small, would go on reading it
+ * whole when it has grown.
+ */
+export async function lockTopics(tx: Db, topics: readonly string[]): Promise<Heads> {
+  const rows = await runStatement<{ name: string; head: number | string | null }>(tx, {
+    name: 'lock_topics',
+    text: `
+      SELECT name, (SELECT head FROM topics AS t WHERE t.name = asked.name FOR NO KEY UPDATE) AS head
+      FROM (SELECT name FROM unnest(string_to_array($1, E'\\x1f')) AS u(name) ORDER BY name) AS asked`,
+    values: [toList(topics)],
+  });
+  return new Map(rows.flatMap(({ name, head }) => (head === null ? [] : [[name, Number(head)] as const])));
 }
+
+/** Makes topics that are not in the log yet, locked and without events. */
+export async function makeTopics(tx: Db, topics: readonly string[]): Promise<Heads> {
+  return await raiseHeads(tx, new Map(topics.map((topic) => [topic, 0])));
+}
+
+/** Of topics that this transaction made and does not need: where nothing ever happened, no row is left. */
+export function unmakeTopics(topics: readonly string[]): Statement[] {
+  if (topics.length === 0) return [];
+  const text = `DELETE FROM topics WHERE name = ANY(string_to_array($1, E'\\x1f')) AND head = base`;
+  return [{ name: 'unmake_topics', text, values: [toList(topics)] }];
+}
+
+/** An event of which nothing is to be said but itself. */
+export type PlainEvent = PlacedEvent & { readonly event: Pick<NewEvent, 'type' | 'payload'> };
+
+/** What writes events to their places, on topics that are locked and have these heads then; and the events in their wire form. */
+export function appendTo(
+  heads: Heads,
+  placed: readonly PlainEvent[],
+): { readonly events: LoggedEvent[]; readonly statements: Statement[] } {
+  if (placed.length === 0) return { events: [], statements: [] };
+  const rows = toRows(placed);
+  const raise = {
+    name: 'set_heads',
+    text: `
+      INSERT INTO topics (name, head)
+      SELECT * FROM unnest(string_to_array($1, E'\\x1f'), string_to_array($2, E'\\x1f')::bigint[])
+      ON CONFLICT (name) DO UPDATE SET head = excluded.head, idle_since = NULL`,
+    values: [toList([...heads.keys()]), toList([...heads.values()])],
+  };
+  return { events: rows.map(toLoggedEvent), statements: [raise, insertStatement(rows)] };
+}
+
+function toRows(placed: readonly PlacedEvent[]): EventRow[] {
+  const at = new Date().toISOString();
+  return placed.map(({ topic, seq, event, meta, id }) => ({
+    topic,
+    seq,
+    id,
+    type: event.type,
+    at,
+    // Both travel as text: so the database reads \u0000 in them as text, not as a character.
+    payload: JSON.stringify(event.payload),
+    meta: JSON.stringify(meta),
+    shuts_out: event.revokes,
+    rewrites: event.rewrites?.map(({ seq }) => seq),
+  }));
+}
+
+const insertStatement = (rows: readonly EventRow[]): Statement => ({
+  name: 'insert_events',
+  text: `
+    INSERT INTO events (topic, seq, id, type, at, payload, meta)
+    SELECT topic, seq, id, type, $5::timestamptz, payload::json, meta::json
+    FROM unnest(
+      string_to_array($1, E'\\x1f'), string_to_array($2, E'\\x1f')::bigint[], string_to_array($3, E'\\x1f')::uuid[],
+      string_to_array($4, E'\\x1f'), string_to_array($6, E'\\x1f'), string_to_array($7, E'\\x1f')
+    ) AS e(topic, seq, id, type, payload, meta)`,
+  values: [
+    toList(rows.map(({ topic }) => topic)),
+    toList(rows.map(({ seq }) => seq)),
+    toList(rows.map(({ id }) => id)),
+    toList(rows.map(({ type }) => type)),
+    rows[0]?.at,
+    toList(rows.map(({ payload }) => payload)),
+    toList(rows.map(({ meta }) => meta)),
+  ],
+});
 
 /** Gives out, topic by topic, the seqs that these heads were raised by. */
 export function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (topic: string) => number {
@@ -127,28 +217,39 @@ export function countBy(topics: readonly string[]): Map<string, number> {
 /** Writes events to the places that `raiseHeads` made for them, and answers them in their wire form. */
 export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<LoggedEvent[]> {
   if (placed.length === 0) return [];
-  const at = new Date().toISOString();
-  const rows = placed.map(({ topic, seq, event, meta, id }) => ({
-    topic,
-    seq,
-    id,
-    type: event.type,
-    at,
-    // Both travel as strings inside of the parameter: so the database reads \u0000 in them as text, not as a character.
-    payload: JSON.stringify(event.payload),
-    meta: JSON.stringify(meta),
-    shuts_out: event.revokes ?? null,
-  }));
-  await queryRows(
+  const rows = toRows(placed);
+  await runStatement(tx, insertStatement(rows));
+  await markEvents(
     tx,
-    sql`
-      INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
-      SELECT topic, seq, id, type, at, payload::json, meta::json, shuts_out
-      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS e(topic text, seq bigint, id uuid, type text,
-        at timestamptz, payload text, meta text, shuts_out text[])`,
-    'insert_events',
+    rows.filter(({ shuts_out, rewrites }) => shuts_out !== undefined || rewrites !== undefined),
   );
+  await rewriteEvents(tx, placed);
   return rows.map(toLoggedEvent);
+}
+
+/** What few events have, in a statement of its own: beside all others, those without would pay for it as well. */
+async function markEvents(
+  tx: Db,
+  rows: readonly Pick<EventRow, 'topic' | 'seq' | 'shuts_out' | 'rewrites'>[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const marks = rows.map(({ topic, seq, shuts_out, rewrites }) => ({ topic, seq, shuts_out, rewrites }));
+  await tx.execute(sql`
+    UPDATE events AS e SET shuts_out = r.shuts_out, rewrites = r.rewrites
+    FROM json_to_recordset(${JSON.stringify(marks)}::json)
+      AS r(topic text, seq bigint, shuts_out text[], rewrites bigint[])
+    WHERE e.topic = r.topic AND e.seq = r.seq`);
+}
+
+async function rewriteEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<void> {
+  const rewritten = placed.flatMap(({ topic, event }) =>
+    (event.rewrites ?? []).map(({ seq, payload }) => ({ topic, seq, payload: JSON.stringify(payload) })),
+  );
+  if (rewritten.length === 0) return;
+  await tx.execute(sql`
+    UPDATE events AS e SET payload = r.payload::json
+    FROM json_to_recordset(${JSON.stringify(rewritten)}::json) AS r(topic text, seq bigint, payload text)
+    WHERE e.topic = r.topic AND e.seq = r.seq`);
 }
 
 /**
@@ -204,10 +305,10 @@ async function readPage(db: Db, events: SQL, order: SQL): Promise<LoggedEvent[]>
   const rows = await queryRows<EventRow>(
     db,
     sql`
-      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out,
+      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out, rewrites,
         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
       FROM (
-        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out,
+        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out, rewrites,
           sum(length(payload::text)) OVER (ORDER BY ${order}) - length(payload::text) AS chars_before
         FROM (${events}) AS wanted
       ) AS page
@@ -285,10 +386,13 @@ export async function readHeads(db: Db, names: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.name, Number(row.head)]));
 }
 
-/** The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. */
+/**
+ * The id of an event, from its wire form: kept beside it, it would be bytes for each event in memory. A copy: a slice holds
+ * on to the whole frame, be it rewritten since. [O5]
+ */
 export function idOf({ topic, seq, type, frame }: LoggedEvent): string {
   const start = beginOf(topic, seq, type).length;
-  return frame.slice(start, frame.indexOf('"', start));
+  return Buffer.from(frame.slice(start, frame.indexOf('"', start)), 'latin1').toString('latin1');
 }
 
 const beginOf = (topic: string, seq: number, type: string): string =>
@@ -299,7 +403,8 @@ function toLoggedEvent(row: EventRow): LoggedEvent {
   const { topic, type } = row;
   const seq = Number(row.seq);
   const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
-  return { topic, seq, type, frame, revokes: row.shuts_out ?? undefined };
+  const rewrites = row.rewrites?.map(Number);
+  return { topic, seq, type, frame, revokes: row.shuts_out ?? undefined, rewrites };
 }
 
 const toJson = (counts: Counts): string =>

@@ -1,7 +1,7 @@
 // Many small writes in one transaction: the promise of `commit` at a fraction of its cost. Checks, rows and events of a
 // batch are a few statements for all of it, and one COMMIT. An item that is refused fails alone.
 
-import type { Db } from '../../db/database.ts';
+import type { Db, RootDb, Statement } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type Actor, metaOf } from '../actor.ts';
@@ -9,15 +9,16 @@ import type { Reporter } from '../report.ts';
 import { type Add, createBatcher, type Outcome } from './batcher.ts';
 import { type Committed, type Publish, positionsOf, retryTransient } from './commit.ts';
 import {
-  countBy,
-  insertEvents,
+  appendTo,
+  type Heads,
   type LoggedEvent,
-  lowerHeads,
+  lockTopics,
+  makeTopics,
   type NewEvent,
-  raiseHeads,
-  seqsBelow,
+  type PlainEvent,
+  unmakeTopics,
 } from './event-log.ts';
-import { type KeyedRequest, keepResults, nameOf, readFirstResult, releaseKeys, takeKeys } from './keys.ts';
+import { findKeys, type KeyedRequest, keepKeys, nameOf, readFirstResult } from './keys.ts';
 
 /** One write, asked for by `actor`; all its events are on `topic`. */
 export interface GroupItem<Input> {
@@ -31,14 +32,14 @@ export interface GroupItem<Input> {
 export interface GroupWork<Input, Value extends object> {
   /**
    * Why items are refused, each at its place. The topics are locked: what this reads in `tx` about a topic is true at the
-   * place where the events will stand. Without it, every item is good.
+   * place where the events will stand. It only reads, and may be asked twice. Without it, every item is good.
    */
   refuse?(tx: Db, items: readonly GroupItem<Input>[]): Promise<readonly (AppError | undefined)[]>;
   /** What the item is answered; `seq` is that of its event. */
   toValue(item: GroupItem<Input>, seq: number): Value;
-  toEvent(item: GroupItem<Input>, value: Value): Omit<NewEvent, 'topic'>;
-  /** Writes the rows that go with the events. */
-  write?(tx: Db, values: readonly Value[]): Promise<void>;
+  toEvent(item: GroupItem<Input>, value: Value): Pick<NewEvent, 'type' | 'payload'>;
+  /** What writes the rows that go with the events. */
+  write?(values: readonly Value[]): readonly Statement[];
   /** Called after COMMIT, with what was written now. What it throws is reported, and changes no answer. */
   onCommitted?(written: readonly { readonly item: GroupItem<Input>; readonly value: Value }[]): void;
 }
@@ -66,7 +67,7 @@ const repeated = Symbol('repeated');
 type Decision<Value> = Written<Value> | AppError | typeof repeated;
 
 export function createGroupCommit(
-  db: Db,
+  db: RootDb,
   publish: Publish,
   reporter: Pick<Reporter, 'report'>,
   knownEpoch: () => string = () => '',
@@ -81,21 +82,31 @@ export function createGroupCommit(
     const commitTogether = async (items: readonly Item[]): Promise<Ended> => {
       const { decisions, epoch } = await retryTransient(async () => {
         const epoch = knownEpoch();
-        return { decisions: await db.transaction((tx) => writeBatch(tx, items, work)), epoch };
+        let decisions: Decision<Value>[] = [];
+        await db.transactInTwo(
+          (tx) => ask(tx, items, work),
+          (asked) => {
+            const decided = decide(items, asked, work);
+            ({ decisions } = decided);
+            return decided.statements;
+          },
+        );
+        return { decisions, epoch };
       });
-      const written = decisions.flatMap((decision, index) => {
-        const item = items[index];
-        return isWritten(decision) && item !== undefined ? [{ item, epoch, ...decision }] : [];
-      });
-      const outcomes = await Promise.all(
-        decisions.map(async (decision, index): Promise<Outcome<Committed<Value>>> => {
-          if (decision instanceof AppError) return { isDone: false, error: decision };
-          if (decision === repeated) return await answerRepeat(items[index]?.request);
+      const written: Ended['written'][number][] = [];
+      const outcomes: (Outcome<Committed<Value>> | Promise<Outcome<Committed<Value>>>)[] = [];
+      for (const [index, item] of items.entries()) {
+        const decision = decisions[index];
+        if (decision === undefined) throw new Error('The batch did not decide about an item.');
+        if (decision instanceof AppError) outcomes.push({ isDone: false, error: decision });
+        else if (decision === repeated) outcomes.push(answerRepeat(item.request));
+        else {
           const { value, event } = decision;
-          return { isDone: true, result: { value, events: positionsOf([event]), isRepeat: false } };
-        }),
-      );
-      return { outcomes, written };
+          written.push({ item, epoch, value, event });
+          outcomes.push({ isDone: true, result: { value, events: positionsOf([event]), isRepeat: false } });
+        }
+      }
+      return { outcomes: await Promise.all(outcomes), written };
     };
 
     const answerRepeat = async (request: KeyedRequest | undefined): Promise<Outcome<Committed<Value>>> => {
@@ -175,72 +186,98 @@ async function publishInTurns(
   }
 }
 
-function isWritten<Value>(decision: Decision<Value>): decision is Written<Value> {
-  return decision !== repeated && !(decision instanceof AppError);
+/** What the first journey to the database answers. */
+interface Asked {
+  /** Of every topic, locked. */
+  readonly heads: Heads;
+  /** Topics that were made just now. */
+  readonly made: readonly string[];
+  /** Whether each item is the first with its key; without a key, every one is. */
+  readonly isFirst: readonly boolean[];
+  readonly refusals: readonly (AppError | undefined)[];
 }
 
-async function writeBatch<Input, Value extends object>(
+async function ask<Input, Value extends object>(
   tx: Db,
   items: readonly GroupItem<Input>[],
   work: GroupWork<Input, Value>,
-): Promise<Decision<Value>[]> {
-  const isFirst = await takeBatchKeys(tx, items);
-  const fresh = items.filter((_, index) => isFirst[index]);
-  const counts = countBy(fresh.map(({ topic }) => topic));
-  // Places for all of them: that locks the topics, and refusals are rare. Both statements are sent at once, in this order.
-  const [heads, refusals = []] = await Promise.all([raiseHeads(tx, counts), work.refuse?.(tx, fresh)]);
-  const nextSeq = seqsBelow(heads, counts);
-  const accepted = fresh.filter((_, index) => refusals[index] === undefined);
-  const refused = fresh.filter((_, index) => refusals[index] !== undefined);
-  const placed = accepted.map((item) => {
-    const seq = nextSeq(item.topic);
-    const value = work.toValue(item, seq);
-    const event = work.toEvent(item, value);
-    return { item, value, topic: item.topic, seq, event, meta: metaOf(item.actor), id: Bun.randomUUIDv7() };
-  });
-  const results = placed.flatMap(({ item, value, topic, seq }) =>
-    item.request ? [{ ...item.request, value, events: [{ topic, seq }] }] : [],
-  );
-  const values = placed.map(({ value }) => value);
-  const [events] = await Promise.all([
-    insertEvents(tx, placed),
-    values.length > 0 ? work.write?.(tx, values) : undefined,
-    keepResults(tx, results),
-    refused.length > 0 ? lowerHeads(tx, countBy(refused.map(({ topic }) => topic))) : undefined,
-    releaseKeys(
-      tx,
-      refused.flatMap(({ request }) => (request ? [request] : [])),
-    ),
+): Promise<Asked> {
+  const topics = [...new Set(items.map(({ topic }) => topic))];
+  // Sent at once, in this order: what is read about rights and keys is read behind the locks.
+  const [heads, isFirst, refusals = []] = await Promise.all([
+    lockTopics(tx, topics),
+    findFirsts(tx, items),
+    work.refuse?.(tx, items),
   ]);
-  const decisions = new Map<GroupItem<Input>, Decision<Value>>();
-  placed.forEach(({ item, value }, index) => {
-    const event = events[index];
-    if (event === undefined) throw new Error('The log did not answer for an event.');
-    decisions.set(item, { value, event });
-  });
-  fresh.forEach((item, index) => {
-    const refusal = refusals[index];
-    if (refusal !== undefined) decisions.set(item, refusal);
-  });
-  return items.map((item) => decisions.get(item) ?? repeated);
+  const made = topics.filter((topic) => !heads.has(topic));
+  if (made.length === 0) return { heads, made, isFirst, refusals };
+  const all = new Map([...heads, ...(await makeTopics(tx, made))]);
+  return { heads: all, made, isFirst, refusals: (await work.refuse?.(tx, items)) ?? [] };
 }
 
-/** Whether each item is the first with its key; without a key, every one is. */
-async function takeBatchKeys<Input>(tx: Db, items: readonly GroupItem<Input>[]): Promise<boolean[]> {
-  const firsts = new Map<string, { index: number; request: KeyedRequest }>();
-  items.forEach(({ request }, index) => {
-    if (request === undefined) return;
+/** Gives out the places, and says what is to be written. */
+function decide<Input, Value extends object>(
+  items: readonly GroupItem<Input>[],
+  { heads, made, isFirst, refusals }: Asked,
+  work: GroupWork<Input, Value>,
+): { readonly decisions: Decision<Value>[]; readonly statements: readonly Statement[] } {
+  const reached = new Map(heads);
+  const placed: PlainEvent[] = [];
+  const values: Value[] = [];
+  const results: Parameters<typeof keepKeys>[0][number][] = [];
+  const verdicts = items.map((item, index): AppError | typeof repeated | typeof accepted => {
+    if (!isFirst[index]) return repeated;
+    const refusal = refusals[index];
+    if (refusal !== undefined) return refusal;
+    const { topic, actor, request } = item;
+    const seq = (reached.get(topic) ?? 0) + 1;
+    reached.set(topic, seq);
+    const value = work.toValue(item, seq);
+    const event = work.toEvent(item, value);
+    placed.push({ topic, seq, event, meta: metaOf(actor), id: Bun.randomUUIDv7() });
+    values.push(value);
+    if (request !== undefined) results.push({ ...request, value, events: [{ topic, seq }] });
+    return accepted;
+  });
+  for (const [topic, head] of heads) if (reached.get(topic) === head) reached.delete(topic);
+  const { events, statements } = appendTo(reached, placed);
+  const written = values.values();
+  const logged = events.values();
+  return {
+    decisions: verdicts.map((verdict) =>
+      verdict === accepted ? { value: take(written), event: take(logged) } : verdict,
+    ),
+    statements: [
+      ...statements,
+      ...(values.length > 0 ? (work.write?.(values) ?? []) : []),
+      ...keepKeys(results),
+      ...unmakeTopics(made.filter((topic) => !reached.has(topic))),
+    ],
+  };
+}
+
+const accepted = Symbol('accepted');
+
+function take<Item>(items: Iterator<Item>): Item {
+  const { value, done } = items.next();
+  if (done) throw new Error('There are fewer events than items.');
+  return value;
+}
+
+async function findFirsts<Input>(tx: Db, items: readonly GroupItem<Input>[]): Promise<boolean[]> {
+  const firsts = new Map<string, KeyedRequest>();
+  const isFirst = items.map(({ request }) => {
+    if (request === undefined) return true;
     const name = nameOf(request.userId, request.operation, request.key);
-    if (!firsts.has(name)) firsts.set(name, { index, request });
+    if (firsts.has(name)) return false;
+    firsts.set(name, request);
+    return true;
   });
-  const candidates = [...firsts.values()];
-  const taken = await takeKeys(
-    tx,
-    candidates.map(({ request }) => request),
+  const taken = await findKeys(tx, [...firsts.values()]);
+  if (taken.size === 0) return isFirst;
+  return items.map(
+    ({ request }, index) =>
+      isFirst[index] === true &&
+      !(request && taken.has(nameOf(request.userId, request.operation, request.key))),
   );
-  const isFirst = items.map(({ request }) => request === undefined);
-  candidates.forEach(({ index }, position) => {
-    isFirst[index] = taken[position] ?? false;
-  });
-  return isFirst;
 }

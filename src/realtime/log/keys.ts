@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { type Db, queryRows } from '../../db/database.ts';
+import { type Db, queryRows, runStatement, type Statement, toList } from '../../db/database.ts';
+import { isWithoutValue } from '../../db/errors.ts';
 import type { EventPosition } from '../../protocol/envelope.ts';
 import { AppError } from '../../protocol/errors.ts';
 
@@ -57,7 +58,7 @@ export async function takeKeys(tx: Db, requests: readonly KeyedRequest[]): Promi
 /** Keeps what is answered to requests whose keys this transaction took. */
 export async function keepResults(
   tx: Db,
-  results: readonly (KeyedRequest & FirstResult<unknown>)[],
+  results: readonly (Omit<KeyedRequest, 'body'> & FirstResult<unknown>)[],
 ): Promise<void> {
   if (results.length === 0) return;
   const input = results.map(({ userId, operation, key, value, events }) => ({
@@ -72,15 +73,91 @@ export async function keepResults(
     WHERE k.user_id = r.user_id AND k.operation = r.operation AND k.key = r.key`);
 }
 
-/** Gives back keys that this transaction took, for requests that were refused. */
-export async function releaseKeys(tx: Db, requests: readonly KeyedRequest[]): Promise<void> {
-  if (requests.length === 0) return;
-  const input = requests.map(({ userId, operation, key }) => ({ user_id: userId, operation, key }));
-  await tx.execute(sql`
-    DELETE FROM idempotency_keys AS k
-    USING json_to_recordset(${JSON.stringify(input)}::json) AS r(user_id uuid, operation text, key text)
-    WHERE k.user_id = r.user_id AND k.operation = r.operation AND k.key = r.key`);
+/**
+ * Gives the kept result that has the value's `id` that value: a repeat is answered with it, and what it said before is gone.
+ * [O5] Keys are locked before topics: call it before events take their places.
+ */
+export async function rewriteResult(
+  tx: Db,
+  { userId, operation }: Pick<KeyedRequest, 'userId' | 'operation'>,
+  value: { readonly id: string },
+): Promise<void> {
+  // Found by its text: a user may have sent tens of thousands within a day, and to parse them all took four times as long.
+  const rows = await queryRows<{ key: string; result: string }>(
+    tx,
+    sql`SELECT key, result::text AS result FROM idempotency_keys
+        WHERE user_id = ${userId} AND operation = ${operation}
+          AND position(${`"id":${JSON.stringify(value.id)}`} IN result::text) > 0
+        ORDER BY key FOR UPDATE`,
+  );
+  const results = rows.flatMap(({ key, result }) => {
+    const first: FirstResult<{ readonly id?: unknown }> = JSON.parse(result);
+    return first.value.id === value.id ? [{ userId, operation, key, value, events: first.events }] : [];
+  });
+  await keepResults(tx, results);
 }
+
+/** The names of those requests whose keys are taken, by transactions that are committed; see `nameOf`. */
+export async function findKeys(tx: Db, requests: readonly KeyedRequest[]): Promise<ReadonlySet<string>> {
+  if (requests.length === 0) return new Set();
+  const taken = await runStatement<{ user_id: string; operation: string; key: string }>(tx, {
+    name: 'find_keys',
+    // Each looked up by the primary key: OFFSET keeps the planner from reading the table whole.
+    text: `
+      SELECT asked.* FROM ${asked}, LATERAL (
+        SELECT 1 FROM idempotency_keys AS k
+        WHERE k.user_id = asked.user_id AND k.operation = asked.operation AND k.key = asked.key AND NOT ${isOld}
+        OFFSET 0
+      ) AS taken`,
+    values: toLists(requests),
+  });
+  return new Set(taken.map((row) => nameOf(row.user_id, row.operation, row.key)));
+}
+
+/**
+ * What keeps the results of requests whose keys were free a moment ago. It fails where another transaction has taken one
+ * since, see `isKeyTaken`: then it did so without the lock of the topic, for another request.
+ */
+export function keepKeys(results: readonly (KeyedRequest & FirstResult<unknown>)[]): Statement[] {
+  if (results.length === 0) return [];
+  return [
+    {
+      name: 'keep_keys',
+      // Over a key that is not old it fails, as there is no body_hash without a value.
+      text: `
+        INSERT INTO idempotency_keys AS k (user_id, operation, key, body_hash, result)
+        SELECT user_id, operation, key, body_hash, result::json
+        FROM ROWS FROM (
+          unnest(string_to_array($1, E'\\x1f')::uuid[], string_to_array($2, E'\\x1f')), json_array_elements_text($3::json),
+          unnest(string_to_array($4, E'\\x1f'), string_to_array($5, E'\\x1f'))
+        ) AS asked(user_id, operation, key, body_hash, result)
+        ORDER BY user_id, operation, key
+        ON CONFLICT (user_id, operation, key) DO UPDATE SET
+          body_hash = CASE WHEN ${isOld} THEN excluded.body_hash END, result = excluded.result, created_at = now()`,
+      values: [
+        ...toLists(results),
+        toList(results.map(({ body }) => hashBody(body))),
+        toList(results.map(({ value, events }) => JSON.stringify({ value, events }))),
+      ],
+    },
+  ];
+}
+
+/** Whether a statement of `keepKeys` failed because a key is taken. */
+export const isKeyTaken = (error: unknown): boolean => isWithoutValue(error, 'body_hash');
+
+const isOld = `k.created_at < now() - make_interval(hours => ${keyLifetimeHours})`;
+
+const asked = `ROWS FROM (
+  unnest(string_to_array($1, E'\\x1f')::uuid[], string_to_array($2, E'\\x1f')), json_array_elements_text($3::json)
+) AS asked(user_id, operation, key)`;
+
+/** Keys are the clients' own, and may have any characters. */
+const toLists = (requests: readonly KeyedRequest[]) => [
+  toList(requests.map(({ userId }) => userId)),
+  toList(requests.map(({ operation }) => operation)),
+  JSON.stringify(requests.map(({ key }) => key)),
+];
 
 /**
  * What the first request with this key was answered; undefined when there is none within the lifetime of keys, or none

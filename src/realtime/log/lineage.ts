@@ -22,7 +22,7 @@ export interface Lineage {
   /** Looks whether the log is still the one that is known. Fails when the database is away. */
   refresh(): Promise<void>;
   /** An event committed here: looked for as well, though nobody may follow its topic. */
-  note(place: () => Place): void;
+  note(place: Place): void;
 }
 
 /** More often than this the past of a server does not change while one connection is made. */
@@ -35,7 +35,7 @@ export async function createLineage(deps: LineageDeps): Promise<Lineage> {
   let isInDoubt = false;
   let comparing: Promise<void> | undefined;
   /** The newest commit of this instance: a server that lost any of them has lost this one. */
-  let newest: (() => Place) | undefined;
+  let newest: Place | undefined;
 
   /** Returns when what is delivered here is what the log behind `connection` has. */
   const settle = async (connection: Db, dropOthers: () => void): Promise<void> => {
@@ -57,8 +57,7 @@ export async function createLineage(deps: LineageDeps): Promise<Lineage> {
     const release = hub.hold();
     try {
       const places = hub.places();
-      const own = newest?.();
-      const verdicts = await judgePlaces(connection, own === undefined ? places : [...places, own]);
+      const verdicts = await judgePlaces(connection, newest === undefined ? places : [...places, newest]);
       const hasLost = verdicts.includes('other');
       // Those who are not connected now could not be told otherwise.
       const mustRenew = hasLost && seen.epoch === known.epoch;

@@ -50,6 +50,9 @@ const maxLeft = 20;
 const maxRefused = 1_024;
 const forgottenPerSecond = 100;
 
+/** So many late replies may be due; what comes then is late no longer, and holds up what stands behind it. */
+const maxLate = 4_096;
+
 const nonsenseLimit = 10;
 const nonsenseWindowMs = 60_000;
 
@@ -80,6 +83,11 @@ export class Connection implements Follower {
   #lane: string | undefined;
   #replies: Promise<void> | undefined;
   #repliesDue = 0;
+  /** Late replies that are due, and who waits for the last one. */
+  #lateDue = 0;
+  #allLate: PromiseWithResolvers<void> | undefined;
+  /** Replies that leave in one write at the end of this turn of the event loop, and before anything else that is sent. */
+  #outbox: string[] | undefined;
   #replays: Promise<void> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #allowance: number;
@@ -130,6 +138,8 @@ export class Connection implements Follower {
   async finish(): Promise<void> {
     await this.#turn;
     await this.#replies;
+    if (this.#lateDue > 0) this.#allLate ??= Promise.withResolvers();
+    await this.#allLate?.promise;
   }
 
   /** The socket is open; `greet` takes effect before any frame. */
@@ -184,6 +194,7 @@ export class Connection implements Follower {
   /** Sends one frame. A socket whose buffer is over its limit is closed: it resumes when it reads again. */
   send(frame: string): void {
     if (this.isClosed || this.#socket === undefined) return;
+    if (this.#outbox !== undefined) this.#sendOutbox();
     if (this.#socket.send(frame) === 0) this.cutOff();
   }
 
@@ -225,6 +236,7 @@ export class Connection implements Follower {
 
   close(code: number, reason: string): void {
     if (this.isClosed) return;
+    this.#sendOutbox();
     this.#end();
     this.#socket?.close(code, reason);
   }
@@ -314,41 +326,82 @@ export class Connection implements Follower {
     for (let next = this.#waiting?.shift(); next !== undefined; next = this.#waiting?.shift()) {
       this.#waitingBytes -= next.frame.length;
       if (this.isBackedUp) await this.waitUntilDrained();
-      await this.#takeTurn(next);
+      if (this.isClosed) break;
+      const { lane, isLate, run } = this.#readFrame(this, next.frame, next.isOverLimit);
+      if (isLate && this.#lateDue < maxLate) {
+        this.#lateDue += 1;
+        run().reply.then((reply) => this.#sendLate(reply));
+        continue;
+      }
+      if (this.#mustWaitFor(lane)) await this.#replies;
+      this.#lane = lane;
+      if (this.isClosed) break; // while it waited
+      const { entered, reply } = run();
+      const sent = this.#sendBehind(this.#replies, reply, lane !== undefined);
+      this.#repliesDue += 1;
+      this.#replies = sent;
+      await (lane === undefined ? sent : entered); // what is sent says whether the reader falls behind
     }
     this.#turn = undefined;
     this.#waiting = undefined;
   }
 
-  /** Returns when the next frame may have its turn. [E6] */
-  async #takeTurn({ frame, isOverLimit }: WaitingFrame): Promise<void> {
-    if (this.isClosed) return;
-    const { lane, run } = this.#readFrame(this, frame, isOverLimit);
-    await this.#enterLane(lane);
-    if (this.isClosed) return; // while it waited
-    const { entered, reply } = run();
-    const sent = this.#sendBehind(this.#replies, reply);
-    this.#repliesDue += 1;
-    this.#replies = sent;
-    await (lane === undefined ? sent : entered); // what is sent says whether the reader falls behind
+  /** Unless the frame has company in its lane, all replies before it leave first. [E6] */
+  #mustWaitFor(lane: string | undefined): boolean {
+    if (this.#repliesDue === 0) return false;
+    return lane === undefined || lane !== this.#lane || this.#repliesDue >= this.#limits.waitingFrames;
   }
 
-  /** Unless the frame has company in its lane, all replies before it leave first. */
-  async #enterLane(lane: string | undefined): Promise<void> {
-    const mayOverlap =
-      lane !== undefined && lane === this.#lane && this.#repliesDue < this.#limits.waitingFrames;
-    if (this.#repliesDue > 0 && !mayOverlap) await this.#replies;
-    this.#lane = lane;
-  }
-
-  /** Sends the reply when it has come and all before it are sent. */
-  async #sendBehind(earlier: Promise<void> | undefined, reply: Promise<EncodedReply>): Promise<void> {
-    await earlier;
+  /** Sends the reply when it has come and all before it are sent. Those of a lane come together: they leave together. */
+  async #sendBehind(
+    earlier: Promise<void> | undefined,
+    reply: Promise<EncodedReply>,
+    hasCompany: boolean,
+  ): Promise<void> {
+    if (earlier !== undefined) await earlier;
     const { text, afterReply } = await reply;
     this.#repliesDue -= 1;
     if (this.#repliesDue === 0) this.#replies = undefined;
-    if (text !== undefined) this.send(text);
+    if (text !== undefined) {
+      if (hasCompany && afterReply === undefined) this.#sendTogether(text);
+      else this.send(text);
+    }
     afterReply?.();
+  }
+
+  #sendLate({ text }: EncodedReply): void {
+    if (text !== undefined) this.#sendTogether(text);
+    this.#lateDue -= 1;
+    if (this.#lateDue > 0) return;
+    this.#allLate?.resolve();
+    this.#allLate = undefined;
+  }
+
+  /**
+   * Also together with the events that were published in this turn and are still to leave: one write a subscriber where
+   * there were two or more, each some 6 us of the kernel's time.
+   */
+  #sendTogether(text: string): void {
+    if (this.#outbox !== undefined) {
+      this.#outbox.push(text);
+      return;
+    }
+    this.#outbox = [text];
+    process.nextTick(Connection.sendOutbox, this);
+  }
+
+  #sendOutbox(): void {
+    const texts = this.#outbox;
+    this.#outbox = undefined;
+    if (texts === undefined || this.isClosed) return;
+    this.#socket?.cork(() => {
+      for (const text of texts) this.send(text);
+    });
+  }
+
+  /** One function for all connections: most of them are idle. */
+  static sendOutbox(connection: Connection): void {
+    connection.#sendOutbox();
   }
 
   #takeAllowance(): boolean {

@@ -30,10 +30,8 @@ export interface Command {
   readonly takesKey: boolean;
   readonly takesTopic: boolean;
   readonly lane: string | undefined;
-  run(
-    call: Call,
-    frame: { readonly topic: string | undefined; readonly payload: unknown },
-  ): Promise<object | undefined>;
+  readonly isLate?: boolean;
+  run(call: Call, frame: { readonly topic: string | undefined; readonly payload: unknown }): Promise<Reply>;
 }
 
 export interface Reply {
@@ -66,6 +64,7 @@ interface Route {
   readonly takesTopic: boolean;
   readonly takesKey: boolean;
   readonly lane: string | undefined;
+  readonly isLate: boolean;
   readonly weigh?: ((payload: unknown) => number) | undefined;
   run(connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply>;
 }
@@ -87,7 +86,7 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
     );
   };
 
-  const answer = async (connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply> => {
+  const answer = (connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply> => {
     const route = routes.get(frame.type);
     if (route === undefined) {
       throw new AppError('unknown_command', `There is no command "${frame.type}".`);
@@ -102,7 +101,7 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
     if (!route.check.fits(payload)) throw misfit(route.check.listErrors(payload, '/payload'), 'frame');
     const weight = route.weigh?.(payload) ?? 1;
     if (weight > 1 && !connection.charge(weight - 1)) throw refuseOverLimit(connection);
-    return await route.run(connection, { ...frame, payload }, entered);
+    return route.run(connection, frame.payload === undefined ? { ...frame, payload } : frame, entered);
   };
 
   const settle = async (
@@ -145,19 +144,26 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
   return (connection, bytes, isOverLimit) => {
     const parsed = parseFrame(bytes);
     const isCommand = parsed.frame !== undefined && connection.isLive && !isOverLimit;
-    const lane = isCommand ? routes.get(parsed.frame.type)?.lane : undefined;
+    const route = isCommand ? routes.get(parsed.frame.type) : undefined;
+    const { lane, isLate = false } = route ?? {};
     return {
       lane,
+      isLate,
       run() {
+        if (lane === undefined) {
+          const replied = reply(connection, parsed, isOverLimit, ignore);
+          return { entered: replied, reply: replied };
+        }
         const place = Promise.withResolvers<void>();
         const replied = reply(connection, parsed, isOverLimit, place.resolve);
-        // Refused before it took its place, it takes none.
-        const entered = lane === undefined ? replied : Promise.race([place.promise, replied]);
-        return { entered, reply: replied };
+        replied.then(() => place.resolve()); // refused before it took its place, it takes none
+        return { entered: place.promise, reply: replied };
       },
     };
   };
 }
+
+const ignore = (): void => {};
 
 /** An error frame; `id` ties it to the frame that it answers. [E2] */
 export function sendError(connection: Connection, id: string | undefined, error: AppError): void {
@@ -230,6 +236,7 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
       takesTopic: command.takesTopic,
       takesKey: false,
       lane: undefined,
+      isLate: false,
       weigh: command.weigh,
       run: (connection, frame) => command.run(connection, frame),
     });
@@ -240,9 +247,10 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
       takesTopic: command.takesTopic,
       takesKey: command.takesKey,
       lane: command.lane,
-      async run(connection, { id, topic, payload, key }, entered) {
+      isLate: command.isLate ?? false,
+      run(connection, { id, topic, payload, key }, entered) {
         const actor = { ...connection.actor, correlationId: id };
-        return { payload: await command.run({ actor, key, entered }, { topic, payload }) };
+        return command.run({ actor, key, entered }, { topic, payload });
       },
     });
   }

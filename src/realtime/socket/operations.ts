@@ -7,7 +7,7 @@ import { type Operation, startOperation } from '../operation.ts';
 import { type Command, requireTopic } from './dispatch.ts';
 
 export function toCommand(operation: Operation, core: ModuleCore): Command {
-  const { name, takesTopic = false, takesKey = false, hasLane } = operation;
+  const { name, roles, takesTopic = false, takesKey = false, hasLane, isLate = false } = operation;
   const { admit, run } = startOperation(operation, core);
   return {
     type: name,
@@ -15,14 +15,15 @@ export function toCommand(operation: Operation, core: ModuleCore): Command {
     takesKey,
     takesTopic,
     lane: hasLane ? name : undefined,
+    isLate,
     async run(call, { topic, payload }) {
-      await admit(call.actor);
+      if (roles !== undefined) await admit(call.actor);
       const fields = payload as object; // checked by dispatch
       const { output, events } = await run(
         call,
         takesTopic ? { ...fields, topic: requireTopic(topic) } : fields,
       );
-      return events === undefined ? output : { ...output, events }; // [O3]
+      return { payload: events === undefined ? output : { ...output, events } }; // [O3]
     },
   };
 }

@@ -8,6 +8,8 @@ export type ReadFrame<C> = (connection: C, frame: string | Buffer, isOverLimit: 
 export interface Turn {
   /** Neighbours of one lane take effect in order without waiting for each other's replies; undefined: it waits for all. */
   readonly lane: string | undefined;
+  /** Nobody waits for it, and its reply leaves when it comes. */
+  readonly isLate?: boolean;
   /** Called once. Neither promise may fail. */
   run(): {
     /** It has its place in the order of its lane: the next of the lane may follow. */

@@ -4,8 +4,10 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { chatTopic } from '../../../src/modules/chat/contract.ts';
+import { messages } from '../../../src/modules/chat/schema.ts';
 import { apply, type ChatState } from '../../../src/modules/chat/state.ts';
 import { chat, readState } from '../../../src/modules/chat/topics.ts';
 import type { TestUser } from '../../support/api.ts';
@@ -56,6 +58,10 @@ const tour: Step[] = (
     [1, 'react', 1],
     [1, 'mention', 1],
     [1, 'unreact', 1],
+    [0, 'edit', 1],
+    [0, 'reply', 1],
+    [0, 'edit', 2],
+    [0, 'edit', 2],
     [1, 'read', 2],
     [0, 'delete', 1],
     [0, 'rename', 1],
@@ -99,7 +105,8 @@ onEachDatabase('the law of chat', (open) => {
       const reply = await client.request(type, payload);
       expect(reply.error?.code).not.toBe('internal');
     };
-    const content = `said ${on}`;
+    said += 1;
+    const content = `said ${said}.`;
     const messageId = message.id;
     switch (what) {
       case 'send':
@@ -145,6 +152,8 @@ onEachDatabase('the law of chat', (open) => {
     }
   }
 
+  /** How much was said: nothing twice, so that it can be told what is gone. */
+  let said = 0;
   const seen = new Set<string>();
   const durables = Object.fromEntries(
     Object.entries(chat.events ?? {}).filter(([, { isDurable }]) => isDurable),
@@ -163,17 +172,38 @@ onEachDatabase('the law of chat', (open) => {
     return [state, seq + events.length];
   }
 
-  test('one after another: the law holds behind every command', async () => {
+  /**
+   * From wherever a follower left off, what the log says by now leads to the present: though it may say less than it did, and
+   * nothing at all of texts that were edited away or deleted since. [O5]
+   */
+  async function expectLaw(
+    chatId: string,
+    past: readonly (readonly [ChatState, number])[],
+    present: ChatState,
+  ) {
+    const events = await eventsOf(server, chatTopic(chatId));
+    const frames = events.map(({ type, payload }) => ({ type, payload }));
+    for (const [before, seq] of past) expect(frames.slice(seq).reduce(apply, before)).toEqual(present);
+    const rows = await server.db.select().from(messages).where(eq(messages.chatId, chatId));
+    const isPresent = (text: string) => rows.some(({ content }) => content === text);
+    const texts = JSON.stringify(events).match(/said \d+\./g) ?? [];
+    expect(texts.filter((text) => !isPresent(text))).toEqual([]);
+  }
+
+  test('one after another: the law holds behind every command, and from each to the end', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
         const chatId = await startChat();
         let state = await readState(server.db, chatId);
         let head = 1;
+        const past: [ChatState, number][] = [];
         for (const next of steps) {
+          past.push([state, head]);
           await take(chatId, next, state);
           [state, head] = await follow(chatId, state, head);
           expect(state).toEqual(await readState(server.db, chatId));
         }
+        await expectLaw(chatId, past, state);
         expect(state.members.some(({ role }) => role === 'admin')).toBe(true);
       }),
       { seed, numRuns: 12, examples: [[tour]], endOnFailure: true },
@@ -191,8 +221,10 @@ onEachDatabase('the law of chat', (open) => {
           const follower = await server.connect(at(users, 0));
           const joined = await follower.subscribe(topic, { snapshot: true });
           let state = joined.snapshot as ChatState; // the contract of the chat's topic
+          const past: [ChatState, number][] = [];
           for (const steps of rounds) {
             const known = state;
+            past.push([state, joined.seq]);
             await Promise.all(steps.map((next) => take(chatId, next, known)));
             const late = await server.connect(at(users, 0));
             const { snapshot, seq } = await late.subscribe(topic, { snapshot: true });
@@ -208,6 +240,7 @@ onEachDatabase('the law of chat', (open) => {
             expect(state.members.some(({ role }) => role === 'admin')).toBe(true);
           }
           follower.close();
+          await expectLaw(chatId, past, state);
         },
       ),
       { seed, numRuns: 8, endOnFailure: true },

@@ -15,6 +15,9 @@ const message = (seq: number, change: Partial<Message> = {}): Message => ({
   messageType: 'text',
   metadata: null,
   replyTo: null,
+  mentions: [],
+  replyCount: 0,
+  reactions: [],
   createdAt: at(seq),
   editedAt: null,
   deletedAt: null,
@@ -44,8 +47,12 @@ test('only the newest 50 messages are kept', () => {
 });
 
 test.each(['message.edited', 'message.deleted'])('%s changes the message in its place', (type) => {
-  const changed = message(1, { content: null, deletedAt: at(9) });
+  const changed = message(1, { content: 'other', metadata: { a: 1 }, editedAt: at(9) });
   expect(apply(state, { type, payload: changed })).toEqual({ ...state, messages: [changed, message(2)] });
+});
+
+test('an edit that another change followed changes nothing: that one says it all', () => {
+  expect(apply(state, { type: 'message.edited', payload: message(1, { content: null }) })).toBe(state);
 });
 
 test('a change of a message that is no longer kept changes nothing', () => {
@@ -53,7 +60,7 @@ test('a change of a message that is no longer kept changes nothing', () => {
 });
 
 test('a read position is that user’s', () => {
-  const next = apply(state, { type: 'message.read', payload: { userId: 'cid', seq: 2 } });
+  const next = apply(state, { type: 'message.read', payload: { positions: { cid: 2 } } });
   expect(next).toEqual({ ...state, readPositions: { ann: 2, cid: 2 } });
 });
 

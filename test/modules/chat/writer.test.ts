@@ -19,7 +19,7 @@ onEachDatabase('the writer of a chat', (open) => {
       Array.from({ length: 10 }, () =>
         commit(undefined, async (tx, emit) => {
           const on = chats.on(chat.id);
-          emit(on, 'message.read', { userId: ann.id, seq: 1 });
+          emit(on, 'message.read', { positions: { [ann.id]: 1 } });
           await addMessage(tx, emit, chat.id, draft);
           emit(on, 'member.updated', { userId: ann.id, role: 'admin' });
           emit(on, 'member.updated', { userId: ann.id, role: 'admin' });

@@ -62,6 +62,7 @@ const durable = (topic: string, seq: number, more: Partial<LoggedEvent> = {}): L
   type: 'message.created',
   frame: JSON.stringify({ type: 'message.created', topic, seq, payload: { text: `number ${seq}` } }),
   revokes: undefined,
+  rewrites: undefined,
   ...more,
 });
 
@@ -151,6 +152,8 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       durable(topic, 2 ** 40, { frame: 'two\nlines\r\n and ünïcödé 🔔 \u0000 \u2028' }),
       durable(topic, 3, { type: 'member.left', revokes: ['ann', 'ben'] }),
       durable(topic, 4, { frame: '', revokes: ['ann'] }),
+      durable(topic, 6, { type: 'message.edited', rewrites: [5] }),
+      durable(topic, 7, { revokes: ['ann', 'ben'], rewrites: [3, 2 ** 40] }),
       ephemeral(topic),
       ephemeral(topic, { frame: '\n🔔\n', exceptUserIds: ['ann'] }),
       ephemeral(topic, { exceptUserIds: ['ann', 'ben'] }),

@@ -7,6 +7,7 @@ import { readConfig } from '../../../src/config.ts';
 import { connectDatabase } from '../../../src/db/connect.ts';
 import type { Database } from '../../../src/db/database.ts';
 import type { Stream } from '../../../src/realtime/hub/stream.ts';
+import type { LoggedEvent } from '../../../src/realtime/log/event-log.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { createHub, type HubInHand } from '../../support/hub.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
@@ -169,6 +170,61 @@ onEachDatabase('hub', (_open, database) => {
     expect(left(topic)).toEqual([]);
     expect(ann.closes).toEqual([]);
     expect(hand.reads).toBe(1);
+  });
+
+  /** The payloads in memory behind `after`, as far back as it reaches. */
+  const remembered = (stream: Stream, after: number) =>
+    stream.since(after)?.map(({ frame }) => JSON.parse(frame).payload);
+  const rewrite = (hand: HubInHand, topic: string, seq: number) =>
+    hand.write(topic, 1, { payload: 'the rewriting', rewrites: [{ seq, payload: 'new' }] });
+
+  test('[O5] an event that rewrites others takes them out of memory, however it came: from here, over the bridge, from the log', async () => {
+    const come = {
+      fromHere: (hand: HubInHand, [event]: LoggedEvent[]) => event && hand.publish([event]),
+      overTheBridge: (hand: HubInHand, [event]: LoggedEvent[]) => hand.arrive(event),
+      fromTheLog: (hand: HubInHand, [event]: LoggedEvent[]) =>
+        hand.hub.catchUp(event?.topic ?? '', event?.seq ?? 0),
+    };
+    for (const deliver of Object.values(come)) {
+      const { hub, hand, stream, topic, write, publish } = await follow();
+      publish(await write(topic, 3, { payload: 'old' }));
+      await deliver(hand, await rewrite(hand, topic, 2));
+      expect(remembered(stream, 2)).toEqual(['old', 'the rewriting']);
+      expect(stream.since(1)).toBeUndefined();
+      await hub.warm(stream, 0);
+      expect(remembered(stream, 0)).toEqual(['old', 'new', 'old', 'the rewriting']);
+    }
+  });
+
+  test('[O5] memory takes nothing in that was read from the log before it was rewritten', async () => {
+    const { hub, hand, stream, topic, write, publish, hold } = await follow();
+    publish(await write(topic, 3, { payload: 'old' }));
+    publish(await rewrite(hand, topic, 3)); // so that memory is short, and is filled
+    const answer = hold('readNewestEvents');
+    const warming = hub.warm(stream, 0);
+    await until(() => hand.newestRead === 1, 'the log is read');
+    publish(await rewrite(hand, topic, 2));
+    answer();
+    await warming;
+    expect(remembered(stream, 3)).toEqual(['the rewriting', 'the rewriting']);
+    expect(stream.since(2)).toBeUndefined();
+    await hub.warm(stream, 0);
+    expect(remembered(stream, 0)).toEqual(['old', 'new', 'new', 'the rewriting', 'the rewriting']);
+  });
+
+  test('[O5] what was read from the log before it was rewritten, and came behind it, is gone as well', async () => {
+    const { hub, hand, stream, topic, write, hold } = await follow();
+    await write(topic, 2, { payload: 'old' });
+    const answer = hold('readEvents');
+    const healing = hub.catchUp(topic, 2);
+    await until(() => hand.reads === 1, 'the log is read');
+    const [rewriting] = await rewrite(hand, topic, 1);
+    hand.arrive(rewriting); // too early
+    answer();
+    await healing;
+    expect(stream.position).toBe(3);
+    expect(remembered(stream, 1)).toEqual(['old', 'the rewriting']);
+    expect(stream.since(0)).toBeUndefined();
   });
 
   test('tells the bridge when the last one has left, and not before', async () => {

@@ -7,8 +7,8 @@ import type { LoggedEvent } from '../../../src/realtime/log/event-log.ts';
 
 const topic = 'app:test';
 
-function makeEvent(seq: number, frame = `frame ${seq}`): LoggedEvent {
-  return { topic, seq, type: 'thing.happened', frame, revokes: undefined };
+function makeEvent(seq: number, frame = `frame ${seq}`, rewrites?: number[]): LoggedEvent {
+  return { topic, seq, type: 'thing.happened', frame, revokes: undefined, rewrites };
 }
 
 function openStream(head = 0): { stream: Stream; delivered: number[] } {
@@ -20,6 +20,12 @@ function openStream(head = 0): { stream: Stream; delivered: number[] } {
 
 const range = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+const makeEvents = (first: number, last: number, frame?: string) =>
+  range(first, last).map((seq) => makeEvent(seq, frame));
+
+/** Removes one of them, if there is any. */
+const take = <Item>(items: Item[], n: number): Item[] => items.splice(n % (items.length || 1), 1);
 
 describe('stream', () => {
   test('[O1] delivers events once and in order, however they arrive', () => {
@@ -86,9 +92,9 @@ describe('stream', () => {
   test('takes older events from the log in front, if they join without a gap', () => {
     const { stream } = openStream(10);
     stream.accept(makeEvent(11));
-    stream.extendRing(range(3, 8).map((seq) => makeEvent(seq)));
+    stream.extendRing(makeEvents(3, 8), 11);
     expect(stream.since(9)).toBeUndefined();
-    stream.extendRing(range(5, 11).map((seq) => makeEvent(seq)));
+    stream.extendRing(makeEvents(5, 11), 11);
     expect(stream.since(4)?.map(({ seq }) => seq)).toEqual(range(5, 11));
   });
 
@@ -97,7 +103,7 @@ describe('stream', () => {
     expect(stream.canRemember(1_000 - ringEvents)).toBe(true);
     expect(stream.canRemember(999 - ringEvents)).toBe(false);
     const frame = 'x'.repeat(100_000);
-    stream.extendRing(range(900, 1_000).map((seq) => makeEvent(seq, frame)));
+    stream.extendRing(makeEvents(900, 1_000, frame), 1_000);
     expect(stream.since(994)?.map(({ seq }) => seq)).toEqual(range(995, 1_000));
     expect(stream.since(993)).toBeUndefined();
     expect(stream.canRemember(993)).toBe(false); // it is full: nobody asks the log again
@@ -113,6 +119,104 @@ describe('stream', () => {
     for (const seq of range(1, last)) stream.accept(makeEvent(seq));
     expect(delivered).toEqual(range(1, last));
     expect(stream.hasHole).toBe(false);
+  });
+
+  test('[O5] forgets what was rewritten, with all that is older, when it delivers the event that did it', () => {
+    const { stream } = openStream();
+    for (const event of makeEvents(1, 9)) stream.accept(event);
+    stream.accept(makeEvent(10, 'the rewriting', [2, 6, 4]));
+    expect(stream.since(6)?.map(({ seq }) => seq)).toEqual([7, 8, 9, 10]);
+    expect(stream.since(5)).toBeUndefined();
+    stream.accept(makeEvent(11, 'another', [5])); // no longer in memory
+    expect(stream.since(6)?.length).toBe(5);
+    stream.accept(makeEvent(12, 'the last', [11]));
+    expect(stream.since(11)?.map(({ frame }) => frame)).toEqual(['the last']);
+    expect(stream.since(10)).toBeUndefined();
+  });
+
+  test('[O5] keeps nothing rewritten that was early, before it was open or behind a hole', () => {
+    const { stream, delivered } = openStream(1);
+    for (const event of [makeEvent(3), makeEvent(5, 'the rewriting', [3, 4]), makeEvent(4)])
+      stream.accept(event);
+    stream.accept(makeEvent(2));
+    expect(delivered).toEqual([2, 3, 4, 5]);
+    expect(stream.since(4)?.length).toBe(1);
+    expect(stream.since(3)).toBeUndefined();
+
+    const late = new Stream(topic, () => {});
+    for (const event of [...makeEvents(1, 2), makeEvent(3, 'the rewriting', [1, 2])]) late.accept(event);
+    late.open(2);
+    expect(late.since(2)?.length).toBe(1);
+    expect(late.since(1)).toBeUndefined();
+  });
+
+  test('[O5] takes nothing from the log that was read before a rewriting, be it in the log by then or not', () => {
+    const { stream } = openStream(10);
+    stream.accept(makeEvent(11, 'the rewriting', [4]));
+    stream.extendRing(makeEvents(1, 10), 10);
+    expect(stream.since(10)?.length).toBe(1);
+    expect(stream.since(9)).toBeUndefined();
+    stream.extendRing(makeEvents(1, 10), 11);
+    expect(stream.since(0)?.length).toBe(11);
+  });
+
+  test('[O5] has nothing that was rewritten up to its position, whatever comes from where and when', () => {
+    const step = fc.record({
+      what: fc.constantFrom('commit', 'rewrite', 'arrive', 'read', 'answer', 'warm', 'fill'),
+      on: fc.nat(100),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
+        /** As the log has them now. The frame of an event says how often it was rewritten. */
+        const log: LoggedEvent[] = [];
+        /** As they were committed, on their way over the bridge, and as they were read from the log. */
+        const sent: LoggedEvent[] = [];
+        const pages: LoggedEvent[][] = [];
+        const older: { events: LoggedEvent[]; readAt: number }[] = [];
+        const { stream } = openStream();
+        const write = (rewrites?: number[]) => {
+          const event = makeEvent(log.length + 1, '0', rewrites);
+          log.push(event);
+          sent.push(event);
+        };
+        const rewrite = (on: number) => {
+          const event = log[on % log.length];
+          if (event === undefined) return;
+          log[event.seq - 1] = { ...event, frame: `${Number(event.frame) + 1}` };
+          write([event.seq]);
+        };
+        for (const { what, on } of steps) {
+          if (what === 'commit') write();
+          else if (what === 'rewrite') rewrite(on);
+          else if (what === 'arrive') for (const event of take(sent, on)) stream.accept(event);
+          else if (what === 'read') pages.push(log.slice(stream.position));
+          else if (what === 'answer') for (const event of take(pages, on).flat()) stream.accept(event);
+          else if (what === 'warm')
+            older.push({ events: log.slice(0, stream.position), readAt: stream.position });
+          else for (const { events, readAt } of take(older, on)) stream.extendRing(events, readAt);
+
+          const { position } = stream;
+          let after = position;
+          while (after > 0 && stream.since(after - 1) !== undefined) after -= 1;
+          for (const { seq, frame } of stream.since(after) ?? []) {
+            const times = log.slice(0, position).filter(({ rewrites }) => rewrites?.includes(seq)).length;
+            expect(Number(frame)).toBeGreaterThanOrEqual(times);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('[O5] has room again for what it forgot', () => {
+    const { stream } = openStream();
+    const frame = 'x'.repeat(100_000);
+    for (const event of makeEvents(1, 6, frame)) stream.accept(event);
+    expect(stream.canRemember(0)).toBe(false);
+    stream.accept(makeEvent(7, 'the rewriting', [6]));
+    expect(stream.canRemember(0)).toBe(true);
+    stream.extendRing(makeEvents(2, 6, frame), 7);
+    expect(stream.since(1)?.length).toBe(6);
   });
 
   test('forgets the size of what it forgets: after many events it remembers as many as ever', () => {

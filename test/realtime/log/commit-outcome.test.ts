@@ -109,9 +109,12 @@ onEachDatabase('the outcome of a commit', (_open, database) => {
     )<Thing, Thing & { topic: string }>({
       toValue: ({ topic, input }) => ({ ...input, topic }),
       toEvent: (_, { n }) => ({ type: 'thing.made', payload: { n } }),
-      async write(tx, values) {
-        for (const { n, topic } of values) await tx.execute(sql`INSERT INTO things VALUES (${n}, ${topic})`);
-      },
+      write: (values) =>
+        values.map(({ n, topic }) => ({
+          name: 'insert_thing',
+          text: 'INSERT INTO things VALUES ($1, $2)',
+          values: [n, topic],
+        })),
     });
   const makeWith =
     (add: ReturnType<typeof createAdd>, topic: string) =>

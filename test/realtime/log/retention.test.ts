@@ -8,6 +8,7 @@ import { type Database, type Db, queryRows } from '../../../src/db/database.ts';
 import { readPosition } from '../../../src/realtime/log/event-log.ts';
 import { prune } from '../../../src/realtime/log/retention.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
+import { hold, untilWaiting } from '../../protocol/chat.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
 
 const range = (first: number, last: number) =>
@@ -109,6 +110,24 @@ onEachDatabase('retention', (_open, database) => {
     expect((await seqsOf(topic)).at(0)).toBeGreaterThan(1);
     expect((await seqsOf(topic)).length).toBeGreaterThan(7);
   });
+
+  // The embedded database has one connection: there nothing is rewritten meanwhile.
+  if (database.kind === 'postgres') {
+    test('[O5] an event that is rewritten while it is pruned goes with the others: it leaves no gap behind it', async () => {
+      const [topic = ''] = await log(1, 12, () => 1);
+      const release = await hold(
+        own.db,
+        sql`UPDATE events SET payload = '{"rewritten":1}' WHERE topic = ${topic} AND seq IN (2, 4)`,
+      );
+      const { db, deleted } = watch();
+      const pruning = prune(db, { hours: 0, perTopic: 5 });
+      await untilWaiting(own.db, 1);
+      await release();
+      await pruning;
+      expect(await seqsOf(topic)).toEqual(range(8, 12));
+      expect(deleted[0]).toBe(7);
+    });
+  }
 
   test('forgets keys of a day ago, however many', async () => {
     await own.db.execute(sql`

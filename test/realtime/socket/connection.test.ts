@@ -158,6 +158,32 @@ test('[E6] what follows a reply that the reader has yet to take waits until it h
   expect(begun).toEqual(['first', 'second']);
 });
 
+test('[E6] nobody waits for a late frame, and the connection finishes behind it', async () => {
+  const { connection, sent, begun, answer } = createSending();
+  for (const frame of ['none first', 'late second', 'none third', 'late fourth']) connection.receive(frame);
+  let isFinished = false;
+  const finished = connection.finish().then(() => {
+    isFinished = true;
+  });
+  await turn();
+  expect(begun).toEqual(['first']); // its turn comes like any other's
+  answer('first');
+  await turn();
+  expect(begun).toEqual(['first', 'second', 'third']);
+  answer('third');
+  await turn();
+  expect(begun).toEqual(['first', 'second', 'third', 'fourth']);
+  answer('fourth');
+  await turn();
+  await turn(); // late ones leave together, at the end of the turn
+  expect(sent).toEqual(['first', 'behind first', 'third', 'behind third', 'fourth']);
+  expect(isFinished).toBe(false);
+  answer('second');
+  await finished;
+  connection.close(1000, 'done'); // takes along what is still to leave
+  expect(sent.at(-1)).toBe('second');
+});
+
 /**
  * On a socket that only notes what it is to send. Frames are a lane and a name; each is answered with its name when told
  * to, and says behind it that it was.
@@ -171,7 +197,8 @@ function createSending({ entersAtOnce = true } = {}) {
     readFrame(_, frame) {
       const [lane, name = ''] = String(frame).split(' ');
       return {
-        lane: lane === 'none' ? undefined : lane,
+        lane: lane === 'none' || lane === 'late' ? undefined : lane,
+        isLate: lane === 'late',
         run() {
           begun.push(name);
           const entry = Promise.withResolvers<void>();
@@ -192,6 +219,7 @@ function createSending({ entersAtOnce = true } = {}) {
       return sent.push(frame);
     },
     getBufferedAmount: () => (hasSent ? unsent.bytes : 0),
+    cork: (write: () => void) => write(),
     close() {},
   };
   connection.open(socket as unknown as Socket, undefined); // all of a socket that a reply touches

@@ -9,7 +9,7 @@ import { createConnection } from '../../support/connection.ts';
 import { reporter } from '../../support/reporter.ts';
 
 test('[E6] a command that still waits for the replies before it is not run, nor greeted, once the connection is closed', async () => {
-  let saving = Promise.withResolvers<undefined>();
+  let saving = Promise.withResolvers<object>();
   const done: string[] = [];
   const readFrame = createDispatch({
     coreCommands: [],
@@ -38,7 +38,7 @@ test('[E6] a command that still waits for the replies before it is not run, nor 
     connection.receive(second);
     await new Promise(setImmediate); // the second one waits now for the reply to the first one
     connection.close(1000, 'gone');
-    saving.resolve(undefined);
+    saving.resolve({});
     await connection.finish();
     expect(done.splice(0)).toEqual(['save']);
   }
@@ -49,11 +49,12 @@ function createLanes() {
   const sent: string[] = [];
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
-  const begin = async (name: string): Promise<undefined> => {
+  const begin = async (name: string): Promise<object> => {
     begun.push(name);
     const { promise, resolve } = Promise.withResolvers<undefined>();
     ends.set(name, () => resolve(undefined));
     await promise;
+    return {};
   };
   const readFrame = createDispatch({
     coreCommands: [],
@@ -75,7 +76,11 @@ function createLanes() {
   const connection = createConnection({ readFrame });
   const actor = { userId: 'u', sessionId: 's', role: 'user', source: 'ws' } as const;
   connection.phase = { name: 'live', actor, expiresAtMs: 0, warnAtMs: 0 };
-  const socket = { send: (frame: string) => sent.push(JSON.parse(frame).id), getBufferedAmount: () => 0 };
+  const socket = {
+    send: (frame: string) => sent.push(JSON.parse(frame).id),
+    cork: (write: () => void) => write(),
+    getBufferedAmount: () => 0,
+  };
   connection.open(socket as unknown as Socket, undefined); // all of a socket that a reply touches
   const receive = (type: string, id: string) => connection.receive(JSON.stringify({ id, type }));
   const end = async (id: string) => {

@@ -57,7 +57,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
           takesKey: false,
           takesTopic: false,
           lane: undefined,
-          run: async ({ actor: { role } }) => ({ role }),
+          run: async ({ actor: { role } }) => ({ payload: { role } }),
         },
       ],
       topicKinds: createTopicKinds([
