@@ -138,6 +138,7 @@ onEachDatabase('settings of chats', (open) => {
       });
     await say('to nobody');
     await say('to both', bob, cid);
+    await clients[0]?.next('message.notified'); // the other one is told of it by then, or not at all
     await server.db.execute(
       sql`UPDATE chat_participants SET muted_until = now() - interval '1 second' WHERE chat_id = ${chat.id}`,
     );
