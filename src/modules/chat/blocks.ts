@@ -89,18 +89,19 @@ export const hiding: Hiding = {
     const rows = await db
       .select({ userId: userBlocks.userId })
       .from(userBlocks)
-      .where(and(inArray(userBlocks.userId, [...userIds]), eq(userBlocks.blockedId, viewerId)));
+      .where(and(isOneOf(userIds), eq(userBlocks.blockedId, viewerId)));
     return new Set(rows.map(({ userId }) => userId));
   },
   async findUnseeing(db, userIds) {
-    const rows = await db
-      .select()
-      .from(userBlocks)
-      .where(inArray(userBlocks.userId, [...userIds]));
+    const rows = await db.select().from(userBlocks).where(isOneOf(userIds));
     const byUser = Map.groupBy(rows, ({ userId }) => userId);
     return new Map([...byUser].map(([userId, blocks]) => [userId, blocks.map(({ blockedId }) => blockedId)]));
   },
 };
+
+/** Of a topic that thousands follow there are too many for a parameter each. */
+const isOneOf = (userIds: readonly string[]) =>
+  sql`${userBlocks.userId} = ANY(${sql.param([...userIds])}::uuid[])`;
 
 /**
  * Whether the user blocks the other, and is blocked by them; so until COMMIT, and no new direct chat or block of the two comes
