@@ -79,7 +79,7 @@ function createTyping({ db, takeSecond, announce, reporter }: ModuleCore): Typin
   return { tell };
 }
 
-/** Nothing came behind what was passed on, or only the same stop. Who types on is said to: that holds off the end. */
+/** Nothing came behind what was passed on, or only the same stop. Typing on is passed on again: that holds off the end. */
 const isSaid = ({ said, latest: { typing } }: Quiet): boolean =>
   said === typing || (said?.active === false && !typing.active);
 
