@@ -93,10 +93,15 @@ export async function startServer(
     jwtSecret: readJwtSecret(config),
     peerAddress: (request) => server?.requestIP(request)?.address,
     listAudited: () => modules,
+    async topicsAround(tx, userId) {
+      const topics = await Promise.all(modules.map(({ topicsAround }) => topicsAround?.(tx, userId)));
+      return topics.flatMap((some) => some ?? []);
+    },
   });
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);
 
+  const stops: (() => Promise<void>)[] = [];
   const moduleCore: ModuleCore = {
     ...core,
     isLimited: ({ points }) => points(config) > 0,
@@ -104,6 +109,7 @@ export async function startServer(
     takeSecond: auth.limits.takeSecond,
     confirm: auth.confirm,
     audit: auth.audit.record,
+    onStop: (stop) => void stops.push(stop),
   };
   const modules: Module[] = [auth.module, ...allModules, ...further].map((define) => define(moduleCore));
   checkModules(modules);
@@ -182,7 +188,7 @@ export async function startServer(
     await sockets.drain(config.drainSeconds * 1_000);
     sockets.stop();
     await closed;
-    await lastSeen.stop();
+    await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
     await core.stop();
     links.disconnect();
     await database.close();

@@ -9,6 +9,7 @@ import {
   defineModule,
   type Module,
   type ModuleCore,
+  type TopicsAround,
 } from '../realtime/index.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
 import { adminOperations } from './admin-operations.ts';
@@ -34,6 +35,8 @@ export interface AuthDeps {
   readonly peerAddress: (request: Request) => string | undefined;
   /** What the modules write into the audit log, and what it tells from their own tables. */
   readonly listAudited: () => readonly Pick<Module, 'auditEvents' | 'auditReaders'>[];
+  /** Those of all modules. */
+  readonly topicsAround: TopicsAround;
 }
 
 export interface Auth {
@@ -57,7 +60,7 @@ export interface Auth {
 }
 
 export function createAuth(deps: AuthDeps): Auth {
-  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAudited } = deps;
+  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAudited, topicsAround } = deps;
   const readers = () => Object.assign({}, ...listAudited().map(({ auditReaders }) => auditReaders));
   const audit = createAudit(db, readers);
   const limits = createRateLimits(config, db, audit, createLimiter);
@@ -89,7 +92,7 @@ export function createAuth(deps: AuthDeps): Auth {
         Admin: 'For users with the role admin',
       },
       operations: (core) => [
-        ...userOperations(core),
+        ...userOperations(core, topicsAround),
         ...sessionOperations({ accounts, standings }),
         ...adminOperations({ audit, standings, listAuditEvents }),
       ],

@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { durable } from '../protocol/events.ts';
 import { pageOf, pageQuery } from '../protocol/paging.ts';
 import { Role } from '../protocol/roles.ts';
-import { exampleId, Id, Instant, instantPattern, line, nullable, text } from '../protocol/values.ts';
+import { exampleId, Id, Instant, instantPattern, line, nullable, Profile, text } from '../protocol/values.ts';
 
 const strict = { additionalProperties: false };
 
@@ -248,10 +248,7 @@ export const SessionEnd = Type.Union([
 export type SessionEnd = Static<typeof SessionEnd>;
 
 export const events = {
-  'profile.updated': durable(
-    ['user'],
-    Type.Object({ id: Id, name: Type.String(), avatarUrl: nullable(Type.String()) }),
-  ),
+  'profile.updated': durable(['user'], Profile),
   'session.revoked': durable(['user'], Type.Object({ sessionId: Id, reason: SessionEnd })),
   'role.changed': durable(['user'], Type.Object({ role: Role })),
 };

@@ -5,7 +5,14 @@ import { eq, inArray } from 'drizzle-orm';
 import type { Db } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import { Id } from '../protocol/values.ts';
-import { action, command, type ModuleCore, query, type RateLimit } from '../realtime/index.ts';
+import {
+  action,
+  command,
+  type ModuleCore,
+  query,
+  type RateLimit,
+  type TopicsAround,
+} from '../realtime/index.ts';
 import * as contract from './contract.ts';
 import { showPresence, showTo } from './hiding.ts';
 import { users } from './schema.ts';
@@ -36,31 +43,46 @@ const readOwn = query('user.me', {
   },
 });
 
-const updateOwn = command('user.update', {
-  summary: 'Change my profile',
-  tag,
-  http: 'PATCH /users/me',
-  input: contract.ProfileInput,
-  output: contract.OwnUser,
-  check({ avatarUrl }) {
-    if (typeof avatarUrl === 'string' && !URL.canParse(avatarUrl)) {
-      throw new AppError('invalid', 'avatarUrl must be an http or https URL.');
-    }
-  },
-  async run({ actor, tx, emit }, { name, avatarUrl }) {
-    await lockStanding(tx, actor);
-    const user = found(
-      await tx
-        .update(users)
-        .set({ name, foldedName: name && foldName(name), avatarUrl, updatedAt: new Date() })
-        .where(eq(users.id, actor.userId))
-        .returning(),
-    );
-    const profile = { id: user.id, name: user.name, avatarUrl: user.avatarUrl };
-    emit(userTopics.on(user.id), 'profile.updated', profile);
-    return toOwnUser(user);
-  },
-});
+/** `RATE_MESSAGES_PER_MINUTE`, a user: everybody around is told of a new name, as they are of a message. */
+const profilesPerMinute: RateLimit = {
+  name: 'profiles',
+  points: (config) => config.messagesPerMinute,
+  seconds: 60,
+};
+
+const updateOwn = (topicsAround: TopicsAround) =>
+  command('user.update', {
+    summary: 'Change my profile',
+    description:
+      'Announced as `profile.updated` on my own topic and, where my name or picture is another one now, on the topics of ' +
+      'what I share with others: of chats, the 1,000 with the newest activity.',
+    tag,
+    http: 'PATCH /users/me',
+    limit: profilesPerMinute,
+    input: contract.ProfileInput,
+    output: contract.OwnUser,
+    check({ avatarUrl }) {
+      if (typeof avatarUrl === 'string' && !URL.canParse(avatarUrl)) {
+        throw new AppError('invalid', 'avatarUrl must be an http or https URL.');
+      }
+    },
+    async run({ actor, tx, emit }, { name, avatarUrl }) {
+      await lockStanding(tx, actor);
+      const before = found(await tx.select().from(users).where(eq(users.id, actor.userId)));
+      const user = found(
+        await tx
+          .update(users)
+          .set({ name, foldedName: name && foldName(name), avatarUrl, updatedAt: new Date() })
+          .where(eq(users.id, actor.userId))
+          .returning(),
+      );
+      const isNew = user.name !== before.name || user.avatarUrl !== before.avatarUrl;
+      const around = isNew ? await topicsAround(tx, user.id) : [];
+      const profile = { id: user.id, name: user.name, avatarUrl: user.avatarUrl };
+      emit([userTopics.on(user.id), ...around], 'profile.updated', profile);
+      return toOwnUser(user);
+    },
+  });
 
 const readPublic = (core: ModuleCore) =>
   query('user.get', {
@@ -144,5 +166,5 @@ async function readPublicUsers(db: Db, userIds: readonly string[]): Promise<cont
   return rows.map(toPublicUser);
 }
 
-export const userOperations = (core: ModuleCore) =>
-  [readOwn, updateOwn, readPublic(core), find(core), readPresence, findPresence] as const;
+export const userOperations = (core: ModuleCore, topicsAround: TopicsAround) =>
+  [readOwn, updateOwn(topicsAround), readPublic(core), find(core), readPresence, findPresence] as const;

@@ -35,7 +35,7 @@ export function describeSocket(modules: readonly Module[]) {
         ...operations.map(describeCommand),
       ],
       topics: topicKinds.map(describeKind),
-      events: [presenceEvents(topicKinds), ...modules.map((module) => module.events)].flatMap(describeEvents),
+      events: describeEvents([presenceEvents(topicKinds), ...modules.map((module) => module.events)]),
     },
     named,
   );
@@ -111,5 +111,16 @@ const describeKind = ({ kind, form, hasPresence, snapshot }: TopicKind) => ({
   snapshot: snapshot?.schema,
 });
 
-const describeEvents = (table: EventTable) =>
-  Object.entries(table).map(([type, { on, payload, isDurable }]) => ({ type, on, isDurable, payload }));
+/** What several modules have, each on a kind of topic of its own, is one event. */
+function describeEvents(tables: readonly EventTable[]) {
+  const byType = Map.groupBy(
+    tables.flatMap((table) => Object.entries(table)),
+    ([type]) => type,
+  );
+  return [...byType].flatMap(([type, entries]) => {
+    const [first] = entries;
+    if (first === undefined) return [];
+    const { isDurable, payload } = first[1]; // the same in all of them, or the server had not started
+    return [{ type, on: entries.flatMap(([, { on }]) => on), isDurable, payload }];
+  });
+}

@@ -34,6 +34,12 @@ export function readInstant(text: string): Date | undefined {
 
 export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 
+/** How a user looks to others. */
+export const Profile = Type.Object(
+  { id: Id, name: Type.String(), avatarUrl: nullable(Type.String()) },
+  { title: 'Profile' },
+);
+
 /**
  * The pattern of a text without the characters of `excluded` (the inside of a character class) and without halves of
  * surrogate pairs, which UTF-8 cannot say. Spelled so that it means the same with and without the `u` flag, since

@@ -40,10 +40,16 @@ function checkKinds(modules: readonly Module[]): void {
 function checkEvents(modules: readonly Module[]): void {
   const kinds = new Set(modules.flatMap(({ topicKinds }) => topicKinds.map(({ kind }) => kind)));
   const places = new Map<string, string>();
+  const meanings = new Map<string, { readonly owner: string; readonly json: string }>();
   for (const { name, events, topicKinds } of modules) {
-    for (const [type, { on }] of Object.entries(events)) {
+    for (const [type, { on, payload, isDurable }] of Object.entries(events)) {
       if (!new RegExp(typePattern).test(type) || serverFrames.has(type))
         throw new Error(`The module ${name} has an event "${type}": no event can be called so.`);
+      const json = JSON.stringify({ payload, isDurable });
+      const known = meanings.get(type) ?? { owner: name, json };
+      meanings.set(type, known);
+      if (known.json !== json)
+        throw new Error(`${known.owner} and ${name} mean different things by the event ${type}.`);
       for (const kind of on) {
         if (!kinds.has(kind))
           throw new Error(

@@ -6,7 +6,7 @@ export { type Commit, type Committed, type Emit, keyedBy } from './log/commit.ts
 export { isLastPage, type Rewrite, readEvents, readHeads } from './log/event-log.ts';
 export type { CreateGroup, GroupItem } from './log/group-commit.ts';
 export { rewriteResult, takeOrRepeat } from './log/keys.ts';
-export { type DefinedModule, defineModule, type Module } from './module.ts';
+export { type DefinedModule, defineModule, type Module, type TopicsAround } from './module.ts';
 export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit, ReadAudit } from './module-core.ts';
 export {
   type Answer,

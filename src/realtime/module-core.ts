@@ -38,6 +38,8 @@ export interface ModuleCore {
   /** Adds to the audit log; given a transaction, it stands or falls with it. */
   audit(db: Db, ...entries: AuditEntry[]): Promise<void>;
   readonly reporter: Reporter;
+  /** For what a module starts: called once when the server stops, before the database closes. It must not fail. */
+  onStop(stop: () => Promise<void>): void;
 }
 
 export interface AuditEntry {

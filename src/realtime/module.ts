@@ -1,10 +1,11 @@
 // What a module is made of: kinds of topic and operations. `modules/index.ts` lists them; the core knows none by name.
 
+import type { Db } from '../db/database.ts';
 import type { EventTable } from '../protocol/events.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
-import type { TopicKind } from './topic-kind.ts';
+import type { Topic, TopicKind } from './topic-kind.ts';
 
 export interface Module {
   readonly name: string;
@@ -20,7 +21,12 @@ export interface Module {
   readonly tags: Readonly<Record<string, string>>;
   /** By what it knows, who does not show to whom whether they are there. [P4] */
   readonly hiding: Hiding | undefined;
+  /** A new name or picture is announced there, too: the kind of topic has `profile.updated` among its events. */
+  readonly topicsAround?: TopicsAround | undefined;
 }
+
+/** The topics of the module whose followers know the user by name; how many at most, the module says. */
+export type TopicsAround = (tx: Db, userId: string) => Promise<readonly Topic[]>;
 
 /** A module as it is listed: it starts once for each server. */
 export type DefinedModule = (core: ModuleCore) => Module;
@@ -35,6 +41,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly auditReaders?: Readonly<Record<string, ReadAudit>>;
     readonly tags?: Readonly<Record<string, string>>;
     readonly hiding?: Hiding;
+    readonly topicsAround?: TopicsAround;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
   },
 ): (core: ModuleCore) => Module & { readonly operations: Operations } {
@@ -46,6 +53,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     auditReaders: parts.auditReaders ?? {},
     tags: parts.tags ?? {},
     hiding: parts.hiding,
+    topicsAround: parts.topicsAround,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });
 }

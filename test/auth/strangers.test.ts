@@ -68,6 +68,7 @@ onEachDatabase('strangers', (open) => {
       'DELETE /v1/chats/{chatId}/members/{userId}': { ids: { chatId, userId: ann.id } },
       'GET /v1/chats/{chatId}/messages': { ids: { chatId } },
       'POST /v1/chats/{chatId}/messages': { ids: { chatId }, body: { content: 'of Bob' } },
+      'GET /v1/chats/{chatId}/messages/{messageId}': { ids: { chatId, messageId: message.id } },
       'PATCH /v1/chats/{chatId}/messages/{messageId}': {
         ids: { chatId, messageId: message.id },
         body: { content: 'x' },

@@ -1,25 +1,16 @@
 // Search among many users: every answer is what reading the whole table would give, and nothing reads the whole table.
 
 import { beforeAll, expect, test } from 'bun:test';
-import { type SQL, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { alongNames, byIndex, shortWalk } from '../../src/auth/user-search.ts';
 import { queryRows } from '../../src/db/database.ts';
 import type { TestUser } from '../support/api.ts';
+import { explain } from '../support/explain.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
 /** Names in two heaps, so that what the larger one has in common comes late in the order of names, and thousands of times. */
 const few = 8_000;
 const many = 12_000;
-
-interface PlanNode {
-  'Node Type': string;
-  'Relation Name'?: string;
-  'Index Name'?: string;
-  'Actual Rows': number;
-  'Actual Loops': number;
-  'Rows Removed by Filter'?: number;
-  Plans?: PlanNode[];
-}
 
 onEachDatabase('search among many users', (open) => {
   let server: TestServer;
@@ -56,37 +47,17 @@ onEachDatabase('search among many users', (open) => {
         ORDER BY folded_name, id`,
     );
 
-  /** How many rows of `users` the statement reads, and by which indexes. */
-  async function explain(statement: SQL): Promise<{ indexes: Set<string>; scans: string[]; rows: number }> {
-    const [explained] = await queryRows<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-      server.db,
-      sql`EXPLAIN (ANALYZE, FORMAT JSON) ${statement}`,
-    );
-    const nodes: PlanNode[] = [];
-    const collect = (node: PlanNode): void => {
-      nodes.push(node);
-      for (const inner of node.Plans ?? []) collect(inner);
-    };
-    if (explained !== undefined) collect(explained['QUERY PLAN'][0].Plan);
-    const readers = nodes.filter((node) => node['Relation Name'] === 'users');
-    return {
-      indexes: new Set(nodes.flatMap((node) => node['Index Name'] ?? [])),
-      scans: readers.map((node) => node['Node Type']),
-      rows: readers.reduce(
-        (sum, node) =>
-          sum + (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'],
-        0,
-      ),
-    };
-  }
-
   for (const isAnalyzed of [false, true]) {
     test(`no search reads the table, ${isAnalyzed ? 'with' : 'without'} statistics`, async () => {
       if (isAnalyzed) await server.db.execute(sql`ANALYZE users`);
       const search = { withDisabled: false, after: undefined, wanted: 51 };
       for (const foldedText of ['number 1999', 'a0b1', 'nobody has this', 'ж']) {
         const found = await readAll(foldedText);
-        const { indexes, scans, rows } = await explain(byIndex({ ...search, foldedText }));
+        const { indexes, scans, rows } = await explain(
+          server.db,
+          byIndex({ ...search, foldedText }),
+          'users',
+        );
         expect([foldedText, [...indexes], scans]).toEqual([
           foldedText,
           ['users_name_parts'],
@@ -95,13 +66,19 @@ onEachDatabase('search among many users', (open) => {
         expect(rows).toBeLessThanOrEqual(found.length * 2 + 200);
       }
       // What most have in common: no more than a page may cost.
-      expect((await explain(byIndex({ ...search, foldedText: 'player number' }))).rows).toBeLessThanOrEqual(
-        10_001,
+      expect(
+        (await explain(server.db, byIndex({ ...search, foldedText: 'player number' }), 'users')).rows,
+      ).toBeLessThanOrEqual(10_001);
+      const walked = await explain(
+        server.db,
+        alongNames({ ...search, foldedText: 'nobody has this' }, shortWalk),
+        'users',
       );
-      const walked = await explain(alongNames({ ...search, foldedText: 'nobody has this' }, shortWalk));
       expect([...walked.indexes]).toEqual(['users_name']);
       expect(walked.rows).toBeLessThanOrEqual(shortWalk);
-      expect((await explain(alongNames({ ...search, foldedText: 'any' }, shortWalk))).rows).toBeLessThan(200);
+      expect(
+        (await explain(server.db, alongNames({ ...search, foldedText: 'any' }, shortWalk), 'users')).rows,
+      ).toBeLessThan(200);
     });
   }
 

@@ -16,10 +16,20 @@ export interface Report {
   readonly settings: Settings;
   readonly machine: Machine;
   readonly versions: Versions;
+  /** Scenarios that this machine cannot run, each with the reason. */
+  readonly leftOut: readonly string[];
   readonly results: readonly Result[];
 }
 
-export function toMarkdown({ startedAt, seconds, settings, machine, versions, results }: Report): string {
+export function toMarkdown({
+  startedAt,
+  seconds,
+  settings,
+  machine,
+  versions,
+  leftOut,
+  results,
+}: Report): string {
   const { cpu, cores, memoryGiB, kernel, loadBefore } = machine;
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
@@ -31,6 +41,7 @@ export function toMarkdown({ startedAt, seconds, settings, machine, versions, re
     '|---|---|---|---:|---:|---|---|---|',
     ...results.flatMap(toRows),
     '',
+    ...leftOut.flatMap((one) => [`Left out: ${one}.`, '']),
   ].join('\n');
 }
 

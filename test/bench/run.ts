@@ -1,4 +1,5 @@
-// Carillon beside its peers, in one run: `bun run bench [--only name,…] [--rounds n] [--quick] [--out path]`.
+// Carillon beside its peers, in one run: `bun run bench [--only name,…] [--contenders name,…] [--rounds n] [--quick]
+// [--out path]`.
 // Progress goes to standard error, the table to standard output and, with the JSON, to `<path>.md` and `<path>.json`.
 
 import { join } from 'node:path';
@@ -7,16 +8,17 @@ import { postgresMissing } from '../support/postgres.ts';
 import { redisMissing } from '../support/redis.ts';
 import { describeMachine, describeVersions } from './machine.ts';
 import { type Result, toJson, toMarkdown } from './report.ts';
-import { measureCase, type Scenario } from './scenario.ts';
+import { type Contender, measureCase, type Scenario } from './scenario.ts';
 import { acrossInstances } from './scenarios/across-instances.ts';
 import { coldStart } from './scenarios/cold-start.ts';
 import { fanOut } from './scenarios/fan-out.ts';
 import { growthOfRooms, growthOfSubscribers } from './scenarios/growth.ts';
 import { httpRoute } from './scenarios/http-route.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
+import { reads } from './scenarios/reads.ts';
 import { replay } from './scenarios/replay.ts';
 import { resume } from './scenarios/resume.ts';
-import { stored } from './scenarios/stored.ts';
+import { stored, storedOnSlowDisk } from './scenarios/stored.ts';
 import { benchFolder, createRigs } from './servers.ts';
 import { createSettings } from './settings.ts';
 
@@ -24,6 +26,8 @@ const createScenarios = [
   fanOut,
   acrossInstances,
   stored,
+  storedOnSlowDisk,
+  reads,
   idleMemory,
   resume,
   replay,
@@ -36,6 +40,7 @@ const createScenarios = [
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
+    contenders: { type: 'string' },
     rounds: { type: 'string' },
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
@@ -57,7 +62,13 @@ const scenarios = choose(
 
 const results: Result[] = [];
 for (const scenario of scenarios) {
-  for (const one of scenario.cases) {
+  if (scenario.missing !== undefined) {
+    tell(`${scenario.title}: left out, because ${scenario.missing}`);
+    continue;
+  }
+  for (const whole of scenario.cases) {
+    const one = { ...whole, contenders: whole.contenders.filter(isWanted) };
+    if (one.contenders.length === 0) continue;
     tell(`${scenario.title}: ${one.name} (${one.unit})`);
     const measured = await measureCase(one, { rounds: settings.rounds, tell, clear: rigs.clear });
     results.push({ scenario, case: one, measured });
@@ -71,9 +82,10 @@ const report = {
   settings,
   machine,
   versions: describeVersions(),
+  leftOut: scenarios.flatMap(({ title, missing }) => (missing === undefined ? [] : [`${title}: ${missing}`])),
   results,
 };
-const isWhole = options.only === undefined && !options.quick;
+const isWhole = options.only === undefined && options.contenders === undefined && !options.quick;
 const path = options.out ?? join(benchFolder, isWhole ? 'results' : 'partial');
 await Bun.write(`${path}.json`, toJson(report));
 await Bun.write(`${path}.md`, toMarkdown(report));
@@ -105,6 +117,11 @@ function installPeers(): void {
   if (success) return;
   tell(`The peers could not be installed:\n${stderr}`);
   process.exit(2);
+}
+
+/** By parts of their names. */
+function isWanted({ name }: Contender): boolean {
+  return options.contenders?.split(',').some((part) => name.includes(part)) ?? true;
 }
 
 function choose(all: Scenario[], only: string | undefined): Scenario[] {

@@ -7,6 +7,8 @@ export interface Scenario {
   /** What `--only` takes. */
   readonly name: string;
   readonly title: string;
+  /** Why it cannot run on this machine. The report says so, and the others run. */
+  readonly missing?: string | undefined;
   readonly cases: readonly Case[];
 }
 
@@ -46,34 +48,6 @@ export interface Goal {
 }
 
 export const carillonName = 'Carillon';
-
-/** Carillon's value is at least so many times the other's. */
-export function atLeast(times: number, other: string): Goal {
-  return {
-    contender: carillonName,
-    text: `≥ ${times} × ${other}`,
-    check(medians) {
-      const [own, others] = [medians(carillonName)?.value, medians(other)?.value];
-      if (own === undefined || others === undefined) return undefined;
-      return { found: `${(own / others).toFixed(2)} ×`, isMet: own >= times * others };
-    },
-  };
-}
-
-/** The contender's value is at most so many times the other's, or at most `limit` where there is no other. */
-export function atMost(limit: number, contender = carillonName, other?: string): Goal {
-  return {
-    contender,
-    text: other === undefined ? `≤ ${limit}` : `≤ ${limit} × ${other}`,
-    check(medians) {
-      const own = medians(contender)?.value;
-      const base = other === undefined ? 1 : medians(other)?.value;
-      if (own === undefined || base === undefined) return undefined;
-      const found = other === undefined ? own.toPrecision(3) : `${(own / base).toFixed(2)} ×`;
-      return { found, isMet: own <= limit * base };
-    },
-  };
-}
 
 export interface Measured {
   readonly contender: string;

@@ -4,11 +4,14 @@
 import { join } from 'node:path';
 import { Redis as RedisClient } from 'ioredis';
 import { type Child, startChild } from '../support/child.ts';
-import { endLater } from '../support/janitor.ts';
+import { createDataFolder } from '../support/embedded.ts';
+import { endLater, removeFolder } from '../support/janitor.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { type Redis, startRedis } from '../support/redis.ts';
+import { type DiskName, findPreload, measureSyncMs } from './disk/disk.ts';
 import type { Figures, Job } from './load/main.ts';
-import { jwtSecret, seedUsers } from './users.ts';
+import { seedEmbedded, seedUsers } from './seed.ts';
+import { jwtSecret } from './users.ts';
 
 export const benchFolder = import.meta.dir;
 const project = join(benchFolder, '../..');
@@ -20,26 +23,40 @@ export interface Server {
   readonly pid: number;
 }
 
+export interface DatabaseServer extends Postgres {
+  /** What one sync of its disk takes now. */
+  measureSyncMs(): number;
+}
+
 export type Env = Readonly<Record<string, string>>;
 
 /** Everything that runs for a measurement; ended together with it, however it ends. */
 export class Rig {
-  readonly #postgres: () => Promise<Postgres>;
+  /** The same for all who measure on its disk. */
+  readonly databaseServer: () => Promise<DatabaseServer>;
   readonly #redis: () => Promise<Redis>;
   readonly #cleanups: (() => unknown)[] = [];
 
-  constructor(postgres: () => Promise<Postgres>, redis: () => Promise<Redis>) {
-    this.#postgres = postgres;
+  constructor(databaseServer: () => Promise<DatabaseServer>, redis: () => Promise<Redis>) {
+    this.databaseServer = databaseServer;
     this.#redis = redis;
   }
 
   /** A new database; with `users`, migrated and with so many in it. Dropped at the end. */
   async createDatabase({ users }: { users?: number } = {}): Promise<string> {
-    const postgres = await this.#postgres();
+    const postgres = await this.databaseServer();
     const url = await postgres.createDatabase(users === undefined ? 'bare' : 'migrated');
     this.#cleanups.push(() => postgres.dropDatabase(url));
     if (users !== undefined) await seedUsers(url, users);
     return url;
+  }
+
+  /** A folder with an embedded database, migrated and with so many users in it. Removed at the end. */
+  async createDataFolder({ users }: { users: number }): Promise<string> {
+    const folder = await createDataFolder();
+    this.#cleanups.push(() => removeFolder(folder));
+    await seedEmbedded(folder, users);
+    return folder;
   }
 
   /** The same Redis for all, emptied. */
@@ -115,18 +132,19 @@ export class Rig {
   }
 }
 
-/** Rigs that share one PostgreSQL and one Redis, started when the first one asks. */
+/** Rigs that share one PostgreSQL for each disk, and one Redis; all are started when the first one asks. */
 export function createRigs() {
-  let postgres: Promise<Postgres> | undefined;
+  const databaseServers = new Map<DiskName, Promise<DatabaseServer>>();
   let redis: Promise<Redis> | undefined;
   const inUse = new Set<Rig>();
   return {
     /** Runs `work` on a rig of its own. */
-    async use<Value>(work: (rig: Rig) => Promise<Value>): Promise<Value> {
+    async use<Value>(work: (rig: Rig) => Promise<Value>, disk: DiskName = 'own'): Promise<Value> {
       const rig = new Rig(
         () => {
-          postgres ??= startPostgres({ isDurable: true });
-          return postgres;
+          const started = databaseServers.get(disk) ?? startDatabaseServer(disk);
+          databaseServers.set(disk, started);
+          return started;
         },
         () => {
           redis ??= startRedis();
@@ -146,13 +164,19 @@ export function createRigs() {
       for (const rig of inUse) await rig.end();
     },
     async stop(): Promise<void> {
-      await (await postgres)?.stop();
+      for (const started of databaseServers.values()) await (await started).stop();
       await (await redis)?.stop();
     },
   };
 }
 
 export type Rigs = ReturnType<typeof createRigs>;
+
+async function startDatabaseServer(disk: DiskName): Promise<DatabaseServer> {
+  const preload = findPreload(disk);
+  const postgres = await startPostgres({ isDurable: true, preload });
+  return Object.assign(postgres, { measureSyncMs: () => measureSyncMs(preload) });
+}
 
 /** No limits, and nothing kept from the log. */
 const carillonEnv: Env = {

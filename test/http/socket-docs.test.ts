@@ -65,6 +65,7 @@ const steps: readonly Step[] = [
   { type: 'chat.create', payload: () => ({ type: 'group', name: 'Book club', participantIds: [] }) },
   { type: 'subscribe' }, // to the chat
   { type: 'chat.list' },
+  { type: 'chat.unread' },
   { type: 'chat.get', payload: ({ chatId }) => ({ chatId }) },
   { type: 'chat.rename', payload: ({ chatId }) => ({ chatId, name: 'Film club' }) },
   { type: 'member.add', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id }) },
@@ -76,8 +77,11 @@ const steps: readonly Step[] = [
   { type: 'block.list' },
   { type: 'block.remove', payload: ({ ben }) => ({ userId: ben.id }) },
   { type: 'message.list', payload: ({ chatId }) => ({ chatId, limit: 5 }) },
+  { type: 'message.get', payload: ({ chatId, messageId }) => ({ chatId, messageId }) },
+  { type: 'message.search', payload: ({ chatId }) => ({ q: 'hello', chat: chatId }) },
   { type: 'message.edit', payload: ({ messageId }) => ({ messageId, content: 'Hello' }) },
   { type: 'message.read', payload: ({ chatId, seq }) => ({ chatId, seq }) },
+  { type: 'user.update', payload: () => ({ name: 'Annabel' }) }, // in a chat by now
   { type: 'typing', payload: ({ chatId }) => ({ chatId, active: true }) },
   { type: 'message.delete', payload: ({ messageId }) => ({ messageId }) },
   { type: 'member.remove', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id }) },

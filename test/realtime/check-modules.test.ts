@@ -36,6 +36,8 @@ const check = (
 
 test('what fits is taken', () => {
   check([change(Answer), read('GET /bells/:name', Named)], { 'bell.cast': durable(['bell'], Answer) });
+  const bird = topicKind('bird', { mayFollow: async () => true });
+  check([], { 'bell.rung': durable(['bird'], Answer) }, [bell, bird]);
 });
 
 test.each<[string, Operation[], string]>([
@@ -70,6 +72,11 @@ test.each<[string, Operation[], string]>([
 
 test.each<[string, EventTable, string]>([
   ['the event of another module', events, 'Both bells and more have the event bell.rung on bell.'],
+  [
+    'the event of another module with another payload',
+    { 'bell.rung': durable(['bird'], Named) },
+    'bells and more mean different things by the event bell.rung.',
+  ],
   [
     'an event on no kind of topic',
     { 'x.y': durable(['bel'], Answer) },

@@ -64,8 +64,17 @@ export function sharedPostgres(): Promise<Postgres> {
   return shared;
 }
 
-/** `isDurable`: what is committed is on the disk, at the price of a real server. */
-export async function startPostgres({ isDurable = false } = {}): Promise<Postgres> {
+/**
+ * `isDurable`: what is committed is on the disk, at the price of a real server. `preload`: a library that stands before
+ * the system's own.
+ */
+export async function startPostgres({
+  isDurable = false,
+  preload,
+}: {
+  isDurable?: boolean;
+  preload?: string;
+} = {}): Promise<Postgres> {
   const home = makeFolder('postgres');
   const asUser = dropRoot(home);
   const init = Bun.spawnSync(
@@ -87,7 +96,7 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
   if (!init.success) throw new Error(`initdb failed: ${init.stderr.toString()}`);
   let port = findFreePort();
   const settings = { fsync: isDurable ? 'on' : 'off' }; // off, a killed server loses nothing, only a power cut would
-  let child = await startProgram(home, asUser, port, settings);
+  let child = await startProgram(home, asUser, port, settings, preload);
   const url = (database: string) => urlOf(port, database);
   const run = (statement: string) => query(url('postgres'), statement);
   await run('CREATE DATABASE template_carillon');
@@ -116,7 +125,7 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
     crash: () => child.stop(),
     async restart(next = port) {
       port = next;
-      child = await startProgram(home, asUser, port, settings);
+      child = await startProgram(home, asUser, port, settings, preload);
     },
     createReplica: () => startReplica(port),
     async stop() {
@@ -138,7 +147,13 @@ async function query(url: string, statement: string): Promise<Record<string, unk
   return rows;
 }
 
-function startProgram(home: string, asUser: string[], port: number, settings: Record<string, string>) {
+function startProgram(
+  home: string,
+  asUser: string[],
+  port: number,
+  settings: Record<string, string>,
+  preload?: string,
+) {
   const all = {
     port,
     listen_addresses: '127.0.0.1',
@@ -155,7 +170,7 @@ function startProgram(home: string, asUser: string[], port: number, settings: Re
       `${home}/data`,
       ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    env: childEnv,
+    env: preload === undefined ? childEnv : { ...childEnv, LD_PRELOAD: preload },
     cwd: home,
     stopSignal: 'SIGQUIT', // at once: there is nothing to keep
     isReady: (line) => /database system is ready to accept (?:read-only )?connections/.test(line),

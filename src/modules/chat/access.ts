@@ -77,6 +77,9 @@ export async function findOwnChats(
   return new Set(rows.map(({ chatId }) => chatId));
 }
 
+export const isMember = async (db: Db, chatId: string, userId: string): Promise<boolean> =>
+  (await findOwnChats(db, userId, [chatId])).has(chatId);
+
 /**
  * Throws `not_found` for everyone but members, and `forbidden` in a direct chat where one has blocked the other. What it
  * found holds until COMMIT where the member is locked.
@@ -122,3 +125,5 @@ export const blocked = () =>
   new AppError('forbidden', 'One of you two has blocked the other: nothing can be said in this chat.');
 
 export const noSuchChat = () => new AppError('not_found', 'There is no such chat among yours.');
+
+export const noSuchMessage = () => new AppError('not_found', 'There is no such message in your chats.');

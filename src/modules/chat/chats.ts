@@ -1,32 +1,17 @@
-// Chats as a whole: create, list, look at, rename.
+// Chats as a whole: create, look at, rename.
 
-import { type Static, Type } from '@sinclair/typebox';
-import { and, eq, ne, sql } from 'drizzle-orm';
+import { and, eq, ne } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
-import { type Db, queryRows } from '../../db/database.ts';
+import type { Db } from '../../db/database.ts';
 import { AppError, type FieldError } from '../../protocol/errors.ts';
-import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { Id } from '../../protocol/values.ts';
 import { command, type Emit, query } from '../../realtime/index.ts';
 import { directKeyOf, findActiveUsers, lockGroupAsAdmin, noSuchChat, readChat } from './access.ts';
 import { lockBlocks } from './blocks.ts';
-import {
-  Chat,
-  type ChatListItem,
-  ChatPage,
-  CreateChat,
-  GetChat,
-  ListChats,
-  type MessageType,
-  type Muted,
-  previewLength,
-  RenameChat,
-} from './contract.ts';
+import { Chat, CreateChat, GetChat, RenameChat } from './contract.ts';
 import { chatsPerHour, messagesPerMinute } from './limits.ts';
 import { chatParticipants, chats } from './schema.ts';
 import { chat, user } from './topics.ts';
-import { unreadCount } from './unread.ts';
 import { addMessage, systemMessage } from './writer.ts';
 
 const tag = 'Chats';
@@ -48,18 +33,6 @@ export const createChat = command('chat.create', {
     input.type === 'group'
       ? createGroup(tx, emit, actor.userId, input)
       : createDirect(tx, emit, actor.userId, input),
-});
-
-export const listChats = query('chat.list', {
-  summary: 'My chats, newest activity first',
-  tag,
-  http: 'GET /chats',
-  input: ListChats,
-  output: ChatPage,
-  async run({ actor, db }, { limit = defaultPageSize, cursor }) {
-    const rows = await readList(db, actor.userId, limit + 1, readCursor(ListPosition, cursor));
-    return toPage(rows, limit, (row) => [Date.parse(row.created_at), row.id], toListItem);
-  },
 });
 
 export const getChat = query('chat.get', {
@@ -208,89 +181,3 @@ const noSuchUser = (index: number): FieldError => ({
 
 const invalidUsers = (fields: FieldError[]) =>
   new AppError('invalid', 'Every participant must be another user of this server.', { fields });
-
-/** When the chat was last active, in ms up to the year 9999, and its id. */
-const ListPosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
-
-interface ListRow {
-  id: string;
-  type: ChatListItem['type'];
-  name: string | null;
-  other_user: ChatListItem['otherUser'];
-  last_read_seq: number | string;
-  unread_count: number;
-  mentions: number;
-  member_count: number;
-  muted: Muted;
-  muted_until: string | null;
-  message_id: string;
-  seq: number | string;
-  sender_id: string;
-  sender_name: string;
-  message_type: MessageType;
-  preview: string | null;
-  created_at: string;
-}
-
-/** One statement: the page is found first, by the newest message of each chat, and only its chats are counted. */
-async function readList(
-  db: Db,
-  userId: string,
-  limit: number,
-  after: Static<typeof ListPosition> | undefined,
-): Promise<ListRow[]> {
-  const isBehind =
-    after === undefined
-      ? sql`true`
-      : sql`(newest.created_at, chats.id) < (${new Date(after[0]).toISOString()}::timestamptz, ${after[1]}::uuid)`;
-  return await queryRows<ListRow>(
-    db,
-    sql`
-      WITH page AS (
-        SELECT chats.id, chats.type, chats.name, mine.last_read_seq, newest.id AS message_id, newest.seq,
-          newest.sender_id, newest.message_type, left(newest.content, ${previewLength}) AS preview, newest.created_at
-        FROM chat_participants AS mine
-        JOIN chats ON chats.id = mine.chat_id
-        JOIN LATERAL (
-          SELECT * FROM messages WHERE messages.chat_id = chats.id ORDER BY messages.seq DESC LIMIT 1
-        ) AS newest ON true -- every chat begins with a message
-        WHERE mine.user_id = ${userId} AND ${isBehind}
-        ORDER BY newest.created_at DESC, chats.id DESC
-        LIMIT ${limit}
-      )
-      SELECT page.id, page.type, page.message_id, page.seq, page.sender_id, page.message_type, page.preview,
-        to_char(page.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
-        CASE page.type WHEN 'group' THEN page.name ELSE (
-          SELECT users.name FROM chat_participants AS other JOIN users ON users.id = other.user_id
-          WHERE other.chat_id = page.id AND other.user_id <> ${userId}
-        ) END AS name,
-        (SELECT count(*)::int FROM chat_participants WHERE chat_id = page.id) AS member_count,
-        ${unreadCount({ chatId: sql`page.id`, userId: sql`${userId}`, lastReadSeq: sql`page.last_read_seq` })} AS unread_count
-      FROM page
-      ORDER BY page.created_at DESC, page.id DESC`,
-  );
-}
-
-function toListItem(row: ListRow): ChatListItem {
-  return {
-    id: row.id,
-    type: row.type,
-    name: row.name,
-    lastMessage: {
-      id: row.message_id,
-      seq: Number(row.seq),
-      senderId: row.sender_id,
-      senderName: row.sender_name,
-      messageType: row.message_type,
-      preview: row.preview,
-      createdAt: row.created_at,
-    },
-    otherUser: row.other_user,
-    lastReadSeq: Number(row.last_read_seq),
-    unreadCount: row.unread_count,
-    mentions: row.mentions,
-    memberCount: row.member_count,
-    muted: row.muted,
-    mutedUntil: row.muted_until,
-  };
-}

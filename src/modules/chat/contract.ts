@@ -10,6 +10,7 @@ import {
   instantPattern,
   line,
   nullable,
+  Profile,
   textWithout,
 } from '../../protocol/values.ts';
 
@@ -154,12 +155,7 @@ export const ChatListItem = Type.Object(
     id: Id,
     type: ChatType,
     name: nullable(Type.String({ description: "The other member's name when direct" })),
-    otherUser: nullable(
-      Type.Object(
-        { id: Id, name: Type.String(), avatarUrl: nullable(Type.String()) },
-        { description: 'Of a direct chat; null for a group' },
-      ),
-    ),
+    otherUser: Type.Union([Profile, Type.Null()], { description: 'Of a direct chat; null for a group' }),
     /** Always there: a chat begins with a message of the system. */
     lastMessage: Type.Object({
       id: Id,
@@ -188,12 +184,12 @@ export const ChatPage = pageOf(ChatListItem, 'ChatPage');
 /** Ascending by seq. `nextCursor` is the next `after` where that was given, else the next `before`; null at the end. */
 export const MessagePage = pageOf(ListedMessage);
 
-/** Over all my chats: how many have unread messages, how many those are, how many of them mention me. */
+/** Over all my chats. */
 export const UnreadCounts = Type.Object(
   {
-    chats: Type.Integer({ minimum: 0 }),
-    messages: Type.Integer({ minimum: 0 }),
-    mentions: Type.Integer({ minimum: 0 }),
+    chats: Type.Integer({ minimum: 0, description: 'How many have unread messages' }),
+    messages: Type.Integer({ minimum: 0, description: 'How many those are' }),
+    mentions: Type.Integer({ minimum: 0, description: 'How many of them mention me' }),
   },
   { title: 'UnreadCounts' },
 );
@@ -263,6 +259,7 @@ export const ListChats = Type.Object(
   },
   strict,
 );
+export const CountUnread = Type.Object({}, strict);
 export const GetChat = Type.Object({ chatId: Id }, strict);
 export const RenameChat = Type.Object({ chatId: Id, name: Name }, strict);
 
@@ -386,6 +383,8 @@ export const events = {
   'member.updated': durable(['chat'], Type.Object({ userId: Id, role: MemberRole })),
   'member.left': durable(['chat'], Type.Object({ userId: Id, removedBy: nullable(Id) })),
   'chat.updated': durable(['chat'], ChatFace),
+  /** Of a member: one event with the one on `user:<id>`. */
+  'profile.updated': durable(['chat'], Profile),
   'chat.added': durable(
     ['user'],
     Type.Object({

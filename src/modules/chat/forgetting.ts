@@ -6,13 +6,11 @@ import type { Db } from '../../db/database.ts';
 import { type Rewrite, readEvents, rewriteResult } from '../../realtime/index.ts';
 import type { Message } from './contract.ts';
 import { type MessageRow, viewAsCreated } from './message-rows.ts';
-import { forgetWords } from './words.ts';
 
-/** Call it before the lock of the chat's topic: whoever sends holds the key first and the topic second. */
-export async function forgetText(tx: Db, changed: MessageRow): Promise<void> {
-  const { id, senderId } = changed;
-  await rewriteResult(tx, { userId: senderId, operation: 'message.send' }, viewAsCreated(changed));
-  await forgetWords(tx, id);
+/** In what the sender is answered again. Call it before the lock of the chat's topic, for which all who write wait. */
+export async function forgetResult(tx: Db, changed: MessageRow): Promise<void> {
+  const request = { userId: changed.senderId, operation: 'message.send' };
+  await rewriteResult(tx, request, viewAsCreated(changed));
 }
 
 /**

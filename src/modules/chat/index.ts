@@ -2,17 +2,21 @@
 
 import { defineModule } from '../../realtime/index.ts';
 import { blockUser, hiding, listBlocks, unblockUser } from './blocks.ts';
-import { createChat, getChat, listChats, renameChat } from './chats.ts';
+import { createChat, getChat, renameChat } from './chats.ts';
 import { events } from './contract.ts';
+import { startFiller } from './filler.ts';
+import { countUnreadChats, listChats } from './list.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
-import { deleteMessage, editMessage, listMessages } from './messages.ts';
+import { deleteMessage, editMessage } from './messages.ts';
 import { createNotices } from './notices.ts';
 import { addReaction, reactToMessage, removeReaction } from './reactions.ts';
 import { readMessages } from './read-positions.ts';
+import { getMessage, listMessages } from './reading.ts';
+import { searchMessages } from './search.ts';
 import { sendMessage } from './sending.ts';
 import { readSent } from './sent-audit.ts';
 import { setUpChat } from './settings.ts';
-import { chat } from './topics.ts';
+import { chat, chatsAround } from './topics.ts';
 import { typing } from './typing.ts';
 
 export const chatModule = defineModule('chat', {
@@ -24,26 +28,40 @@ export const chatModule = defineModule('chat', {
     Messages: 'What is said in a chat, and how far it was read',
   },
   hiding,
-  operations: (core) => [
-    createChat,
-    listChats,
-    getChat,
-    renameChat,
-    setUpChat,
-    addMember,
-    changeRole,
-    removeMember,
-    listMessages,
-    sendMessage(createNotices(core)),
-    reactToMessage, // before the deletion, as the documents have them: their examples are tried in this order
-    addReaction,
-    removeReaction,
-    editMessage,
-    deleteMessage,
-    readMessages,
-    typing,
-    blockUser,
-    unblockUser,
-    listBlocks,
-  ],
+  topicsAround: chatsAround,
+  operations(core) {
+    const notices = createNotices(core);
+    const filler = startFiller(core);
+    core.onStop(filler.stop);
+    return [
+      createChat,
+      listChats,
+      countUnreadChats,
+      getChat,
+      renameChat,
+      setUpChat,
+      addMember,
+      changeRole,
+      removeMember,
+      listMessages,
+      sendMessage({
+        tell(sent) {
+          notices.tell(sent);
+          filler.note(sent.map(({ message }) => message.chatId));
+        },
+      }),
+      getMessage,
+      reactToMessage, // before the deletion, as the documents have them: their examples are tried in this order
+      addReaction,
+      removeReaction,
+      editMessage,
+      deleteMessage,
+      searchMessages(filler),
+      readMessages,
+      typing,
+      blockUser,
+      unblockUser,
+      listBlocks,
+    ];
+  },
 });

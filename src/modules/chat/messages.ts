@@ -1,17 +1,17 @@
-// Messages once they are there: edit, delete, list.
+// Messages once they are there: edit, delete.
 
-import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { defaultPageSize } from '../../protocol/paging.ts';
-import { command, type Emit, query } from '../../realtime/index.ts';
-import { requireMember } from './access.ts';
-import { DeleteMessage, EditMessage, ListMessages, Message, MessagePage } from './contract.ts';
-import { forgetText, rewritesOf } from './forgetting.ts';
+import { command, type Emit } from '../../realtime/index.ts';
+import { noSuchMessage } from './access.ts';
+import { DeleteMessage, EditMessage, Message } from './contract.ts';
+import { forgetResult, rewritesOf } from './forgetting.ts';
 import { messagesPerMinute } from './limits.ts';
-import { type MessageRow, viewMessages, viewMessagesFor } from './message-rows.ts';
+import { type MessageRow, viewMessages } from './message-rows.ts';
 import { chatParticipants, messageReactions, messages } from './schema.ts';
 import { chat } from './topics.ts';
+import { forgetWords } from './words.ts';
 
 const tag = 'Messages';
 
@@ -59,41 +59,6 @@ export const deleteMessage = command('message.delete', {
   },
 });
 
-export const listMessages = query('message.list', {
-  summary: 'Messages of a chat, ascending by seq',
-  description:
-    'The newest ones; with `before`, the newest of those with a lower seq; with `after`, the oldest of those with a higher seq. ' +
-    '`nextCursor` is the `after` of the next page where `after` was given, otherwise its `before`.',
-  tag,
-  http: 'GET /chats/:chatId/messages',
-  input: ListMessages,
-  output: MessagePage,
-  refuses: ['not_found'],
-  async run({ actor, db }, { chatId, before, after, limit = defaultPageSize }) {
-    const isForward = after !== undefined;
-    const rows = await db
-      .select()
-      .from(messages)
-      .where(
-        and(
-          eq(messages.chatId, chatId),
-          before === undefined ? undefined : lt(messages.seq, before),
-          after === undefined ? undefined : gt(messages.seq, after),
-        ),
-      )
-      .orderBy(isForward ? asc(messages.seq) : desc(messages.seq))
-      .limit(limit + 1);
-    // Behind the reading: asked before it, a member who is removed in between would read what was said later.
-    await requireMember(db, chatId, actor.userId);
-    const shown = await viewMessagesFor(db, actor.userId, rows.slice(0, limit));
-    const last = shown.at(-1);
-    return {
-      items: isForward ? shown : shown.reverse(),
-      nextCursor: rows.length > limit && last !== undefined ? String(last.seq) : null,
-    };
-  },
-});
-
 /** Keeps the actor a member and the message as it is until COMMIT. Throws `not_found` where the actor sees none. */
 export async function lockMessage(tx: Db, userId: string, messageId: string, chatId: string | undefined) {
   const isIt = and(
@@ -124,7 +89,7 @@ async function change(
   values: Partial<MessageRow>,
 ): Promise<Message> {
   const changed = { ...row, ...values };
-  await forgetText(tx, changed);
+  await forgetResult(tx, changed);
   const on = chat.on(row.chatId);
   const seq = await emit.seqOf(on);
   const editSeq = type === 'message.edited' ? seq : row.editSeq;
@@ -132,6 +97,7 @@ async function change(
     .update(messages)
     .set({ ...values, editSeq })
     .where(eq(messages.id, row.id));
+  await forgetWords(tx, row.id);
   const message = await viewOne(tx, changed); // behind the lock: its replies are counted as they stand at this place
   emit(on, type, message, { rewrites: await rewritesOf(tx, on.name, changed, row.editSeq) });
   return message;
@@ -142,5 +108,3 @@ async function viewOne(tx: Db, row: MessageRow): Promise<Message> {
   if (message === undefined) throw new Error('A message was read, but not answered.');
   return message;
 }
-
-const noSuchMessage = () => new AppError('not_found', 'There is no such message in your chats.');

@@ -9,6 +9,7 @@ import { isParticipant, noSuchChat } from './access.ts';
 import { ChatSettings, type Muted, SetUpChat } from './contract.ts';
 import { settingsPerMinute } from './limits.ts';
 import { chatParticipants, chats, messages } from './schema.ts';
+import { isHidden, isMuteOver } from './shown.ts';
 import { chat, user } from './topics.ts';
 
 export const setUpChat = command('chat.configure', {
@@ -41,7 +42,7 @@ export const setUpChat = command('chat.configure', {
 });
 
 /** What a row of `chat_participants` says now: a mute that is over is none. */
-export const presentlyMuted = sql<Muted>`CASE WHEN muted_until <= now() THEN 'none' ELSE muted END`;
+export const presentlyMuted = sql<Muted>`CASE WHEN ${isMuteOver(sql`muted_until`)} THEN 'none' ELSE muted END`;
 
 /** When the mute ends; null: never. Throws `invalid`. */
 function readEnd(muted: Muted | undefined, mutedUntil: string | null | undefined): Date | null {
@@ -64,8 +65,11 @@ async function lockSettings(tx: Db, chatId: string, userId: string): Promise<Cha
     .select({
       muted: presentlyMuted,
       mutedUntil: chatParticipants.mutedUntil,
-      hidden: sql<boolean>`${chatParticipants.hiddenAtSeq} IS NOT NULL AND (${chats.type} = 'group'
-        OR ${chatParticipants.hiddenAtSeq} >= (SELECT max(seq) FROM ${messages} WHERE chat_id = ${chats.id}))`,
+      hidden: sql<boolean>`${isHidden({
+        type: sql`${chats.type}`,
+        hiddenAtSeq: sql`${chatParticipants.hiddenAtSeq}`,
+        newestSeq: sql`(SELECT max(seq) FROM ${messages} WHERE chat_id = ${chats.id})`,
+      })}`,
     })
     .from(chatParticipants)
     .innerJoin(chats, eq(chats.id, chatParticipants.chatId))

@@ -1,10 +1,10 @@
 // The topics of a chat: `chat:<id>` and its members' own. Who may follow it, and its state for those who begin to.
 
-import { desc, eq } from 'drizzle-orm';
+import { desc, eq, sql } from 'drizzle-orm';
 import { userTopics } from '../../auth/topics.ts';
-import type { Db } from '../../db/database.ts';
+import { type Db, queryRows } from '../../db/database.ts';
 import { maxSnapshotBytes } from '../../protocol/envelope.ts';
-import { topicKind } from '../../realtime/index.ts';
+import { type TopicsAround, topicKind } from '../../realtime/index.ts';
 import { findOwnChats, noSuchChat, readChat } from './access.ts';
 import { ChatState, events, type Message, snapshotMessages } from './contract.ts';
 import { viewMessages } from './message-rows.ts';
@@ -19,6 +19,24 @@ export const chat = topicKind('chat', {
 
 /** Members on their own topics. */
 export const user = userTopics.carrying(events);
+
+/** A new name is announced in so many chats of a user, those with the newest activity: more would hold up everything in them. */
+export const maxChatsAround = 1_000;
+
+/** The chats whose members know the user. Unlocked: who leaves meanwhile may still be called by the new name there. */
+export const chatsAround: TopicsAround = async (tx, userId) => {
+  const rows = await queryRows<{ chat_id: string }>(
+    tx,
+    sql`
+      SELECT mine.chat_id FROM chat_participants AS mine
+      CROSS JOIN LATERAL (
+        SELECT created_at FROM messages WHERE messages.chat_id = mine.chat_id ORDER BY messages.seq DESC LIMIT 1
+      ) AS newest
+      WHERE mine.user_id = ${userId}
+      ORDER BY newest.created_at DESC, mine.chat_id DESC LIMIT ${maxChatsAround}`,
+  );
+  return rows.map(({ chat_id }) => chat.on(chat_id));
+};
 
 /** In one snapshot of `tx`, so that the parts belong together. */
 export async function readState(tx: Db, chatId: string): Promise<ChatState> {

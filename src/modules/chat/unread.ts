@@ -2,6 +2,8 @@
 
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
+import type { UnreadCounts } from './contract.ts';
+import { isHidden } from './shown.ts';
 
 export interface Membership {
   readonly chatId: string;
@@ -10,12 +12,49 @@ export interface Membership {
 
 const counts = sql`messages.deleted_at IS NULL AND messages.message_type <> 'system'`;
 
-/** Of one member, as part of a statement. */
-export function unreadCount(member: { chatId: SQL; userId: SQL; lastReadSeq: SQL }): SQL {
+/** Of one member and one chat, as a table of one row in a statement: `unread`, and `mentions`, how many of these name the member. */
+export function unreadOf(member: { chatId: SQL; userId: SQL; lastReadSeq: SQL }): SQL {
   return sql`(
-    SELECT count(*)::int FROM messages
+    SELECT count(*)::int AS unread, (count(*) FILTER (WHERE ${member.userId} = ANY(messages.mentions)))::int AS mentions
+    FROM messages
     WHERE messages.chat_id = ${member.chatId} AND messages.seq > ${member.lastReadSeq}
       AND messages.sender_id <> ${member.userId} AND ${counts})`;
+}
+
+/** How many messages `countAllUnread` looks at: some 100 ms. */
+export const maxCounted = 100_000;
+
+/**
+ * Of one member over all chats that the list shows. Its work has a bound, whatever was left unread: each chat that has
+ * something behind the read position gets an equal part of `most`, and is looked at from its newest message back.
+ */
+export async function countAllUnread(db: Db, userId: string, most = maxCounted): Promise<UnreadCounts> {
+  const isShown = sql`NOT ${isHidden({ type: sql`chats.type`, hiddenAtSeq: sql`mine.hidden_at_seq`, newestSeq: sql`newest.seq` })}`;
+  const [counted] = await queryRows<UnreadCounts>(
+    db,
+    sql`
+      WITH behind AS MATERIALIZED (
+        SELECT mine.chat_id, mine.last_read_seq
+        FROM chat_participants AS mine
+        JOIN chats ON chats.id = mine.chat_id
+        CROSS JOIN LATERAL (
+          SELECT seq FROM messages WHERE messages.chat_id = mine.chat_id ORDER BY messages.seq DESC LIMIT 1
+        ) AS newest
+        WHERE mine.user_id = ${userId} AND newest.seq > mine.last_read_seq AND ${isShown}
+      )
+      SELECT (count(*) FILTER (WHERE unread > 0))::int AS chats, coalesce(sum(unread), 0)::int AS messages,
+        coalesce(sum(mentions), 0)::int AS mentions
+      FROM behind CROSS JOIN LATERAL (
+        SELECT count(*) AS unread, count(*) FILTER (WHERE ${userId}::uuid = ANY(messages.mentions)) AS mentions
+        FROM (
+          SELECT * FROM messages WHERE messages.chat_id = behind.chat_id AND messages.seq > behind.last_read_seq
+          ORDER BY messages.seq DESC LIMIT greatest(1, ${most}::int / (SELECT count(*) FROM behind))
+        ) AS messages
+        WHERE messages.sender_id <> ${userId} AND ${counts}
+      ) AS counted`,
+  );
+  if (counted === undefined) throw new Error('The unread messages were not counted.');
+  return counted;
 }
 
 /**

@@ -75,7 +75,8 @@ export async function keepResults(
 
 /**
  * Gives the kept result that has the value's `id` that value: a repeat is answered with it, and what it said before is gone.
- * [O5] Keys are locked before topics: call it before events take their places.
+ * [O5] Call it before events take their places: it reads the user's keys of a day. A batch locks topics before keys, but only
+ * keys that nobody holds yet or that are a day old; should they meet there, one of the two runs again.
  */
 export async function rewriteResult(
   tx: Db,

@@ -1,7 +1,8 @@
 // Published on one instance, delivered by another, over Redis. Both instances share core 0.
 
+import { atLeast } from '../goals.ts';
 import type { DialectName } from '../load/dialects.ts';
-import { atLeast, type Contender, carillonName, type Scenario } from '../scenario.ts';
+import { type Contender, carillonName, type Scenario } from '../scenario.ts';
 import type { Env, Rig, Rigs, Server } from '../servers.ts';
 import { roundDeadlineMs, type Settings } from '../settings.ts';
 import { fanOutJob, fanOutTopic, toSample } from './fan-out.ts';

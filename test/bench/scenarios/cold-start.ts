@@ -2,7 +2,8 @@
 
 import { createDataFolder } from '../../support/embedded.ts';
 import { removeFolder } from '../../support/janitor.ts';
-import { atMost, type Case, type Contender, carillonName, type Scenario } from '../scenario.ts';
+import { valueAtMost } from '../goals.ts';
+import { type Case, type Contender, carillonName, type Scenario } from '../scenario.ts';
 import type { Rig, Rigs } from '../servers.ts';
 import { roundDeadlineMs, type Settings } from '../settings.ts';
 
@@ -45,7 +46,7 @@ export function coldStart(rigs: Rigs, { isQuick }: Settings): Scenario {
     unit: 's until ready',
     deadlineMs: roundDeadlineMs,
     contenders,
-    goals: [atMost(limitSeconds)],
+    goals: [valueAtMost(limitSeconds)],
   });
   return {
     name: 'cold-start',

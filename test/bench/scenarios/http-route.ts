@@ -1,6 +1,7 @@
 // An HTTP route with a bearer token and schemas for what goes in and out: publishing an ephemeral event.
 
-import { atLeast, type Contender, carillonName, type Scenario } from '../scenario.ts';
+import { atLeast } from '../goals.ts';
+import { type Contender, carillonName, type Scenario } from '../scenario.ts';
 import type { Rig, Rigs, Server } from '../servers.ts';
 import { message, roundDeadlineMs, type Settings } from '../settings.ts';
 

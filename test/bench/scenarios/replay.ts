@@ -1,7 +1,8 @@
 // The newest 1,000 events of a topic, read from the log: the same cost whether the log is short or long.
 
 import pg from 'pg';
-import { atMost, type Contender, type Scenario } from '../scenario.ts';
+import { atMostOf } from '../goals.ts';
+import type { Contender, Scenario } from '../scenario.ts';
 import type { Rigs } from '../servers.ts';
 import { message, type Settings } from '../settings.ts';
 
@@ -40,7 +41,7 @@ export function replay(rigs: Rigs, { isQuick }: Settings): Scenario {
         deadlineMs: 180_000,
         contenders: [contender(short), contender(long)],
         // Noise of a shared machine; a scan would cost a hundred times as much.
-        goals: [atMost(1.2, nameOf(long), nameOf(short))],
+        goals: [atMostOf(1.2, nameOf(long), nameOf(short))],
       },
     ],
   };

@@ -178,16 +178,22 @@ onEachDatabase('chats', (open) => {
       id: busy.id,
       type: 'group',
       name: 'Book club',
+      otherUser: null,
       lastMessage: {
         id: newest.id,
         seq: newest.seq,
         senderId: bob.id,
+        senderName: 'Bob',
         messageType: 'text',
         preview: '😀'.repeat(100),
         createdAt: newest.createdAt,
       },
+      lastReadSeq: 0,
       unreadCount: 2,
+      mentions: 0,
       memberCount: 3,
+      muted: 'none',
+      mutedUntil: null,
     });
     expect(items[0].unreadCount).toBe(0);
     expect(items[2]).toMatchObject({ name: 'Ann', unreadCount: 0, memberCount: 2 });
@@ -222,6 +228,9 @@ onEachDatabase('chats', (open) => {
       ['GET', '', undefined],
       ['PATCH', '', { name: 'Mine' }],
       ['GET', '/messages', undefined],
+      ['GET', `/messages?replyTo=${chat.id}`, undefined],
+      ['GET', '/messages?around=1', undefined],
+      ['GET', `/messages/${unknownId}`, undefined],
       ['POST', '/messages', { content: 'hello' }],
       ['POST', '/read', { seq: 1 }],
       ['POST', '/members', { userId: bob.id }],

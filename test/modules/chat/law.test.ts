@@ -37,6 +37,7 @@ const whats = [
   'leave',
   'promote',
   'demote',
+  'profile',
 ] as const;
 type What = (typeof whats)[number];
 
@@ -67,6 +68,7 @@ const tour: Step[] = (
     [0, 'rename', 1],
     [0, 'promote', 1],
     [0, 'add', 3],
+    [1, 'profile', 1],
     [2, 'leave', 0],
   ] as const
 ).map(([by, what, on]) => ({ by, what, on, overSocket: true }));
@@ -149,6 +151,11 @@ onEachDatabase('the law of chat', (open) => {
         return await http('PATCH', `/members/${other.id}`, { role: 'admin' });
       case 'demote':
         return await http('PATCH', `/members/${at(users, on).id}`, { role: 'member' });
+      case 'profile': {
+        const body = { name: `User ${by} of ${on}` };
+        const { status } = await attempt(server, user, 'PATCH', '/users/me', body);
+        return expect(status).toBe(200);
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 // What the chat suites do all the time: chats, messages, and a look into the log.
 
 import { sql } from 'drizzle-orm';
+import { queryRows } from '../../../src/db/database.ts';
 import { readEvents } from '../../../src/realtime/log/event-log.ts';
 import type { Answer, TestUser } from '../../support/api.ts';
 import type { Frame } from '../../support/client.ts';
@@ -73,6 +74,17 @@ export async function eventsOf(server: TestServer, topic: string, after = 0): Pr
 }
 
 export const typesOf = (frames: readonly Frame[]): string[] => frames.map(({ type }) => type);
+
+/** Waits until the words of all that was said in the chat are filled in, as the server does by itself. */
+export async function untilFilled(server: TestServer, chatId: string): Promise<void> {
+  const isFilled = sql`SELECT (SELECT seq FROM chat_words WHERE chat_id = ${chatId})
+    = (SELECT max(seq) FROM messages WHERE chat_id = ${chatId}) AS filled`;
+  for (;;) {
+    const [row] = await queryRows<{ filled: boolean | null }>(server.db, isFilled);
+    if (row?.filled) return;
+    await Bun.sleep(10);
+  }
+}
 
 /** Puts users like this one, that nobody will ever log in as, into the chat behind the server's back. */
 export async function addCrowd(

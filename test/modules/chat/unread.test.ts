@@ -3,7 +3,7 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { queryRows } from '../../../src/db/database.ts';
-import { countUnread, type Membership, unreadCount } from '../../../src/modules/chat/unread.ts';
+import { countUnread, type Membership, unreadOf } from '../../../src/modules/chat/unread.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import { addCrowd, createGroup, registerAll } from './setup.ts';
 
@@ -33,7 +33,7 @@ onEachDatabase('unread messages', (open) => {
   });
 
   const oneByOne = async (): Promise<Record<string, number>> => {
-    const unread = unreadCount({
+    const unread = unreadOf({
       chatId: sql`p.chat_id`,
       userId: sql`p.user_id`,
       lastReadSeq: sql`p.last_read_seq`,
@@ -41,7 +41,8 @@ onEachDatabase('unread messages', (open) => {
     return byUser(
       await queryRows<Membership & { unread: number }>(
         server.db,
-        sql`SELECT p.user_id AS "userId", ${unread} AS unread FROM chat_participants AS p WHERE p.chat_id = ${chatId}`,
+        sql`SELECT p.user_id AS "userId", unread FROM chat_participants AS p CROSS JOIN LATERAL ${unread} AS counted
+          WHERE p.chat_id = ${chatId}`,
       ),
     );
   };
