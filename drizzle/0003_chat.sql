@@ -57,5 +57,6 @@ ALTER TABLE "message_reactions" ADD CONSTRAINT "message_reactions_user_id_users_
 ALTER TABLE "user_blocks" ADD CONSTRAINT "user_blocks_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "user_blocks" ADD CONSTRAINT "user_blocks_blocked_id_users_id_fk" FOREIGN KEY ("blocked_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "message_words_words" ON "message_words" USING gin ("words") WITH (gin_pending_list_limit=256);--> statement-breakpoint
+CREATE INDEX "user_blocks_blocked" ON "user_blocks" USING btree ("blocked_id");--> statement-breakpoint
 CREATE INDEX "messages_replies" ON "messages" USING btree ("reply_to","seq") WHERE "messages"."reply_to" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "audit_log_event" ON "audit_log" USING btree ("event","at");

@@ -26,6 +26,7 @@ import { createCore } from './realtime/core.ts';
 import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
+import { combineHiding } from './realtime/presence/hiding.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
 import { createRedisPresence } from './realtime/presence/redis.ts';
@@ -77,6 +78,7 @@ export async function startServer(
     db,
     watch: database.watch,
     ...links,
+    hiding: combineHiding(() => modules.flatMap(({ hiding }) => hiding ?? [])),
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     reporter,
     logger,

@@ -5,7 +5,7 @@ import { and, desc, eq, gte, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import { defaultPageSize, type Page, readCursor, toPage } from '../protocol/paging.ts';
-import { Id } from '../protocol/values.ts';
+import { Id, readInstant } from '../protocol/values.ts';
 import type { AuditEntry, ReadAudit } from '../realtime/index.ts';
 import type { AuditQuery, AuditRow } from './contract.ts';
 import { auditLog } from './schema.ts';
@@ -91,14 +91,10 @@ function readLog(db: Db, event: string | undefined, { userId, since, before, lim
     .limit(limit);
 }
 
-/** `Date` makes the 2nd of March of a 30th of February, and PostgreSQL knows no year 0. */
 function parseInstant(text: string): Date {
-  const date = new Date(text);
-  const isWhole = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 19));
-  if (!isWhole || date.getUTCFullYear() === 0) {
-    throw new AppError('invalid', '"since" must be a date that exists, in the years 0001 to 9999.');
-  }
-  return date;
+  const date = readInstant(text);
+  if (date !== undefined) return date;
+  throw new AppError('invalid', '"since" must be a date that exists, in the years 0001 to 9999.');
 }
 
 /** What clients sent may be quoted here, and jsonb refuses NUL and half surrogate pairs. */

@@ -91,8 +91,8 @@ export function createAuth(deps: AuthDeps): Auth {
         Presence: 'Who is online',
         Admin: 'For users with the role admin',
       },
-      operations: [
-        ...userOperations({ topicsAround }),
+      operations: (core) => [
+        ...userOperations(core, topicsAround),
         ...sessionOperations({ accounts, standings }),
         ...adminOperations({ audit, standings, listAuditEvents }),
       ],

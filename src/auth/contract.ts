@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { durable } from '../protocol/events.ts';
 import { pageOf, pageQuery } from '../protocol/paging.ts';
 import { Role } from '../protocol/roles.ts';
-import { exampleId, Id, Instant, line, nullable, Profile, text } from '../protocol/values.ts';
+import { exampleId, Id, Instant, instantPattern, line, nullable, Profile, text } from '../protocol/values.ts';
 
 const strict = { additionalProperties: false };
 
@@ -227,7 +227,7 @@ export const AuditQuery = Type.Object(
     user: Type.Optional(ByUser),
     since: Type.Optional(
       Type.String({
-        pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,3})?Z$',
+        pattern: instantPattern,
         description: 'Only from then on: ISO 8601 in UTC, such as 2026-11-21T09:30:00.000Z',
       }),
     ),

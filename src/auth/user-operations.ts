@@ -2,17 +2,19 @@
 
 import { Type } from '@sinclair/typebox';
 import { eq, inArray } from 'drizzle-orm';
+import type { Db } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import { Id } from '../protocol/values.ts';
 import {
   action,
   command,
-  type Devices,
+  type ModuleCore,
   query,
   type RateLimit,
   type TopicsAround,
 } from '../realtime/index.ts';
 import * as contract from './contract.ts';
+import { showPresence, showTo } from './hiding.ts';
 import { users } from './schema.ts';
 import { lockStanding } from './standings.ts';
 import { userTopics } from './topics.ts';
@@ -82,53 +84,49 @@ const updateOwn = (topicsAround: TopicsAround) =>
     },
   });
 
-const readPublic = query('user.get', {
-  summary: 'A public profile',
-  tag,
-  http: 'GET /users/:userId',
-  input: ById,
-  output: contract.PublicUser,
-  refuses: ['not_found'],
-  async run({ db }, { userId }) {
-    return toPublicUser(found(await db.select().from(users).where(eq(users.id, userId))));
-  },
-});
+const readPublic = (core: ModuleCore) =>
+  query('user.get', {
+    summary: 'A public profile',
+    tag,
+    http: 'GET /users/:userId',
+    input: ById,
+    output: contract.PublicUser,
+    refuses: ['not_found'],
+    async run({ actor, db }, { userId }) {
+      const user = toPublicUser(found(await db.select().from(users).where(eq(users.id, userId))));
+      const [shown = user] = await showTo(core, actor.userId, [user]);
+      return shown;
+    },
+  });
 
-const find = query('user.find', {
-  summary: 'Public profiles, by ids or by a part of the name',
-  description:
-    'By `ids`: those that exist, all on one page. By `search`: those whose names contain the text, whatever its case, by ' +
-    'name, without disabled users. A page of a search may be short, even empty, and have a `nextCursor` all the same: `null` is the end.',
-  tag,
-  http: 'GET /users',
-  input: contract.UsersQuery,
-  output: contract.PublicUserPage,
-  limit: searchesPerMinute,
-  isFree: (_, { ids }) => ids !== undefined,
-  check({ ids, search, limit, cursor }) {
-    if ((ids === undefined) === (search === undefined)) {
-      throw new AppError('invalid', 'Ask either with "ids" or with "search".');
-    }
-    if (ids !== undefined && (limit !== undefined || cursor !== undefined)) {
-      throw new AppError('invalid', '"ids" are answered on one page: leave out "limit" and "cursor".');
-    }
-  },
-  async run({ db }, { ids, search = '', ...page }) {
-    if (ids === undefined) {
-      return await searchByName(
-        db,
-        { foldedText: foldName(search), withDisabled: false },
-        page,
-        toPublicUser,
-      );
-    }
-    const rows = await db
-      .select()
-      .from(users)
-      .where(inArray(users.id, ids.split(',')));
-    return { items: rows.map(toPublicUser), nextCursor: null };
-  },
-});
+const find = (core: ModuleCore) =>
+  query('user.find', {
+    summary: 'Public profiles, by ids or by a part of the name',
+    description:
+      'By `ids`: those that exist, all on one page. By `search`: those whose names contain the text, whatever its case, by ' +
+      'name, without disabled users. A page of a search may be short, even empty, and have a `nextCursor` all the same: `null` is the end.',
+    tag,
+    http: 'GET /users',
+    input: contract.UsersQuery,
+    output: contract.PublicUserPage,
+    limit: searchesPerMinute,
+    isFree: (_, { ids }) => ids !== undefined,
+    check({ ids, search, limit, cursor }) {
+      if ((ids === undefined) === (search === undefined)) {
+        throw new AppError('invalid', 'Ask either with "ids" or with "search".');
+      }
+      if (ids !== undefined && (limit !== undefined || cursor !== undefined)) {
+        throw new AppError('invalid', '"ids" are answered on one page: leave out "limit" and "cursor".');
+      }
+    },
+    async run({ actor, db }, { ids, search = '', ...page }) {
+      const { items, nextCursor } =
+        ids === undefined
+          ? await searchByName(db, { foldedText: foldName(search), withDisabled: false }, page, toPublicUser)
+          : { items: await readPublicUsers(db, ids.split(',')), nextCursor: null };
+      return { items: await showTo(core, actor.userId, items), nextCursor };
+    },
+  });
 
 const readPresence = action('presence.get', {
   summary: 'Whether a user is online',
@@ -138,10 +136,11 @@ const readPresence = action('presence.get', {
   output: contract.UserPresence,
   refuses: ['not_found'],
   start:
-    ({ db, presence }) =>
-    async (_, { userId }) => {
-      const user = toPublicUser(found(await db.select().from(users).where(eq(users.id, userId))));
-      return { output: toPresence(user, await presence.devicesOf([userId])) };
+    (core) =>
+    async ({ actor }, { userId }) => {
+      const user = toPublicUser(found(await core.db.select().from(users).where(eq(users.id, userId))));
+      const [output] = await showPresence(core, actor.userId, [user]);
+      return { output };
     },
 });
 
@@ -152,23 +151,20 @@ const findPresence = action('presence.find', {
   input: contract.PresenceQuery,
   output: contract.PresenceList,
   start:
-    ({ db, presence }) =>
-    async (_, input) => {
-      const rows = await db
-        .select()
-        .from(users)
-        .where(inArray(users.id, input.users.split(',')));
-      const devices = await presence.devicesOf(rows.map(({ id }) => id));
-      return {
-        output: { items: rows.map((row) => toPresence(toPublicUser(row), devices)), nextCursor: null },
-      };
+    (core) =>
+    async ({ actor }, input) => {
+      const asked = await readPublicUsers(core.db, input.users.split(','));
+      return { output: { items: await showPresence(core, actor.userId, asked), nextCursor: null } };
     },
 });
 
-function toPresence({ id, lastSeenAt }: contract.PublicUser, devicesOf: Devices): contract.UserPresence {
-  const devices = devicesOf.get(id) ?? 0;
-  return { userId: id, online: devices > 0, devices, lastSeenAt };
+async function readPublicUsers(db: Db, userIds: readonly string[]): Promise<contract.PublicUser[]> {
+  const rows = await db
+    .select()
+    .from(users)
+    .where(inArray(users.id, [...userIds]));
+  return rows.map(toPublicUser);
 }
 
-export const userOperations = ({ topicsAround }: { readonly topicsAround: TopicsAround }) =>
-  [readOwn, updateOwn(topicsAround), readPublic, find, readPresence, findPresence] as const;
+export const userOperations = (core: ModuleCore, topicsAround: TopicsAround) =>
+  [readOwn, updateOwn(topicsAround), readPublic(core), find(core), readPresence, findPresence] as const;

@@ -20,6 +20,18 @@ export const Instant = Type.String({
   examples: ['2026-11-21T09:30:00.000Z'],
 });
 
+/** The pattern of a point in time as clients may write it, for `readInstant`. */
+export const instantPattern = '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,3})?Z$';
+
+/**
+ * Undefined for what is no instant: `Date` makes the 2nd of March of a 30th of February, and PostgreSQL knows no year 0.
+ */
+export function readInstant(text: string): Date | undefined {
+  const date = new Date(text);
+  const isWhole = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 19));
+  return isWhole && date.getUTCFullYear() > 0 ? date : undefined;
+}
+
 export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 
 /** How a user looks to others. */

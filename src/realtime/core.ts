@@ -6,7 +6,7 @@ import { userOfTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { startHealing } from './hub/heal.ts';
-import { Hub } from './hub/hub.ts';
+import { type EphemeralEvent, Hub } from './hub/hub.ts';
 import { createBatcher } from './log/batcher.ts';
 import { type Commit, createCommit, type Publish } from './log/commit.ts';
 import {
@@ -22,7 +22,9 @@ import { type CreateGroup, createGroupCommit } from './log/group-commit.ts';
 import { createIdentityReader, readStored } from './log/identity.ts';
 import { createLineage, type Lineage } from './log/lineage.ts';
 import { type RetentionPolicy, startRetention } from './log/retention.ts';
-import type { Announce } from './module-core.ts';
+import type { Announce, AnnouncedEvent } from './module-core.ts';
+import { createAnnouncer } from './presence/announcer.ts';
+import { combineHiding, type Hiding } from './presence/hiding.ts';
 import type { AnnouncePresence, Presence } from './presence/presence.ts';
 import type { Reporter } from './report.ts';
 import { Connections } from './socket/connections.ts';
@@ -33,8 +35,13 @@ export interface Core {
   /** For writes that are many and small. */
   readonly createGroup: CreateGroup;
   readonly announce: Announce;
+  /** See `ModuleCore`. */
+  readonly announceHere: Announce;
+  readonly observeAnnounced: (type: string, observer: (event: AnnouncedEvent) => void) => void;
   readonly hub: Hub;
   readonly presence: Presence;
+  /** See `ModuleCore`. */
+  readonly findHidden: (viewerId: string, userIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly connections: Connections;
   /** Of the log, as this instance knows it: positions from another epoch are void. [S4] */
   readonly knownEpoch: () => string;
@@ -58,6 +65,8 @@ export interface CoreDeps {
   readonly bridge: Bridge;
   /** Of this instance, or of all of them. */
   readonly createPresence: (announce: AnnouncePresence) => Promise<Presence>;
+  /** Left out: nobody hides. */
+  readonly hiding?: Hiding;
   readonly retention: RetentionPolicy;
   readonly reporter: Reporter;
   readonly logger: Logger;
@@ -66,8 +75,11 @@ export interface CoreDeps {
 /** The database must be migrated. */
 export async function createCore(deps: CoreDeps): Promise<Core> {
   const { db, watch, bridge, createPresence, retention, reporter, logger } = deps;
+  const hiding = deps.hiding ?? combineHiding(() => []);
   let server: Parameters<Core['attach']>[0] | undefined;
   const observers = new Map<string, (event: LoggedEvent) => void>();
+  /** By what their frames begin with. */
+  const announcedObservers = new Map<string, (event: AnnouncedEvent) => void>();
   const connections = new Connections();
 
   const readPage = (topic: string, after: number, limit: number) => readEvents(db, topic, after, limit);
@@ -87,17 +99,30 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
       const observer = observers.get(event.type);
       if (observer !== undefined && userOfTopic(event.topic) !== undefined) observer(event);
     },
+    onAnnounced: ({ frame }) => {
+      for (const [begin, observer] of announcedObservers) {
+        if (frame.startsWith(begin)) observer(JSON.parse(frame));
+      }
+    },
     reporter,
   });
-  const announce: Announce = ({ name, events }, type, payload, audience) => {
-    if (events !== undefined && events[type]?.isDurable !== false)
-      throw new Error(`The table of events has no ephemeral "${type}" on ${name}.`);
-    hub.announce({ topic: name, type, payload, ...audience });
-  };
-  // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
-  const presence = await createPresence((type, topic, userId) =>
-    hub.announce({ topic, type, payload: { userId }, actor: undefined, exceptUserId: userId }),
-  );
+  const announceBy =
+    (send: (event: EphemeralEvent) => void): Announce =>
+    ({ name, events }, type, payload, audience) => {
+      if (events !== undefined && events[type]?.isDurable !== false)
+        throw new Error(`The table of events has no ephemeral "${type}" on ${name}.`);
+      send({ topic: name, type, payload, ...audience });
+    };
+  const announcer = createAnnouncer({
+    announce(type, topic, userId, hiddenFrom) {
+      // Not to the users themselves: whether they follow the topic by then depends on how long the counting takes. [O4]
+      const exceptUserIds = [userId, ...hiddenFrom];
+      hub.announce({ topic, type, payload: { userId }, actor: undefined, exceptUserIds });
+    },
+    findUnseeing: (userIds) => hiding.findUnseeing(db, userIds),
+    reporter,
+  });
+  const presence = await createPresence(announcer.announce);
 
   lineage = await createLineage({
     db,
@@ -135,9 +160,16 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     db,
     commit: createCommit(db, publish, knownEpoch),
     createGroup: createGroupCommit(db, publish, reporter, knownEpoch),
-    announce,
+    announce: announceBy((event) => hub.announce(event)),
+    announceHere: announceBy((event) => hub.announceHere(event)),
+    observeAnnounced(type, observer) {
+      const begin = `{"type":${JSON.stringify(type)},`;
+      if (announcedObservers.has(begin)) throw new Error(`Announced ${type} has an observer already.`);
+      announcedObservers.set(begin, observer);
+    },
     hub,
     presence,
+    findHidden: (viewerId, userIds) => hiding.findHidden(db, viewerId, userIds),
     connections,
     knownEpoch,
     refreshEpoch: () => lineage.refresh(),
@@ -153,6 +185,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     async stop() {
       await Promise.all([healing.stop(), stopRetention()]);
       await presence.stop();
+      announcer.stop();
       hub.stop();
       await bridge.stop();
     },

@@ -18,6 +18,7 @@ export {
   type Operation,
   query,
 } from './operation.ts';
+export type { Hiding } from './presence/hiding.ts';
 export type { Devices, Presence } from './presence/presence.ts';
 export type { Reporter } from './report.ts';
 export { startRounds } from './rounds.ts';

@@ -17,7 +17,16 @@ export interface ModuleCore {
   /** For writes that are many and small. */
   readonly createGroup: CreateGroup;
   readonly announce: Announce;
+  /** The same to followers on this instance alone: for what every instance says to its own. */
+  readonly announceHere: Announce;
+  /**
+   * Called with every ephemeral event of the type, right behind its delivery, on instances where its topic is followed; not
+   * with what is announced there alone. One observer a type. Must not throw.
+   */
+  observeAnnounced(type: string, observer: (event: AnnouncedEvent) => void): void;
   readonly presence: Pick<Presence, 'list' | 'devicesOf'>;
+  /** Those of the users who do not show the viewer whether they are there, or were. [P4] */
+  findHidden(viewerId: string, userIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** The actor with the role that the user has now; throws `unauthorized` where the session has ended. */
   confirm(actor: Actor): Promise<Actor>;
   /** Whether this server counts it at all. */
@@ -72,10 +81,16 @@ export interface RateLimit {
 /** Who is told of an ephemeral event, and who not. */
 export interface Audience {
   readonly actor: Actor | undefined;
-  /** Not delivered to this user's connections. */
-  readonly exceptUserId?: string;
+  /** Not delivered to the connections of these users. */
+  readonly exceptUserIds?: readonly string[];
   /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
   readonly exceptHearersOf?: EventPosition;
+}
+
+/** Of any module: the observer knows what its own look like. */
+export interface AnnouncedEvent {
+  readonly topic: string;
+  readonly payload: unknown;
 }
 
 /** Sends an ephemeral event to whoever follows its topic now, on every instance. Never waits, never fails. */

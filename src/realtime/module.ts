@@ -4,6 +4,7 @@ import type { Db } from '../db/database.ts';
 import type { EventTable } from '../protocol/events.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
+import type { Hiding } from './presence/hiding.ts';
 import type { Topic, TopicKind } from './topic-kind.ts';
 
 export interface Module {
@@ -18,6 +19,8 @@ export interface Module {
   readonly auditReaders: Readonly<Record<string, ReadAudit>>;
   /** The headings in the documents, with a line about each. */
   readonly tags: Readonly<Record<string, string>>;
+  /** By what it knows, who does not show to whom whether they are there. [P4] */
+  readonly hiding: Hiding | undefined;
   /** A new name or picture is announced there, too: the kind of topic has `profile.updated` among its events. */
   readonly topicsAround?: TopicsAround | undefined;
 }
@@ -37,6 +40,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly auditEvents?: readonly string[];
     readonly auditReaders?: Readonly<Record<string, ReadAudit>>;
     readonly tags?: Readonly<Record<string, string>>;
+    readonly hiding?: Hiding;
     readonly topicsAround?: TopicsAround;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
   },
@@ -48,6 +52,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     auditEvents: parts.auditEvents ?? [],
     auditReaders: parts.auditReaders ?? {},
     tags: parts.tags ?? {},
+    hiding: parts.hiding,
     topicsAround: parts.topicsAround,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });

@@ -47,6 +47,7 @@ onEachDatabase('strangers', (open) => {
       body: { content: 'of Ann' },
     });
     const chatId = chat.id;
+    const emoji = encodeURIComponent('👍');
     ofAnn = {
       'DELETE /v1/auth/sessions/{sessionId}': { ids: { sessionId: ann.sessionId } },
       'GET /v1/users/{userId}': 'public',
@@ -73,10 +74,24 @@ onEachDatabase('strangers', (open) => {
         body: { content: 'x' },
       },
       'DELETE /v1/chats/{chatId}/messages/{messageId}': { ids: { chatId, messageId: message.id } },
+      'PUT /v1/chats/{chatId}/messages/{messageId}/reactions/{emoji}': {
+        ids: { chatId, messageId: message.id, emoji },
+      },
+      'DELETE /v1/chats/{chatId}/messages/{messageId}/reactions/{emoji}': {
+        ids: { chatId, messageId: message.id, emoji },
+      },
+      'PATCH /v1/chats/{chatId}/me': { ids: { chatId }, body: { hidden: true } },
+      // Anybody may be blocked.
+      'PUT /v1/users/me/blocks/{userId}': 'public',
+      'DELETE /v1/users/me/blocks/{userId}': 'public',
       'POST /v1/chats/{chatId}/read': { ids: { chatId }, body: { seq: 1 } },
     };
   });
 
+  const absentOf = (name: string, id: string): string => {
+    if (name === 'topic') return 'app:of-nobody';
+    return name.endsWith('Id') ? unknownId : id;
+  };
   const nameOf = ({ method, path }: Route) => `${method} ${path}`;
   const fill = (path: string, ids: Record<string, string>) =>
     path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? unknownId);
@@ -97,7 +112,7 @@ onEachDatabase('strangers', (open) => {
       const ask = (ids: Record<string, string>) =>
         server.request(route.method, fill(route.path, ids), { token: bob.accessToken, body: attempt.body });
       const unknown = Object.fromEntries(
-        Object.keys(attempt.ids).map((name) => [name, name === 'topic' ? 'app:of-nobody' : unknownId]),
+        Object.entries(attempt.ids).map(([name, id]) => [name, absentOf(name, id)]),
       );
       const [foreign, absent] = [await ask(attempt.ids), await ask(unknown)];
       expect([nameOf(route), foreign.status, foreign.body]).toEqual([

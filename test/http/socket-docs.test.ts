@@ -71,6 +71,11 @@ const steps: readonly Step[] = [
   { type: 'member.add', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id }) },
   { type: 'member.update', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id, role: 'admin' }) },
   { type: 'message.send', payload: ({ chatId }) => ({ chatId, content: 'Hello!', metadata: { a: 1 } }) },
+  { type: 'message.react', payload: ({ messageId }) => ({ messageId, emoji: '👍' }) },
+  { type: 'chat.configure', payload: ({ chatId }) => ({ chatId, muted: 'mentions' }) },
+  { type: 'block.add', payload: ({ ben }) => ({ userId: ben.id }) },
+  { type: 'block.list' },
+  { type: 'block.remove', payload: ({ ben }) => ({ userId: ben.id }) },
   { type: 'message.list', payload: ({ chatId }) => ({ chatId, limit: 5 }) },
   { type: 'message.get', payload: ({ chatId, messageId }) => ({ chatId, messageId }) },
   { type: 'message.search', payload: ({ chatId }) => ({ q: 'hello', chat: chatId }) },
@@ -127,17 +132,25 @@ onEachDatabase('the document of the socket', (open) => {
     client.close();
   });
 
-  test("every command that the server knows is in it: what HTTP has, but for signing in, and what is the socket's own", async () => {
+  test("every command that the server knows is in it: what HTTP has, but for signing in and what it has in its own way, and what is the socket's own", async () => {
     const { body } = await server.request('GET', '/swagger/json');
     const routes = Object.values<Record<string, { operationId: string }>>(body.paths).flatMap((methods) =>
       Object.values(methods).map(({ operationId }) => operationId),
     );
-    const onlyHttp = routes.filter((name) => /^(?:auth|health)[.]|^password[.]change$/.test(name));
-    const onlySocket = ['auth', 'ping', 'subscribe', 'unsubscribe', 'presence.list', 'typing'];
+    const onlyHttp = routes.filter((name) => /^(?:auth|health|reaction)[.]|^password[.]change$/.test(name));
+    const onlySocket = [
+      'auth',
+      'ping',
+      'subscribe',
+      'unsubscribe',
+      'presence.list',
+      'message.react',
+      'typing',
+    ];
     const expected = [...routes.filter((name) => !onlyHttp.includes(name)), ...onlySocket];
     expect(commands.map(({ type }) => type).sort()).toEqual(expected.sort());
     const client = await server.connect(ann);
-    expect(onlyHttp.length).toBe(6);
+    expect(onlyHttp.length).toBe(8);
     for (const name of onlyHttp) {
       expect([name, (await client.request(name)).error?.code]).toEqual([name, 'unknown_command']);
     }

@@ -144,6 +144,7 @@ export function createHub(db: Db): HubInHand {
       await waiting;
       return events;
     },
+    onAnnounced() {},
     onDelivered(event) {
       if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
     },

@@ -80,6 +80,19 @@ export async function findOwnChats(
 export const isMember = async (db: Db, chatId: string, userId: string): Promise<boolean> =>
   (await findOwnChats(db, userId, [chatId])).has(chatId);
 
+/**
+ * Throws `not_found` for everyone but members, and `forbidden` in a direct chat where one has blocked the other. What it
+ * found holds until COMMIT where the member is locked.
+ */
+export async function requireVoice(db: Db, chatId: string, userId: string): Promise<void> {
+  const [member] = await db
+    .select({ isBlocked: chatParticipants.isBlocked })
+    .from(chatParticipants)
+    .where(isParticipant(chatId, userId));
+  if (member === undefined) throw noSuchChat();
+  if (member.isBlocked) throw blocked();
+}
+
 /** The chat with its members, in the order of their joining; undefined where there is no such chat, or nobody in it. */
 export async function readChat(db: Db, chatId: string): Promise<Chat | undefined> {
   const rows = await db
@@ -101,8 +114,15 @@ export async function findActiveUsers(db: Db, userIds: readonly string[]): Promi
   return new Set(rows.map(({ id }) => id));
 }
 
+/** What a direct chat of the two is found by, whoever asks. */
+export const directKeyOf = (userId: string, otherId: string): string => [userId, otherId].sort().join(' ');
+
 export const isParticipant = (chatId: string, userId: string) =>
   and(eq(chatParticipants.chatId, chatId), eq(chatParticipants.userId, userId));
+
+/** To both of the two: who blocked whom is nobody's business. */
+export const blocked = () =>
+  new AppError('forbidden', 'One of you two has blocked the other: nothing can be said in this chat.');
 
 export const noSuchChat = () => new AppError('not_found', 'There is no such chat among yours.');
 

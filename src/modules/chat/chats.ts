@@ -6,7 +6,8 @@ import { users } from '../../auth/schema.ts';
 import type { Db } from '../../db/database.ts';
 import { AppError, type FieldError } from '../../protocol/errors.ts';
 import { command, type Emit, query } from '../../realtime/index.ts';
-import { findActiveUsers, lockGroupAsAdmin, noSuchChat, readChat } from './access.ts';
+import { directKeyOf, findActiveUsers, lockGroupAsAdmin, noSuchChat, readChat } from './access.ts';
+import { lockBlocks } from './blocks.ts';
 import { Chat, CreateChat, GetChat, RenameChat } from './contract.ts';
 import { chatsPerHour, messagesPerMinute } from './limits.ts';
 import { chatParticipants, chats } from './schema.ts';
@@ -27,6 +28,7 @@ export const createChat = command('chat.create', {
   isFree: ({ actor, db }, input) => isThere(db, actor.userId, input),
   input: CreateChat,
   output: Chat,
+  refuses: ['forbidden'],
   run: ({ actor, tx, emit }, input) =>
     input.type === 'group'
       ? createGroup(tx, emit, actor.userId, input)
@@ -81,8 +83,6 @@ async function isThere(db: Db, creatorId: string, input: CreateChat): Promise<bo
   return found.length > 0;
 }
 
-const directKeyOf = (creatorId: string, otherId: string): string => [creatorId, otherId].sort().join(' ');
-
 type Create<ChatType> = Extract<CreateChat, { type: ChatType }>;
 type ChatRow = typeof chats.$inferSelect;
 
@@ -116,6 +116,11 @@ async function createDirect(tx: Db, emit: Emit, creatorId: string, input: Create
     return await readExisting(tx, existing.id);
   }
   await requireUsers(tx, input.participantIds);
+  const blocks = await lockBlocks(tx, creatorId, otherId);
+  if (blocks.isMine) {
+    throw new AppError('forbidden', 'You have blocked this user. Unblock them to talk to them.');
+  }
+  if (blocks.isTheirs) throw invalidUsers([noSuchUser(0)]); // who is blocked learns nothing of it
   await addFirstMembers(tx, emit, row, [creatorId, otherId]);
   for (const { userId, otherName } of await readPair(tx, row.id)) {
     emit(user.on(userId), 'chat.added', { chatId: row.id, type: 'direct', name: otherName });
@@ -165,11 +170,14 @@ async function readExisting(tx: Db, chatId: string): Promise<Chat> {
 /** Throws `invalid` unless each can be talked to: is there and not disabled. */
 async function requireUsers(tx: Db, userIds: readonly string[]): Promise<void> {
   const active = await findActiveUsers(tx, userIds);
-  const problems = userIds.flatMap((id, index) =>
-    active.has(id) ? [] : [{ path: `/participantIds/${index}`, message: 'There is no such user' }],
-  );
+  const problems = userIds.flatMap((id, index) => (active.has(id) ? [] : [noSuchUser(index)]));
   if (problems.length > 0) throw invalidUsers(problems);
 }
+
+const noSuchUser = (index: number): FieldError => ({
+  path: `/participantIds/${index}`,
+  message: 'There is no such user',
+});
 
 const invalidUsers = (fields: FieldError[]) =>
   new AppError('invalid', 'Every participant must be another user of this server.', { fields });

@@ -3,7 +3,16 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable, ephemeral } from '../../protocol/events.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
-import { Id, Instant, line, nullable, Profile, textWithout } from '../../protocol/values.ts';
+import {
+  exampleId,
+  Id,
+  Instant,
+  instantPattern,
+  line,
+  nullable,
+  Profile,
+  textWithout,
+} from '../../protocol/values.ts';
 
 /** For whoever cannot load the kind of topic: it names the same. */
 export const chatTopic = (chatId: string): string => `chat:${chatId}`;
@@ -36,7 +45,7 @@ export type Muted = Static<typeof Muted>;
 
 /** A group of more members than this is no place for a conversation. */
 export const maxMembers = 1_000;
-/** Above this many members nobody is told of messages outside the chat's own topic. */
+/** Above this many members only those who are mentioned are told of messages outside the chat's own topic. */
 export const maxNotifiedMembers = 200;
 /** How much of a message a preview shows, in characters. */
 export const previewLength = 100;
@@ -45,6 +54,8 @@ export const snapshotMessages = 50;
 /** How many different emojis a message may have, and how many users an emoji names in a snapshot. */
 export const maxEmojis = 20;
 export const maxNamedUsers = 20;
+/** How many users one may block. */
+export const maxBlocks = 1_000;
 /** How many members a message may mention. */
 export const maxMentions = 50;
 
@@ -184,6 +195,19 @@ export const UnreadCounts = Type.Object(
 );
 export type UnreadCounts = Static<typeof UnreadCounts>;
 
+export const Reacted = Type.Object(
+  {
+    messageId: Id,
+    seq: seqWith("The message's"),
+    emoji: Type.String(),
+    userId: Id,
+    removed: Type.Boolean(),
+    count: Type.Integer({ minimum: 0, description: 'How many have reacted so now' }),
+  },
+  { title: 'Reacted' },
+);
+export type Reacted = Static<typeof Reacted>;
+
 /** How a member has set up a chat for themselves. */
 export const ChatSettings = Type.Object(
   {
@@ -198,6 +222,7 @@ export type ChatSettings = Static<typeof ChatSettings>;
 
 export const Block = Type.Object({ userId: Id, createdAt: Instant }, { title: 'Block' });
 export type Block = Static<typeof Block>;
+export const Unblocked = Type.Object({ userId: Id }, { title: 'Unblocked' });
 export const BlockPage = pageOf(Block, 'BlockPage');
 
 export const ReadPosition = Type.Object(
@@ -296,6 +321,8 @@ export const ReactToMessage = Type.Object(
   },
   strict,
 );
+export type ReactToMessage = Static<typeof ReactToMessage>;
+
 export const ReactionPath = Type.Object({ chatId: Id, messageId: Id, emoji: Emoji }, strict);
 
 export const SearchMessages = Type.Object(
@@ -313,12 +340,21 @@ export const SetUpChat = Type.Object(
     muted: Type.Optional(Muted),
     mutedUntil: Type.Optional(
       nullable(
-        Type.String({ ...Instant, description: 'With `muted`: until then; null or left out: for ever' }),
+        Type.String({
+          pattern: instantPattern,
+          description: 'With `muted`, an instant ahead: ISO 8601 in UTC. Null or left out: for ever',
+          examples: ['2036-11-21T09:30:00.000Z'],
+        }),
       ),
     ),
-    hidden: Type.Optional(Type.Boolean()),
+    hidden: Type.Optional(
+      Type.Boolean({
+        description:
+          'Out of my list of chats: a direct one until its next message, a group until I show it again',
+      }),
+    ),
   },
-  { ...strict, minProperties: 2 },
+  { ...strict, minProperties: 2, examples: [{ chatId: exampleId, muted: 'mentions' }] },
 );
 export type SetUpChat = Static<typeof SetUpChat>;
 
@@ -334,17 +370,7 @@ export const events = {
   'message.created': durable(['chat'], Message),
   'message.edited': durable(['chat'], Message),
   'message.deleted': durable(['chat'], Message),
-  'message.reacted': durable(
-    ['chat'],
-    Type.Object({
-      messageId: Id,
-      seq: seqWith("The message's"),
-      emoji: Type.String(),
-      userId: Id,
-      removed: Type.Boolean(),
-      count: Type.Integer({ minimum: 0, description: 'How many have reacted so now' }),
-    }),
-  ),
+  'message.reacted': durable(['chat'], Reacted),
   'message.read': durable(
     ['chat'],
     Type.Object({

@@ -1,6 +1,7 @@
 // The chat module: conversations of two or of a group.
 
 import { defineModule } from '../../realtime/index.ts';
+import { blockUser, hiding, listBlocks, unblockUser } from './blocks.ts';
 import { createChat, getChat, renameChat } from './chats.ts';
 import { events } from './contract.ts';
 import { startFiller } from './filler.ts';
@@ -8,11 +9,13 @@ import { countUnreadChats, listChats } from './list.ts';
 import { addMember, changeRole, removeMember } from './members.ts';
 import { deleteMessage, editMessage } from './messages.ts';
 import { createNotices } from './notices.ts';
+import { addReaction, reactToMessage, removeReaction } from './reactions.ts';
 import { readMessages } from './read-positions.ts';
 import { getMessage, listMessages } from './reading.ts';
 import { searchMessages } from './search.ts';
 import { sendMessage } from './sending.ts';
 import { readSent } from './sent-audit.ts';
+import { setUpChat } from './settings.ts';
 import { chat, chatsAround } from './topics.ts';
 import { typing } from './typing.ts';
 
@@ -24,6 +27,7 @@ export const chatModule = defineModule('chat', {
     Chats: 'Direct and group chats, and their members',
     Messages: 'What is said in a chat, and how far it was read',
   },
+  hiding,
   topicsAround: chatsAround,
   operations(core) {
     const notices = createNotices(core);
@@ -35,6 +39,7 @@ export const chatModule = defineModule('chat', {
       countUnreadChats,
       getChat,
       renameChat,
+      setUpChat,
       addMember,
       changeRole,
       removeMember,
@@ -46,11 +51,17 @@ export const chatModule = defineModule('chat', {
         },
       }),
       getMessage,
+      reactToMessage, // before the deletion, as the documents have them: their examples are tried in this order
+      addReaction,
+      removeReaction,
       editMessage,
       deleteMessage,
       searchMessages(filler),
       readMessages,
       typing,
+      blockUser,
+      unblockUser,
+      listBlocks,
     ];
   },
 });

@@ -16,6 +16,16 @@ export const readsPerMinute: RateLimit = {
   seconds: 60,
 };
 
+/**
+ * What concerns oneself alone: mutes, hidden chats, blocks. As often as messages, but counted apart: whoever has said all
+ * they may can still block the one who annoys them.
+ */
+export const settingsPerMinute: RateLimit = {
+  name: 'settings',
+  points: ({ messagesPerMinute }) => messagesPerMinute,
+  seconds: 60,
+};
+
 /** A new chat, whose members are not asked. */
 export const chatsPerHour: RateLimit = {
   name: 'chats',

@@ -60,7 +60,7 @@ export const deleteMessage = command('message.delete', {
 });
 
 /** Keeps the actor a member and the message as it is until COMMIT. Throws `not_found` where the actor sees none. */
-async function lockMessage(tx: Db, userId: string, messageId: string, chatId: string | undefined) {
+export async function lockMessage(tx: Db, userId: string, messageId: string, chatId: string | undefined) {
   const isIt = and(
     eq(messages.id, messageId),
     chatId === undefined ? undefined : eq(messages.chatId, chatId),

@@ -1,4 +1,5 @@
-// `message.notified`: tells members who are connected, but do not follow the chat, that something was said there.
+// `message.notified`: tells members who are connected, but do not follow the chat, that something was said there: in a large
+// chat those who are mentioned, and of a muted one as its member wants it.
 // Ephemeral and beside the road of the messages: it delays no reply, and its failure fails no message. What was written
 // together is asked about together.
 
@@ -7,6 +8,7 @@ import { users } from '../../auth/schema.ts';
 import { type Db, queryRows } from '../../db/database.ts';
 import { type Actor, createBatcher, type ModuleCore } from '../../realtime/index.ts';
 import { type Message, maxNotifiedMembers, previewLength } from './contract.ts';
+import { presentlyMuted } from './settings.ts';
 import { chat, user } from './topics.ts';
 import { countUnread, type Membership } from './unread.ts';
 
@@ -35,10 +37,10 @@ export function createNotices({ db, announce, presence, reporter }: NoticesDeps)
   }
 
   async function announceAll(sent: readonly Sent[]): Promise<void> {
-    const chatIds = [...new Set(sent.map(({ message }) => message.chatId))];
-    const members = Map.groupBy(await readMembers(db, chatIds), ({ chatId }) => chatId);
+    const listeners = await readListeners(db, sent);
+    const toldOf = new Map(listeners.map(({ chatId, userId, toldOf }) => [`${chatId} ${userId}`, toldOf]));
     const reachable: Membership[] = [];
-    for (const [chatId, inChat] of members) {
+    for (const [chatId, inChat] of Map.groupBy(listeners, ({ chatId }) => chatId)) {
       const userIds = inChat.map(({ userId }) => userId);
       for (const userId of await findAway(chat.on(chatId).name, userIds)) reachable.push({ chatId, userId });
     }
@@ -48,14 +50,16 @@ export function createNotices({ db, announce, presence, reporter }: NoticesDeps)
     const unreadByChat = Map.groupBy(await countUnread(db, reachable), ({ chatId }) => chatId);
     for (const { actor, message } of sent) {
       for (const { userId, unread } of unreadByChat.get(message.chatId) ?? []) {
-        if (userId === actor.userId) continue;
+        const mention = message.mentions.includes(userId);
+        const isMeant = mention || toldOf.get(`${message.chatId} ${userId}`) === 'everything';
+        if (userId === actor.userId || !isMeant) continue;
         const payload = {
           chatId: message.chatId,
           messageId: message.id,
           senderName: names.get(actor.userId) ?? '',
           preview: [...(message.content ?? '')].slice(0, previewLength).join(''),
           unreadCount: unread,
-          mention: message.mentions.includes(userId),
+          mention,
         };
         const exceptHearersOf = { topic: chat.on(message.chatId).name, seq: message.seq };
         announce(user.on(userId), 'message.notified', payload, { actor, exceptHearersOf });
@@ -80,17 +84,29 @@ export function createNotices({ db, announce, presence, reporter }: NoticesDeps)
   };
 }
 
-/** Of chats that are not too large to notify everyone. */
-async function readMembers(db: Db, chatIds: readonly string[]): Promise<Membership[]> {
-  return await queryRows<Membership>(
+interface Listener extends Membership {
+  readonly toldOf: 'everything' | 'mentions';
+}
+
+/** The members who may be told of some of it: those of large chats only where something mentions them, and no one who muted all. */
+async function readListeners(db: Db, sent: readonly Sent[]): Promise<Listener[]> {
+  const chatIds = [...new Set(sent.map(({ message }) => message.chatId))];
+  const mentioned = [...new Set(sent.flatMap(({ message }) => message.mentions))];
+  return await queryRows<Listener>(
     db,
     sql`
-      SELECT chat_id AS "chatId", user_id AS "userId" FROM (
-        SELECT chat_id, user_id, count(*) OVER (PARTITION BY chat_id) AS members
+      SELECT chat_id AS "chatId", user_id AS "userId",
+        CASE WHEN members <= ${maxNotifiedMembers} AND muted = 'none' THEN 'everything' ELSE 'mentions' END AS "toldOf"
+      FROM (
+        SELECT chat_id, user_id, count(*) OVER (PARTITION BY chat_id) AS members,
+          ${presentlyMuted} AS muted
         FROM chat_participants
         WHERE chat_id IN (SELECT json_array_elements_text(${JSON.stringify(chatIds)}::json)::uuid)
       ) AS counted
-      WHERE members <= ${maxNotifiedMembers}`,
+      WHERE muted <> 'all' AND (
+        members <= ${maxNotifiedMembers} AND muted = 'none'
+        OR user_id IN (SELECT json_array_elements_text(${JSON.stringify(mentioned)}::json)::uuid)
+      )`,
   );
 }
 

@@ -4,9 +4,10 @@
 import { type Db, runStatement, toList } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type GroupItem, grouped } from '../../realtime/index.ts';
-import { noSuchChat } from './access.ts';
+import { blocked, noSuchChat } from './access.ts';
 import { Message, type Metadata, maxMetadataBytes, SendMessage } from './contract.ts';
 import { messagesPerMinute } from './limits.ts';
+import { refuseMentions } from './mentions.ts';
 import type { Notices } from './notices.ts';
 import { chat } from './topics.ts';
 import { asWritten, insertMessages } from './writer.ts';
@@ -23,7 +24,7 @@ export const sendMessage = (notices: Notices) =>
     limit: messagesPerMinute,
     input: SendMessage,
     output: Message,
-    refuses: ['not_found', 'conflict'],
+    refuses: ['forbidden', 'not_found', 'conflict'],
     check: ({ metadata }) => metadata && checkMetadata(metadata),
     event: 'message.created',
     topic: ({ chatId }) => chat.on(chatId),
@@ -36,12 +37,12 @@ export const sendMessage = (notices: Notices) =>
         messageType: 'text',
         metadata: metadata ?? null,
         replyTo,
-        mentions: [...new Set(mentions)],
+        mentions, // as they came: a refusal says which one
         ...asWritten(),
       };
     },
     refuse,
-    toOutput: (draft, seq) => ({ ...draft, seq }),
+    toOutput: (draft, seq) => ({ ...draft, mentions: [...new Set(draft.mentions)], seq }),
     write: (messages) => [insertMessages(messages)],
     onCommitted: (written) => notices.tell(written.map(({ actor, output }) => ({ actor, message: output }))),
   });
@@ -54,33 +55,40 @@ async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
   const replies = items.flatMap(({ input: { chatId, replyTo } }) =>
     replyTo === null ? [] : [{ chatId, replyTo }],
   );
-  const [strangers, lost] = await Promise.all([
-    findStrangers(tx, [...senders.values()]),
+  const [silenced, lost, mentions] = await Promise.all([
+    findSilenced(tx, [...senders.values()]),
     findLost(tx, replies),
+    refuseMentions(
+      tx,
+      items.map(({ input }) => input),
+    ),
   ]);
-  if (strangers.size === 0 && lost.size === 0) return [];
-  return items.map(({ input: { chatId, senderId, replyTo } }) => {
-    if (strangers.has(`${chatId} ${senderId}`)) return noSuchChat();
-    return lost.has(`${chatId} ${replyTo}`) ? noSuchOriginal() : undefined;
+  if (silenced.size === 0 && lost.size === 0) return mentions;
+  return items.map(({ input: { chatId, senderId, replyTo } }, index) => {
+    const isBlocked = silenced.get(`${chatId} ${senderId}`);
+    if (isBlocked !== undefined) return isBlocked ? blocked() : noSuchChat();
+    return lost.has(`${chatId} ${replyTo}`) ? noSuchOriginal() : mentions[index];
   });
 }
 
-/** Those of the senders who are no members of the chat. */
-async function findStrangers(
+/** Those of the senders who may not write there: whether they are blocked in a direct chat, or else no members. */
+async function findSilenced(
   tx: Db,
   senders: readonly { readonly chatId: string; readonly senderId: string }[],
-): Promise<ReadonlySet<string>> {
-  const rows = await runStatement<{ chat: string; sender: string }>(tx, {
-    name: 'find_strangers',
+): Promise<ReadonlyMap<string, boolean>> {
+  const rows = await runStatement<{ chat: string; sender: string; is_blocked: boolean | null }>(tx, {
+    name: 'find_silenced',
     // A scalar subquery looks each one up by primary key. A join or EXISTS, planned once while the tables are small, would
     // go on reading them whole when they have grown.
     text: `
-      SELECT chat, sender
-      FROM unnest(string_to_array($1, E'\\x1f')::uuid[], string_to_array($2, E'\\x1f')::uuid[]) AS asked(chat, sender)
-      WHERE (SELECT true FROM chat_participants WHERE chat_id = chat AND user_id = sender) IS NULL`,
+      SELECT * FROM (
+        SELECT chat, sender, (SELECT is_blocked FROM chat_participants WHERE chat_id = chat AND user_id = sender) AS is_blocked
+        FROM unnest(string_to_array($1, E'\\x1f')::uuid[], string_to_array($2, E'\\x1f')::uuid[]) AS asked(chat, sender)
+      ) AS senders
+      WHERE is_blocked IS NOT FALSE`,
     values: [toList(senders.map(({ chatId }) => chatId)), toList(senders.map(({ senderId }) => senderId))],
   });
-  return new Set(rows.map(({ chat, sender }) => `${chat} ${sender}`));
+  return new Map(rows.map(({ chat, sender, is_blocked }) => [`${chat} ${sender}`, is_blocked === true]));
 }
 
 /** Those of the originals that are not in the chat. */

@@ -9,7 +9,7 @@ export interface EphemeralFrame {
   readonly topic: string;
   readonly seq?: undefined;
   readonly frame: string;
-  readonly exceptUserId: string | undefined;
+  readonly exceptUserIds: readonly string[] | undefined;
   readonly exceptHearersOf: EventPosition | undefined;
 }
 

@@ -213,11 +213,11 @@ function findBeatChannel(map: ChannelMap, server: string, logId: string): string
   }
 }
 
-/** `origin epoch seq type user,user seq,seq` or `origin epoch - exceptUserId topic seq`, a newline, the frame. None has spaces. */
+/** `origin epoch seq type user,user seq,seq` or `origin epoch - user,user topic seq`, a newline, the frame. None has spaces. */
 function encodeMessage(origin: string, epoch: string, frame: BridgeFrame): string {
   const fields =
     frame.seq === undefined
-      ? `- ${frame.exceptUserId ?? ''} ${frame.exceptHearersOf?.topic ?? ''} ${frame.exceptHearersOf?.seq ?? ''}`
+      ? `- ${frame.exceptUserIds?.join() ?? ''} ${frame.exceptHearersOf?.topic ?? ''} ${frame.exceptHearersOf?.seq ?? ''}`
       : `${frame.seq} ${frame.type} ${frame.revokes?.join() ?? ''} ${frame.rewrites?.join() ?? ''}`;
   return `${origin} ${epoch} ${fields}\n${frame.frame}`;
 }
@@ -235,7 +235,8 @@ function decodeMessage(
   const frame = message.toString('utf8', headerEnd + 1);
   if (seq === '-') {
     const exceptHearersOf = third === '' ? undefined : { topic: third, seq: Number(fourth) };
-    return { epoch, frame: { topic, frame, exceptUserId: second || undefined, exceptHearersOf } };
+    const exceptUserIds = second === '' ? undefined : second.split(',');
+    return { epoch, frame: { topic, frame, exceptUserIds, exceptHearersOf } };
   }
   if (!(Number(seq) > 0)) return undefined;
   const revokes = third === '' ? undefined : third.split(',');

@@ -39,6 +39,8 @@ export interface HubDeps {
   readonly readNewestEvents: (topic: string, last: number, limit: number) => Promise<LoggedEvent[]>;
   /** Sees every durable event of a served topic, right behind its delivery. */
   readonly onDelivered: (event: LoggedEvent) => void;
+  /** The same of ephemeral events; not of those that are announced here alone. */
+  readonly onAnnounced: (event: EphemeralFrame) => void;
   readonly reporter: Pick<Reporter, 'report'>;
 }
 
@@ -49,8 +51,8 @@ export interface EphemeralEvent {
   /** Any JSON. */
   readonly payload: unknown;
   readonly actor: Actor | undefined;
-  /** Not delivered to this user's connections. */
-  readonly exceptUserId?: string | undefined;
+  /** Not delivered to the connections of these users. */
+  readonly exceptUserIds?: readonly string[] | undefined;
   /** Not delivered to connections that hear of this durable event itself, or have, and be it that they left since. */
   readonly exceptHearersOf?: EventPosition | undefined;
 }
@@ -117,30 +119,22 @@ export class Hub {
     }
   }
 
-  /** Sends an ephemeral event to whoever follows its topic now. */
+  /** Sends an ephemeral event to whoever follows its topic now, on every instance. */
   announce(event: EphemeralEvent): void {
-    const frame: EventFrame = {
-      type: event.type,
-      topic: event.topic,
-      id: Bun.randomUUIDv7(),
-      at: new Date().toISOString(),
-      payload: event.payload,
-      meta: metaOf(event.actor),
-    };
-    const encoded: EphemeralFrame = {
-      topic: event.topic,
-      frame: JSON.stringify(frame),
-      exceptUserId: event.exceptUserId,
-      exceptHearersOf: event.exceptHearersOf,
-    };
-    this.#deliverEphemeral(encoded);
+    const encoded = encode(event);
+    this.#announced(encoded);
     this.#deps.bridge.publish(encoded, this.#deps.knownEpoch());
+  }
+
+  /** To those who follow it on this instance: every instance says it to its own. */
+  announceHere(event: EphemeralEvent): void {
+    this.#deliverEphemeral(encode(event));
   }
 
   /** A frame of another instance. */
   receive(frame: BridgeFrame, epoch: string): void {
     if (frame.seq !== undefined) this.#admit(frame, epoch);
-    else if (epoch === this.#deps.knownEpoch()) this.#deliverEphemeral(frame);
+    else if (epoch === this.#deps.knownEpoch()) this.#announced(frame);
   }
 
   /** Delivers everything up to `seq`, from the log where it has not arrived. `seq` must be committed. */
@@ -312,17 +306,25 @@ export class Hub {
     }
   };
 
-  #deliverEphemeral(event: EphemeralFrame): void {
-    if (!this.#served.has(event.topic)) return;
+  #announced(event: EphemeralFrame): void {
+    if (this.#deliverEphemeral(event)) this.#deps.onAnnounced(event);
+  }
+
+  /** False where nobody here follows its topic. */
+  #deliverEphemeral(event: EphemeralFrame): boolean {
+    if (!this.#served.has(event.topic)) return false;
     const muted = this.#leftOut(event);
     for (const follower of muted) follower.setMuted(event.topic, true);
     this.#deps.publishFrame(event.topic, event.frame);
     for (const follower of muted) follower.setMuted(event.topic, false);
+    return true;
   }
 
-  /** The few connections of one user that the event is not for: found by the user, so no other follower is looked at. */
-  #leftOut({ topic, exceptUserId, exceptHearersOf }: EphemeralFrame): Follower[] {
-    if (exceptUserId !== undefined) return [...this.#deps.followersOf(exceptUserId)];
+  /** The few connections that the event is not for: found by their users, so no other follower is looked at. */
+  #leftOut({ topic, exceptUserIds, exceptHearersOf }: EphemeralFrame): Follower[] {
+    if (exceptUserIds !== undefined) {
+      return exceptUserIds.flatMap((userId) => [...this.#deps.followersOf(userId)]);
+    }
     if (exceptHearersOf === undefined) return [];
     const userId = userOfTopic(topic);
     if (userId === undefined) throw new Error(`exceptHearersOf is for user topics, not for ${topic}.`);
@@ -372,4 +374,17 @@ export class Hub {
     const { position } = stream;
     stream.extendRing(await this.#deps.readNewestEvents(stream.topic, position, ringEvents), position);
   }
+}
+
+function encode(event: EphemeralEvent): EphemeralFrame {
+  const { topic, type, payload, actor, exceptUserIds, exceptHearersOf } = event;
+  const frame: EventFrame = {
+    type,
+    topic,
+    id: Bun.randomUUIDv7(),
+    at: new Date().toISOString(),
+    payload,
+    meta: metaOf(actor),
+  };
+  return { topic, frame: JSON.stringify(frame), exceptUserIds, exceptHearersOf };
 }

@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox';
 import { Subscribed } from '../../protocol/envelope.ts';
 import { AppError, WireError } from '../../protocol/errors.ts';
 import { Id, Instant } from '../../protocol/values.ts';
+import type { Core } from '../core.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { TopicKinds } from '../topic-kind.ts';
 import { type CoreCommand, requireTopic } from './dispatch.ts';
@@ -71,11 +72,13 @@ export interface CoreCommandDeps {
   readonly subscriber: Subscriber;
   readonly rights: Rights;
   readonly presence: Presence;
+  /** See `ModuleCore`. */
+  readonly findHidden: Core['findHidden'];
   readonly topicKinds: TopicKinds;
 }
 
 export function listCoreCommands(deps: CoreCommandDeps): CoreCommand[] {
-  const { hello, subscriber, rights, presence, topicKinds } = deps;
+  const { hello, subscriber, rights, presence, findHidden, topicKinds } = deps;
   return [
     {
       ...coreCommandSpecs.auth,
@@ -123,7 +126,11 @@ export function listCoreCommands(deps: CoreCommandDeps): CoreCommand[] {
         if (!kind.hasPresence) {
           throw new AppError('invalid', `Topics of the kind ${kind.kind} have no presence.`);
         }
-        const users = [...(await presence.list(topic))].map(([userId, devices]) => ({ userId, devices }));
+        const present = await presence.list(topic);
+        const hidden = await findHidden(connection.actor.userId, [...present.keys()]);
+        const users = [...present]
+          .filter(([userId]) => !hidden.has(userId))
+          .map(([userId, devices]) => ({ userId, devices }));
         return { payload: { topic, users } };
       },
     },

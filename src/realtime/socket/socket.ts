@@ -118,7 +118,14 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
   });
   const rights = watchRights(core, subscriber);
   const readFrame = createDispatch({
-    coreCommands: listCoreCommands({ hello, subscriber, rights, presence, topicKinds }),
+    coreCommands: listCoreCommands({
+      hello,
+      subscriber,
+      rights,
+      presence,
+      findHidden: core.findHidden,
+      topicKinds,
+    }),
     commands: deps.commands,
     greet: hello.greetByFrame,
     onLimited: deps.onLimited,

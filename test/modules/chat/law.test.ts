@@ -27,6 +27,9 @@ const whats = [
   'reply',
   'edit',
   'delete',
+  'mention',
+  'react',
+  'unreact',
   'read',
   'rename',
   'add',
@@ -53,6 +56,9 @@ const tour: Step[] = (
   [
     [0, 'send', 0],
     [0, 'edit', 1],
+    [1, 'react', 1],
+    [1, 'mention', 1],
+    [1, 'unreact', 1],
     [0, 'edit', 1],
     [0, 'reply', 1],
     [0, 'edit', 2],
@@ -110,6 +116,18 @@ onEachDatabase('the law of chat', (open) => {
       case 'reply': {
         const body = { content, replyTo: messageId, metadata: { on, list: [{ by }] } };
         return await command('message.send', { chatId, ...body }, 'POST', '/messages', body);
+      }
+      case 'mention': {
+        const body = { content, mentions: [user.id, other.id, user.id].slice(on % 3) };
+        return await command('message.send', { chatId, ...body }, 'POST', '/messages', body);
+      }
+      case 'react':
+      case 'unreact': {
+        const emoji = at(['👍', '🎉', '❤️'], Math.floor(on / 7));
+        const path = `/messages/${messageId}/reactions/${encodeURIComponent(emoji)}`;
+        const isRemoval = what === 'unreact';
+        const payload = { messageId, emoji, remove: isRemoval };
+        return await command('message.react', payload, isRemoval ? 'DELETE' : 'PUT', path);
       }
       case 'edit':
         return await command('message.edit', { messageId, content }, 'PATCH', `/messages/${messageId}`, {

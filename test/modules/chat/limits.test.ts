@@ -7,8 +7,8 @@ import { onEachDatabase } from '../../support/server.ts';
 import { attempt, createDirect, createGroup, eventsOf, must, registerAll, send } from './setup.ts';
 
 onEachDatabase('limits of chats', (open, database) => {
-  test('edits, deletions, names and members count as messages do, and leaving does not', async () => {
-    const server = await open({ RATE_MESSAGES_PER_MINUTE: '7' });
+  test('edits, deletions, reactions, names and members count as messages do, and leaving does not', async () => {
+    const server = await open({ RATE_MESSAGES_PER_MINUTE: '9' });
     const [ann, bob, cid, dan] = await registerAll(server, 'Ann', 'Bob', 'Cid', 'Dan');
     const chat = await createGroup(server, ann, bob, dan);
     const path = `/chats/${chat.id}`;
@@ -16,6 +16,8 @@ onEachDatabase('limits of chats', (open, database) => {
     const members = `${path}/members`;
     const writes: [method: string, path: string, body?: unknown][] = [
       ['PATCH', `${path}/messages/${message.id}`, { content: 'Hello!' }],
+      ['PUT', `${path}/messages/${message.id}/reactions/${encodeURIComponent('👍')}`],
+      ['DELETE', `${path}/messages/${message.id}/reactions/${encodeURIComponent('👍')}`],
       ['DELETE', `${path}/messages/${message.id}`],
       ['PATCH', path, { name: 'Another name' }],
       ['POST', members, { userId: cid.id }],
@@ -36,7 +38,7 @@ onEachDatabase('limits of chats', (open, database) => {
     await must(server, ann, 'DELETE', `${members}/${ann.id}`);
   });
 
-  test('over the socket edits and deletions are refused as well, with retryAfterMs', async () => {
+  test('over the socket edits, deletions and reactions are refused as well, with retryAfterMs', async () => {
     const server = await open({ RATE_MESSAGES_PER_MINUTE: '3' });
     const [ann, bob] = await registerAll(server, 'Ann', 'Bob');
     const chat = await createGroup(server, ann, bob);
@@ -44,11 +46,31 @@ onEachDatabase('limits of chats', (open, database) => {
     const message = (await client.request('message.send', { chatId: chat.id, content: 'Hello' })).payload;
     const edit = (content: string) => client.request('message.edit', { messageId: message.id, content });
     expect([(await edit('one')).type, (await edit('two')).type]).toEqual(['ok', 'ok']);
-    const refusals = [await edit('three'), await client.request('message.delete', { messageId: message.id })];
+    const refusals = [
+      await edit('three'),
+      await client.request('message.delete', { messageId: message.id }),
+      await client.request('message.react', { messageId: message.id, emoji: '👍' }),
+    ];
     for (const { error } of refusals) {
       expect(error).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
     }
     client.close();
+  });
+
+  test('settings and blocks are limited together, and apart from messages: who may say no more can still block', async () => {
+    const server = await open({ RATE_MESSAGES_PER_MINUTE: '3' });
+    const [ann, bob] = await registerAll(server, 'Ann', 'Bob');
+    const chat = await createGroup(server, ann, bob);
+    for (const content of ['one', 'two', 'three']) await send(server, ann, chat.id, content);
+    const write = (method: string, path: string, body?: object) => attempt(server, ann, method, path, body);
+    const settings = (hidden: boolean) => write('PATCH', `/chats/${chat.id}/me`, { hidden });
+    const block = (method: string) => write(method, `/users/me/blocks/${bob.id}`);
+    const answers = [await settings(true), await block('PUT'), await block('DELETE')];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    for (const { status, body } of [await settings(false), await block('PUT'), await block('DELETE')]) {
+      expect([status, body.error.code]).toEqual([429, 'rate_limited']);
+    }
+    expect((await write('GET', '/users/me/blocks')).status).toBe(200);
   });
 
   test('read positions are limited, too, at ten times as many: each is an event, and can be read past', async () => {

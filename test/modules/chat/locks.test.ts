@@ -8,7 +8,7 @@ import { chatTopic } from '../../../src/modules/chat/contract.ts';
 import { untilWaiting } from '../../protocol/chat.ts';
 import type { Answer, TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
-import { attempt, createGroup, eventsOf, registerAll, send } from './setup.ts';
+import { attempt, createDirect, createGroup, eventsOf, registerAll, send } from './setup.ts';
 
 onEachDatabase('locks of messages', (open, database) => {
   if (database.kind === 'embedded') {
@@ -85,5 +85,37 @@ onEachDatabase('locks of messages', (open, database) => {
       expect([method, answer.status]).toEqual([method, 404]);
       expect(await eventsOf(server, chatTopic(chat.id), message.seq)).toEqual([]);
     }
+  });
+
+  test('a message and a reaction see that one blocked the other meanwhile', async () => {
+    const chat = await createDirect(server, ann, bob);
+    const message = await send(server, ann, chat.id, 'Hello');
+    const inChat = sql`UPDATE chat_participants SET is_blocked = true WHERE chat_id = ${chat.id}`;
+    // As a block does it: behind the lock of the members, and of the topic.
+    const block = sql`
+      WITH topic AS (SELECT name FROM topics WHERE name = ${chatTopic(chat.id)} FOR UPDATE)
+      ${inChat} AND (SELECT count(*) FROM topic) = 1`;
+    const path = `/chats/${chat.id}/messages`;
+    const say = () => attempt(server, bob, 'POST', path, { content: 'Hello?' });
+    const react = () =>
+      attempt(server, bob, 'PUT', `${path}/${message.id}/reactions/${encodeURIComponent('👍')}`);
+    for (const request of [say, react]) {
+      expect((await during(block, request)).body.error.code).toBe('forbidden');
+      expect(await eventsOf(server, chatTopic(chat.id), message.seq)).toEqual([]);
+      await server.db.execute(
+        sql`UPDATE chat_participants SET is_blocked = false WHERE chat_id = ${chat.id}`,
+      );
+    }
+  });
+
+  test('a new direct chat sees that one blocked the other meanwhile', async () => {
+    const [cid] = await registerAll(server, 'Cid');
+    const block = (by: TestUser, whom: TestUser) => sql`
+      WITH holder AS (SELECT id FROM users WHERE id = ${by.id} FOR NO KEY UPDATE)
+      INSERT INTO user_blocks (user_id, blocked_id) SELECT id, ${whom.id} FROM holder`;
+    const create = () => attempt(server, ann, 'POST', '/chats', { type: 'direct', participantIds: [cid.id] });
+    expect((await during(block(cid, ann), create)).body.error.code).toBe('invalid');
+    await server.db.execute(sql`DELETE FROM user_blocks`);
+    expect((await during(block(ann, cid), create)).body.error.code).toBe('forbidden');
   });
 });

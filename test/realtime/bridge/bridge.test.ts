@@ -69,7 +69,7 @@ const durable = (topic: string, seq: number, more: Partial<LoggedEvent> = {}): L
 const ephemeral = (topic: string, more: Partial<EphemeralFrame> = {}): EphemeralFrame => ({
   topic,
   frame: JSON.stringify({ type: 'typing', topic }),
-  exceptUserId: undefined,
+  exceptUserIds: undefined,
   exceptHearersOf: undefined,
   ...more,
 });
@@ -155,7 +155,8 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       durable(topic, 6, { type: 'message.edited', rewrites: [5] }),
       durable(topic, 7, { revokes: ['ann', 'ben'], rewrites: [3, 2 ** 40] }),
       ephemeral(topic),
-      ephemeral(topic, { frame: '\n🔔\n', exceptUserId: 'ann' }),
+      ephemeral(topic, { frame: '\n🔔\n', exceptUserIds: ['ann'] }),
+      ephemeral(topic, { exceptUserIds: ['ann', 'ben'] }),
       ephemeral(topic, { exceptHearersOf: { topic: newTopic(), seq: 7 } }),
       durable(topic, 5, { frame: JSON.stringify({ text: '🔔'.repeat(50_000) }) }),
     ];
