@@ -42,10 +42,12 @@ export const sendMessage = (notices: Notices) =>
       };
     },
     refuse,
-    toOutput: (draft, seq) => ({ ...draft, mentions: [...new Set(draft.mentions)], seq }),
+    toOutput: (draft, seq) => ({ ...draft, mentions: once(draft.mentions), seq }),
     write: (messages) => [insertMessages(messages)],
     onCommitted: (written) => notices.tell(written.map(({ actor, output }) => ({ actor, message: output }))),
   });
+
+const once = (userIds: string[]): string[] => (userIds.length > 1 ? [...new Set(userIds)] : userIds);
 
 /** Looks up what is wrong, which is little: nobody asks twice for the same sender, and the rest answers nothing. */
 async function refuse(tx: Db, items: readonly GroupItem<UnsentMessage>[]) {
