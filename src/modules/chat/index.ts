@@ -50,10 +50,10 @@ export const chatModule = defineModule('chat', {
           filler.note(sent.map(({ message }) => message.chatId));
         },
       }),
-      getMessage,
       reactToMessage, // before the deletion, as the documents have them: their examples are tried in this order
       addReaction,
       removeReaction,
+      getMessage,
       editMessage,
       deleteMessage,
       searchMessages(filler),
