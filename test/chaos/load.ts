@@ -29,7 +29,7 @@ export interface Outcome {
   acknowledged: number;
   /** Events received, by all subscribers together. */
   delivered: number;
-  /** Acknowledged and not stored, or in the log and not received. */
+  /** Acknowledged and not stored (messages, reactions, read positions), or in the log and not received. */
   lost: number;
   /** Stored twice, or received twice by one subscriber. */
   repeated: number;
@@ -169,6 +169,7 @@ export class Load {
       outcome.repeated += stored.repeated;
       outcome.invented += stored.invented;
     }
+    for (const sender of this.#senders) outcome.lost += await countLost(db, sender);
     for (const { ledger, topics } of this.subscribers) {
       for (const topic of topics) {
         const comparison = await ledger.compare(db, topic);
@@ -231,4 +232,22 @@ function compareStored(
     repeated: stored.length - contents.size,
     invented: stored.filter(({ message, event }) => message !== event || !known.has(event ?? '')).length,
   };
+}
+
+/** Of the sender's reactions and read positions that were acknowledged: those that are not there. */
+async function countLost(db: Db, { userId, reactedTo, read }: Sender): Promise<number> {
+  const reactions = await queryRows(
+    db,
+    sql`
+      SELECT 1 FROM message_reactions
+      WHERE user_id = ${userId} AND message_id = ANY(${sql.param([...reactedTo])}::uuid[])`,
+  );
+  const positions = await queryRows<{ chat_id: string; last_read_seq: number | string }>(
+    db,
+    sql`SELECT chat_id, last_read_seq FROM chat_participants WHERE user_id = ${userId}`,
+  );
+  const behind = positions.filter(
+    ({ chat_id, last_read_seq }) => Number(last_read_seq) < (read.get(chat_id) ?? 0),
+  );
+  return reactedTo.length - reactions.length + behind.length;
 }

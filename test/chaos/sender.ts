@@ -1,4 +1,5 @@
 // Sends messages one after another, each with its key, again and again until it is acknowledged; keeps a ledger of them.
+// Beside that it reads what it wrote, and reacts to some of it, once: what is acknowledged of that counts too.
 
 import { Refused } from '../../src/client/refused.ts';
 import type { TestUser } from '../support/api.ts';
@@ -14,8 +15,13 @@ export interface Sent {
 }
 
 interface Answered {
+  readonly id: string;
   readonly seq: number;
 }
+
+/** What is done with a message beside sending it. */
+const emoji = '👍';
+const reactsToEvery = 3;
 
 export interface SenderOptions {
   readonly user: TestUser;
@@ -35,6 +41,10 @@ const retryMs = 50;
 
 export class Sender {
   readonly sent: Sent[] = [];
+  /** The messages that it has reacted to, acknowledged. */
+  readonly reactedTo: string[] = [];
+  /** By chat: the highest position that was acknowledged. */
+  readonly read = new Map<string, number>();
   /** Error codes that were answered, and how often. */
   readonly refusals = new Map<string, number>();
   readonly client: RoamingClient;
@@ -42,6 +52,7 @@ export class Sender {
   slowestMs = 0;
   readonly #options: SenderOptions;
   readonly #ended: Promise<void>;
+  readonly #aside = new Set<Promise<void>>();
   #isStopping = false;
   #isAbandoned = false;
   /** Why the last message was refused. */
@@ -60,14 +71,19 @@ export class Sender {
     this.#ended = this.#run();
   }
 
+  get userId(): string {
+    return this.#options.user.id;
+  }
+
   get trouble(): string {
     return `${this.#options.user.name} sends ${this.sent.at(-1)?.key}: ${this.#trouble}. ${this.client.trouble}`;
   }
 
-  /** Resolves when the message under way, the last one, is acknowledged. */
+  /** Resolves when the message under way, the last one, is acknowledged, and nothing else is under way. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#ended;
+    await Promise.all(this.#aside);
   }
 
   /** Ends it at once, whatever is under way. */
@@ -86,12 +102,31 @@ export class Sender {
       const message: Sent = { chatId, content, key: crypto.randomUUID(), attempts: 0, seq: undefined };
       this.sent.push(message);
       const startedAt = performance.now();
-      while (message.seq === undefined && !this.#isAbandoned)
-        message.seq = (await this.#attempt(message))?.seq;
+      while (message.seq === undefined && !this.#isAbandoned) {
+        const answered = await this.#attempt(message);
+        message.seq = answered?.seq;
+        if (answered !== undefined) this.#mingle(chatId, answered, number % reactsToEvery === 0);
+      }
       this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       onAcknowledged();
       await Bun.sleep(pauseMs);
     }
+  }
+
+  /** Nobody waits for it, and what is not answered is not tried again. */
+  #mingle(chatId: string, { id, seq }: Answered, reacts: boolean): void {
+    this.#try('message.read', { chatId, seq }, () => {
+      this.read.set(chatId, Math.max(this.read.get(chatId) ?? 0, seq));
+    });
+    if (reacts) this.#try('message.react', { messageId: id, emoji }, () => this.reactedTo.push(id));
+  }
+
+  #try(type: string, payload: object, onAcknowledged: () => void): void {
+    const done: Promise<void> = this.client
+      .send(type, payload)
+      .then(onAcknowledged, () => {})
+      .finally(() => this.#aside.delete(done));
+    this.#aside.add(done);
   }
 
   /** The client sends it again by itself until it is answered; what is refused is sent again from here. */
