@@ -24,7 +24,7 @@ export interface Notices {
 
 export type NoticesDeps = Pick<ModuleCore, 'db' | 'announce' | 'presence' | 'reporter'>;
 
-/** So long at least what is told is gathered, once something was told: each time costs the database a query. */
+/** Each time costs the database a query: the more there was to tell, the longer what comes next is gathered, up to so long. */
 const gatherMs = 50;
 /** More than this may not wait: what a flood drops, the unread counts of the next notice tell. */
 const maxWaiting = 10_000;
@@ -73,7 +73,7 @@ export function createNotices({ db, announce, presence, reporter }: NoticesDeps)
     onFailure: (error) => reporter.report(error, 'message.notified'),
     async run(sent) {
       const told = announceAll(sent).catch((error: unknown) => reporter.report(error, 'message.notified'));
-      await Promise.all([told, Bun.sleep(gatherMs)]);
+      await Promise.all([told, sent.length > 1 ? Bun.sleep(Math.min(sent.length, gatherMs)) : undefined]);
       return { outcomes: sent.map(() => ({ isDone: true, result: undefined })) };
     },
   });
