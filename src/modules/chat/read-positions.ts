@@ -45,6 +45,8 @@ const windowMs = 1_000;
 /** One who reads in a chat, and every answer that is due: each waits for a seq of its own. */
 interface Reader {
   readonly actor: Actor;
+  /** Counted once a window: the others cost nothing. Who is over the limit is out of it by then. */
+  readonly counted: Promise<void>;
   readonly due: { readonly seq: number; readonly answered: PromiseWithResolvers<Answer> }[];
 }
 
@@ -75,8 +77,14 @@ function createReading(core: ModuleCore) {
     }
     window.readers = new Map();
     setTimeout(() => end(window), windowMs);
-    write({ chatId, readers }).catch((error: unknown) => {
-      for (const { due } of readers.values()) for (const { answered } of due) answered.reject(error);
+    void finish({ chatId, readers });
+  };
+
+  const finish = async ({ chatId, readers }: Window): Promise<void> => {
+    await Promise.all([...readers.values()].map(({ counted }) => counted));
+    if (readers.size === 0) return;
+    await write({ chatId, readers }).catch((error: unknown) => {
+      for (const reader of readers.values()) refuse(reader, error);
     });
   };
 
@@ -88,16 +96,28 @@ function createReading(core: ModuleCore) {
     return window;
   };
 
-  return async (actor: Actor, chatId: string, seq: number): Promise<Answer> => {
-    // Counted once a window: the others cost nothing.
-    if (!windows.get(chatId)?.readers.has(actor.userId)) await core.takeLimit(readsPerMinute, actor);
-    const { readers } = windows.get(chatId) ?? open(chatId);
-    const reader: Reader = readers.get(actor.userId) ?? { actor, due: [] };
+  const join = ({ readers }: Window, actor: Actor): Reader => {
+    const due: Reader['due'] = [];
+    const counted = core.takeLimit(readsPerMinute, actor).catch((error: unknown) => {
+      readers.delete(actor.userId);
+      refuse({ due }, error);
+    });
+    const reader = { actor, counted, due };
     readers.set(actor.userId, reader);
+    return reader;
+  };
+
+  return async (actor: Actor, chatId: string, seq: number): Promise<Answer> => {
+    const window = windows.get(chatId) ?? open(chatId);
+    const { due } = window.readers.get(actor.userId) ?? join(window, actor);
     const answered = Promise.withResolvers<Answer>();
-    reader.due.push({ seq, answered });
+    due.push({ seq, answered });
     return await answered.promise;
   };
+}
+
+function refuse({ due }: Pick<Reader, 'due'>, error: unknown): void {
+  for (const { answered } of due) answered.reject(error);
 }
 
 /** Where a member stands behind the writing. */

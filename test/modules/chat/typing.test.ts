@@ -18,6 +18,7 @@ async function untilStopped(follower: TestClient): Promise<{ actives: boolean[];
   return { actives, ms: Date.parse(last.at ?? '') - Date.parse(first.at ?? ''), last };
 }
 
+// Beside one another: each waits for 6 s, on a server of its own.
 onEachDatabase('the end of typing', (open, database) => {
   async function begin(server: TestServer, elsewhere = server) {
     const [ann, bob] = await registerAll(server, 'Ann', 'Bob');
@@ -32,7 +33,7 @@ onEachDatabase('the end of typing', (open, database) => {
     return { chatId: chat.id as string, ann, typist, second, other, type };
   }
 
-  test('[P5] who is cut off has stopped 6 s later, for everyone but their own connections', async () => {
+  test.concurrent('[P5] who is cut off has stopped 6 s later, for everyone but their own connections', async () => {
     const { chatId, ann, typist, second, other, type } = await begin(await open());
     await type(true);
     typist.terminate();
@@ -49,7 +50,7 @@ onEachDatabase('the end of typing', (open, database) => {
     for (const client of [second, other]) client.close();
   }, 15_000);
 
-  test('[P5] who types on has not stopped, even where that was too soon to be passed on', async () => {
+  test.concurrent('[P5] who types on has not stopped, even where that was too soon to be passed on', async () => {
     const { typist, second, other, type } = await begin(await open());
     await type(true);
     await type(true);
@@ -59,7 +60,7 @@ onEachDatabase('the end of typing', (open, database) => {
     for (const client of [typist, second, other]) client.close();
   }, 15_000);
 
-  test('[P5] who has stopped does not stop again', async () => {
+  test.concurrent('[P5] who has stopped does not stop again', async () => {
     const { chatId, typist, second, other, type } = await begin(await open());
     await type(true);
     await type(false);
@@ -75,7 +76,7 @@ onEachDatabase('the end of typing', (open, database) => {
   if (database.kind === 'embedded') return; // it belongs to one instance
 
   describeWith('with Redis', redisMissing, () => {
-    test('[P5] each instance says it to its own followers, also when the one that passed it on is gone', async () => {
+    test.concurrent('[P5] each instance says it to its own followers, also when the one that passed it on is gone', async () => {
       const redis = await startRedis();
       const server = await open({ REDIS_URL: redis.url });
       const { second, other, type } = await begin(server, await open(server.env));
@@ -90,7 +91,7 @@ onEachDatabase('the end of typing', (open, database) => {
       await redis.stop();
     }, 15_000);
 
-    test('[P5] a word that comes through another instance holds off the end on all of them', async () => {
+    test.concurrent('[P5] a word that comes through another instance holds off the end on all of them', async () => {
       const redis = await startRedis();
       const server = await open({ REDIS_URL: redis.url });
       const elsewhere = await open(server.env);
