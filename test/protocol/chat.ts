@@ -87,6 +87,10 @@ export const range = (first: number, last: number): number[] =>
 export const holdChat = (db: Db, chat: TestChat): Promise<() => Promise<void>> =>
   hold(db, sql`SELECT 1 FROM chat_participants WHERE chat_id = ${chat.id} FOR UPDATE`);
 
+/** Keeps whoever writes on the chat's topic waiting, until it is called. */
+export const holdTopic = (db: Db, chat: TestChat): Promise<() => Promise<void>> =>
+  hold(db, sql`SELECT 1 FROM topics WHERE name = ${chat.topic} FOR UPDATE`);
+
 /** Keeps whoever reads the table waiting, until it is called. */
 export const holdTable = (db: Db, table: string): Promise<() => Promise<void>> =>
   hold(db, sql`LOCK TABLE ${sql.identifier(table)} IN ACCESS EXCLUSIVE MODE`);

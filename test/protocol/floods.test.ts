@@ -7,7 +7,7 @@ import { type Frame, openClient, type TestClient } from '../support/client.ts';
 import { type ServerProcess, spawnServer } from '../support/process.ts';
 import { openRawSocket } from '../support/raw-socket.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
-import { createGroup, holdChat, range, readLog, sendMessage } from './chat.ts';
+import { createGroup, holdChat, holdTopic, range, readLog, sendMessage } from './chat.ts';
 
 onEachDatabase('floods of commands', (open) => {
   let server: TestServer;
@@ -95,7 +95,7 @@ onEachDatabase('floods of commands', (open) => {
     const chat = await createGroup(server, ann);
     const raw = await openRawSocket(server.port, { token: ann.accessToken });
     await raw.next(({ type }) => type === 'welcome');
-    const release = await holdChat(server.db, chat);
+    const release = await holdTopic(server.db, chat);
     raw.send(
       JSON.stringify({ id: '0', type: 'message.send', payload: { chatId: chat.id, content: 'slow' } }),
     );
