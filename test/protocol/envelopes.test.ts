@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { TestUser } from '../support/api.ts';
 import type { Frame, TestClient } from '../support/client.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
-import { createGroup, holdChat, range, sendMessage, type TestChat } from './chat.ts';
+import { createGroup, holdTopic, range, sendMessage, type TestChat } from './chat.ts';
 
 const isoInstant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -273,7 +273,7 @@ onEachDatabase('envelopes', (open) => {
 
   test('[E6] replies in the order of the commands, however long one takes', async () => {
     const own = await server.connect(ann);
-    const release = await holdChat(server.db, chat);
+    const release = await holdTopic(server.db, chat);
     own.send({ id: 'slow', type: 'message.send', payload: { chatId: chat.id, content: 'slow' } });
     own.send({ id: 'wrong', type: 'ping', payload: { extra: 1 } });
     own.send({ id: 'quick', type: 'ping' });
