@@ -52,7 +52,7 @@ export class Sender {
   slowestMs = 0;
   readonly #options: SenderOptions;
   readonly #ended: Promise<void>;
-  readonly #aside = new Set<Promise<void>>();
+  readonly #reading = new Set<Promise<void>>();
   #isStopping = false;
   #isAbandoned = false;
   /** Why the last message was refused. */
@@ -83,7 +83,7 @@ export class Sender {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#ended;
-    await Promise.all(this.#aside);
+    await Promise.all(this.#reading);
   }
 
   /** Ends it at once, whatever is under way. */
@@ -102,31 +102,36 @@ export class Sender {
       const message: Sent = { chatId, content, key: crypto.randomUUID(), attempts: 0, seq: undefined };
       this.sent.push(message);
       const startedAt = performance.now();
-      while (message.seq === undefined && !this.#isAbandoned) {
-        const answered = await this.#attempt(message);
-        message.seq = answered?.seq;
-        if (answered !== undefined) this.#mingle(chatId, answered, number % reactsToEvery === 0);
-      }
+      let answered: Answered | undefined;
+      while (answered === undefined && !this.#isAbandoned) answered = await this.#attempt(message);
+      message.seq = answered?.seq;
       this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       onAcknowledged();
+      if (answered !== undefined) {
+        this.#read(chatId, answered.seq);
+        // Waited for, so that the answer to the next message waits for nothing but that one.
+        if (number % reactsToEvery === 0) await this.#react(answered.id);
+      }
       await Bun.sleep(pauseMs);
     }
   }
 
   /** Nobody waits for it, and what is not answered is not tried again. */
-  #mingle(chatId: string, { id, seq }: Answered, reacts: boolean): void {
-    this.#try('message.read', { chatId, seq }, () => {
-      this.read.set(chatId, Math.max(this.read.get(chatId) ?? 0, seq));
-    });
-    if (reacts) this.#try('message.react', { messageId: id, emoji }, () => this.reactedTo.push(id));
+  #read(chatId: string, seq: number): void {
+    const reading: Promise<void> = this.client
+      .send('message.read', { chatId, seq })
+      .then(() => void this.read.set(chatId, Math.max(this.read.get(chatId) ?? 0, seq)))
+      .catch(() => {})
+      .finally(() => this.#reading.delete(reading));
+    this.#reading.add(reading);
   }
 
-  #try(type: string, payload: object, onAcknowledged: () => void): void {
-    const done: Promise<void> = this.client
-      .send(type, payload)
-      .then(onAcknowledged, () => {})
-      .finally(() => this.#aside.delete(done));
-    this.#aside.add(done);
+  /** What is not answered is not tried again. */
+  async #react(messageId: string): Promise<void> {
+    await this.client.send('message.react', { messageId, emoji }).then(
+      () => void this.reactedTo.push(messageId),
+      () => {},
+    );
   }
 
   /** The client sends it again by itself until it is answered; what is refused is sent again from here. */
