@@ -1,4 +1,5 @@
 // What goes over the wire: inputs, outputs, the table of events and the state. Browser-safe.
+// Over 400 lines: it is a list, and one file is what a client of the module loads.
 
 import { type Static, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable, ephemeral } from '../../protocol/events.ts';

@@ -1,5 +1,6 @@
-// The log: the truth about every topic. Seqs are 1, 2, 3 … a topic (or begin later [T4]), given out under the lock of the topic's row, so
-// their order is the order of commits, and a rollback leaves no gap.
+// The log: the truth about every topic. Seqs are 1, 2, 3 … a topic (or begin later [T4]), given out under the lock of the
+// topic's row, so their order is the order of commits, and a rollback leaves no gap.
+// Over 400 lines: all that writes to and reads from its two tables, so that both sides of a row stand in one place.
 
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows, runStatement, type Statement, toList } from '../../db/database.ts';

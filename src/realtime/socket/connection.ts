@@ -1,5 +1,6 @@
 // One WebSocket: its phase, its queue of frames, its subscriptions. Frames take effect one after another, and replies
-// leave in that order, however long one of them takes. [E6]
+// leave in that order, however long one of them takes, but for late ones. [E6]
+// Over 400 lines: turns, replies and subscriptions end together, on one socket, and none can be told without the others.
 
 import type { ServerWebSocket } from 'bun';
 import { closeCodes, type EventPosition } from '../../protocol/envelope.ts';

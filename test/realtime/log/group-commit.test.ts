@@ -1,4 +1,5 @@
 // Batches: what arrives together is written together, in order, and what is refused is refused alone.
+// Over 400 lines: the batcher first, and what stands on it, on each database.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { eq, sql } from 'drizzle-orm';
