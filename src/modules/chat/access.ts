@@ -16,25 +16,15 @@ import { chatParticipants, chats } from './schema.ts';
 export interface Membership {
   readonly chat: ChatFace;
   readonly role: MemberRole;
-  readonly lastReadSeq: number;
 }
 
-/**
- * Throws `not_found` for everyone but members. With `share` the member stays one until COMMIT, so that what it does
- * comes before its removal; with `no key update` its row may be changed as well.
- */
-export async function requireMember(
-  db: Db,
-  chatId: string,
-  userId: string,
-  lock?: 'share' | 'no key update',
-): Promise<Membership> {
-  const query = db
-    .select({ chat: chats, role: chatParticipants.role, lastReadSeq: chatParticipants.lastReadSeq })
+/** Throws `not_found` for everyone but members. */
+export async function requireMember(db: Db, chatId: string, userId: string): Promise<Membership> {
+  const [row] = await db
+    .select({ chat: chats, role: chatParticipants.role })
     .from(chatParticipants)
     .innerJoin(chats, eq(chats.id, chatParticipants.chatId))
     .where(isParticipant(chatId, userId));
-  const [row] = await (lock === undefined ? query : query.for(lock, { of: chatParticipants }));
   if (row === undefined) throw noSuchChat();
   return { ...row, chat: toFace(row.chat) };
 }
