@@ -26,6 +26,7 @@ import { createCore } from './realtime/core.ts';
 import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
+import { listKinds } from './realtime/module.ts';
 import { combineHiding } from './realtime/presence/hiding.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
@@ -121,7 +122,7 @@ export async function startServer(
         .filter(({ socket }) => socket !== false)
         .map((operation) => toCommand(operation, moduleCore)),
     ),
-    topicKinds: createTopicKinds(modules.flatMap((module) => module.topicKinds)),
+    topicKinds: createTopicKinds(listKinds(modules)),
     verify: auth.verify,
     confirm: auth.confirm,
     onRefused: createRefusals(db, auth.audit, reporter),

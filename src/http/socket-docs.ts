@@ -7,6 +7,7 @@ import { protocolVersion } from '../protocol/envelope.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { EventTable } from '../protocol/events.ts';
 import type { Module } from '../realtime/index.ts';
+import { listKinds } from '../realtime/module.ts';
 import { type Operation, refusalsOf } from '../realtime/operation.ts';
 import { presenceEvents } from '../realtime/presence/presence.ts';
 import { coreCommandSpecs } from '../realtime/socket/commands.ts';
@@ -25,7 +26,7 @@ export function createSocketDocs(modules: readonly Module[]) {
 }
 
 export function describeSocket(modules: readonly Module[]) {
-  const topicKinds = modules.flatMap((module) => module.topicKinds);
+  const topicKinds = listKinds(modules);
   const operations = modules.flatMap((module) => module.operations).filter(({ socket }) => socket !== false);
   const named = new Map<string, JsonSchema>();
   const parts = hoist(

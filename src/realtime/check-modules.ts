@@ -12,6 +12,7 @@ const serverFrames = new Set(['ok', 'error', 'pong', 'welcome', 'auth.expiring',
 /** Throws an error that names what is wrong, and where. */
 export function checkModules(modules: readonly Module[]): void {
   checkKinds(modules);
+  checkParts(modules);
   checkEvents(modules);
   const routes = new Map<string, string>();
   const shapes = new Map<string, { readonly owner: string; readonly json: string }>();
@@ -33,6 +34,22 @@ function checkKinds(modules: readonly Module[]): void {
     for (const { kind, form } of topicKinds) {
       claim(kinds, kind, name, 'kind of topic');
       if (form !== kind) claim(kinds, form, name, 'kind of topic');
+    }
+  }
+}
+
+function checkParts(modules: readonly Module[]): void {
+  const kinds = new Map(modules.flatMap(({ topicKinds }) => topicKinds.map((kind) => [kind.kind, kind])));
+  const names = new Map<string, string>();
+  for (const { name: owner, snapshotParts } of modules) {
+    for (const { on, name } of snapshotParts) {
+      const fields = kinds.get(on)?.snapshot?.schema.properties;
+      if (fields === undefined || name in fields)
+        throw new Error(
+          `The module ${owner} adds "${name}" to the snapshot of "${on}", which ` +
+            `${fields === undefined ? 'has none' : 'has that field already'}.`,
+        );
+      claim(names, `${name} on ${on}`, owner, 'part of a snapshot');
     }
   }
 }

@@ -23,4 +23,4 @@ export type { Devices, Presence } from './presence/presence.ts';
 export type { Reporter } from './report.ts';
 export { startRounds } from './rounds.ts';
 export type { Credentials } from './socket/hello.ts';
-export { type Topic, type TopicKind, topicKind } from './topic-kind.ts';
+export { type SnapshotPart, type Topic, type TopicKind, topicKind } from './topic-kind.ts';

@@ -5,12 +5,14 @@ import type { EventTable } from '../protocol/events.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
-import type { Topic, TopicKind } from './topic-kind.ts';
+import { addParts, type SnapshotPart, type Topic, type TopicKind } from './topic-kind.ts';
 
 export interface Module {
   readonly name: string;
   readonly topicKinds: readonly TopicKind[];
   readonly operations: readonly Operation[];
+  /** What it adds to the snapshots of other modules' kinds of topic. */
+  readonly snapshotParts: readonly SnapshotPart[];
   /** Its table of events, also of what it has on other modules' kinds of topic. */
   readonly events: EventTable;
   /** What it writes into the audit log. */
@@ -36,6 +38,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
   name: string,
   parts: {
     readonly topicKinds?: readonly TopicKind[];
+    readonly snapshotParts?: readonly SnapshotPart[];
     readonly events?: EventTable;
     readonly auditEvents?: readonly string[];
     readonly auditReaders?: Readonly<Record<string, ReadAudit>>;
@@ -48,6 +51,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
   return (core) => ({
     name,
     topicKinds: parts.topicKinds ?? [],
+    snapshotParts: parts.snapshotParts ?? [],
     events: parts.events ?? {},
     auditEvents: parts.auditEvents ?? [],
     auditReaders: parts.auditReaders ?? {},
@@ -57,3 +61,10 @@ export function defineModule<const Operations extends readonly Operation[]>(
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });
 }
+
+/** All kinds of topic of the modules, with what others add to their snapshots. */
+export const listKinds = (modules: readonly Module[]): TopicKind[] =>
+  addParts(
+    modules.flatMap(({ topicKinds }) => topicKinds),
+    modules.flatMap(({ snapshotParts }) => snapshotParts),
+  );

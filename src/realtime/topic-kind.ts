@@ -1,7 +1,7 @@
 // A kind of topic: how its names look, who may follow them, what their state is. Whoever has the kind declares it; the core
 // knows none by name, but for the user's own, through which revocation comes. [S5] [H5]
 
-import type { TSchema } from '@sinclair/typebox';
+import { type TSchema, Type } from '@sinclair/typebox';
 import type { Db } from '../db/database.ts';
 import type { EventsOn, EventTable } from '../protocol/events.ts';
 import { uuidSource } from '../protocol/topics.ts';
@@ -15,9 +15,20 @@ export interface Topic<Events extends EventTable = EventTable> {
 }
 
 export interface Snapshot<State extends object = object> {
+  /** Of an object. */
   readonly schema: TSchema;
-  /** The state at the head that the same transaction sees. [S3] */
-  read(tx: Db, actor: Actor, id: string): Promise<State>;
+  /** The state at the head that the same transaction sees, of at most so many bytes as JSON in UTF-8. [S3] */
+  read(tx: Db, actor: Actor, id: string, maxBytes: number): Promise<State>;
+}
+
+/** What a module adds to the snapshots of another one's kind of topic, under a name of its own. */
+export interface SnapshotPart {
+  /** The kind. */
+  readonly on: string;
+  readonly name: string;
+  readonly schema: TSchema;
+  /** In the transaction that reads the rest. It bounds itself: what it takes, the rest of the snapshot has not. */
+  read(tx: Db, actor: Actor, id: string): Promise<unknown>;
 }
 
 export interface TopicKind {
@@ -105,6 +116,28 @@ function eventsOn<Table extends EventTable, Kind extends string>(
 ): EventsOn<Table, Kind> {
   const here = Object.entries(table).filter(([, { on }]) => on.includes(kind));
   return Object.fromEntries(here) as EventsOn<Table, Kind>; // what the type says, said to the runtime
+}
+
+/** The kinds with what is added to their snapshots. The rest of a snapshot gets the bytes that its parts leave. */
+export function addParts(kinds: readonly TopicKind[], parts: readonly SnapshotPart[]): TopicKind[] {
+  return kinds.map((kind) => {
+    const own = parts.filter(({ on }) => on === kind.kind);
+    const { snapshot } = kind;
+    if (snapshot === undefined || own.length === 0) return kind;
+    const added = Object.fromEntries(own.map(({ name, schema }) => [name, schema]));
+    return {
+      ...kind,
+      snapshot: {
+        schema: { ...snapshot.schema, ...Type.Object({ ...snapshot.schema.properties, ...added }) },
+        async read(tx, actor, id, maxBytes) {
+          const read: Record<string, unknown> = {};
+          for (const part of own) read[part.name] = await part.read(tx, actor, id);
+          const bytesLeft = maxBytes - Buffer.byteLength(JSON.stringify(read));
+          return { ...(await snapshot.read(tx, actor, id, bytesLeft)), ...read };
+        },
+      },
+    };
+  });
 }
 
 /** All kinds of a server; finds the one that a topic's name is of. */

@@ -97,3 +97,18 @@ test('a kind of topic that is there stops the start, and one whose events were l
   const alone = defineModule('bells', { topicKinds: [bell], operations: [] })(core);
   expect(() => checkModules([alone])).toThrow('leaves out of its events what bell has: bell.rung');
 });
+
+test.each<[string, string, string]>([
+  ['a kind without a snapshot', 'bell', 'which has none.'],
+  ['a kind that is not there', 'horn', 'which has none.'],
+  ['a field that is there', 'chime', 'which has that field already.'],
+])('a part of a snapshot is refused on %s', (_, on, message) => {
+  const snapshot = { schema: Type.Object({ notes: Type.String() }), read: async () => ({ notes: '' }) };
+  const chime = topicKind('chime', { mayFollow: async () => true, snapshot });
+  const part = { on, name: 'notes', schema: Type.String(), read: async () => '' };
+  const modules = [
+    defineModule('bells', { topicKinds: [bell, chime], events, operations: [] })(core),
+    defineModule('more', { snapshotParts: [part], operations: [] })(core),
+  ];
+  expect(() => checkModules(modules)).toThrow(message);
+});

@@ -83,6 +83,24 @@ export async function requireVoice(db: Db, chatId: string, userId: string): Prom
   if (member.isBlocked) throw blocked();
 }
 
+/**
+ * Locks those of the users who are members, so that they stay members until COMMIT, and as free to speak as they are: by user,
+ * whether one of the two in a direct chat has blocked the other.
+ */
+export async function keepMembers(
+  tx: Db,
+  chatId: string,
+  userIds: readonly string[],
+): Promise<ReadonlyMap<string, { readonly isBlocked: boolean }>> {
+  const rows = await tx
+    .select({ userId: chatParticipants.userId, isBlocked: chatParticipants.isBlocked })
+    .from(chatParticipants)
+    .where(and(eq(chatParticipants.chatId, chatId), inArray(chatParticipants.userId, [...userIds])))
+    .orderBy(asc(chatParticipants.userId))
+    .for('share');
+  return new Map(rows.map(({ userId, isBlocked }) => [userId, { isBlocked }]));
+}
+
 /** The chat with its members, in the order of their joining; undefined where there is no such chat, or nobody in it. */
 export async function readChat(db: Db, chatId: string): Promise<Chat | undefined> {
   const rows = await db

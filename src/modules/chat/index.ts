@@ -1,4 +1,4 @@
-// The chat module: conversations of two or of a group.
+// The chat module: conversations of two or of a group; and what it offers other modules, to say something in a chat.
 
 import { defineModule } from '../../realtime/index.ts';
 import { blockUser, hiding, listBlocks, unblockUser } from './blocks.ts';
@@ -65,3 +65,12 @@ export const chatModule = defineModule('chat', {
     ];
   },
 });
+
+// For modules whose things happen in a chat: their rows, messages and events in one transaction. They lock members
+// (`keepMembers`), then rows of their own, and the topic last: `addMessage` does it. Behind that lock they can count what
+// there is in the chat, since whatever else changes in it waits.
+export { blocked, findOwnChats, keepMembers, noSuchChat } from './access.ts';
+export { messagesPerMinute } from './limits.ts';
+export { createNotices, type Notices } from './notices.ts';
+export { chat } from './topics.ts';
+export { addMessage, systemMessage } from './writer.ts';

@@ -46,8 +46,8 @@ export const deleteMessage = command('message.delete', {
   refuses: ['forbidden', 'not_found'],
   async run({ actor, tx, emit }, { messageId, chatId }) {
     const { message, role } = await lockMessage(tx, actor.userId, messageId, chatId);
-    if (message.messageType === 'system') {
-      throw new AppError('forbidden', 'What the system said cannot be deleted.');
+    if (message.messageType !== 'text') {
+      throw new AppError('forbidden', 'What the system said cannot be deleted, and no offer either.');
     }
     if (message.senderId !== actor.userId && role !== 'admin') {
       throw new AppError('forbidden', 'Only its sender or an admin can delete a message.');

@@ -14,7 +14,10 @@ export const chat = topicKind('chat', {
   events,
   hasPresence: true,
   findFollowable: (db, actor, chatIds) => findOwnChats(db, actor.userId, chatIds),
-  snapshot: { schema: ChatState, read: (tx, _actor, chatId) => readState(tx, chatId) },
+  snapshot: {
+    schema: ChatState,
+    read: (tx, _actor, chatId, maxBytes) => readState(tx, chatId, maxBytes),
+  },
 });
 
 /** Members on their own topics. */
@@ -39,7 +42,7 @@ export const chatsAround: TopicsAround = async (tx, userId) => {
 };
 
 /** In one snapshot of `tx`, so that the parts belong together. */
-export async function readState(tx: Db, chatId: string): Promise<ChatState> {
+export async function readState(tx: Db, chatId: string, maxBytes = maxSnapshotBytes): Promise<ChatState> {
   const found = await readChat(tx, chatId);
   if (found === undefined) throw noSuchChat();
   const { members, ...chat } = found;
@@ -57,7 +60,7 @@ export async function readState(tx: Db, chatId: string): Promise<ChatState> {
   };
   return {
     ...state,
-    messages: newestThatFit(await viewMessages(tx, newest), maxSnapshotBytes - bytesOf(state)),
+    messages: newestThatFit(await viewMessages(tx, newest), maxBytes - bytesOf(state)),
   };
 }
 

@@ -112,7 +112,7 @@ async function readEntryWithSnapshot(
     async (tx) => {
       if (!(await kind.findFollowable(tx, actor, [id])).has(id)) return undefined;
       const position = await readPosition(tx, stream.topic);
-      return { position, snapshot: await kind.snapshot?.read(tx, actor, id) };
+      return { position, snapshot: await kind.snapshot?.read(tx, actor, id, maxSnapshotBytes) };
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   );
