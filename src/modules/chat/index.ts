@@ -69,7 +69,7 @@ export const chatModule = defineModule('chat', {
 // For modules whose things happen in a chat: their rows, messages and events in one transaction. They lock members
 // (`keepMembers`), then rows of their own, and the topic last: `addMessage` does it. Behind that lock they can count what
 // there is in the chat, since whatever else changes in it waits.
-export { blocked, findOwnChats, keepMembers, noSuchChat } from './access.ts';
+export { blocked, findOwnChats, keepMembers, noSuchChat, readChat } from './access.ts';
 export { messagesPerMinute } from './limits.ts';
 export { createNotices, type Notices } from './notices.ts';
 export { chat } from './topics.ts';

@@ -1,0 +1,42 @@
+// From rows of offers to what goes over the wire.
+
+import { and, asc, eq, sql } from 'drizzle-orm';
+import type { Db } from '../../db/database.ts';
+import type { ListedOffers, Offer } from './contract.ts';
+import { formatAmount } from './rules.ts';
+import { offers } from './schema.ts';
+
+export type OfferRow = typeof offers.$inferSelect;
+
+export function toOffer(row: OfferRow): Offer {
+  return {
+    id: row.id,
+    chatId: row.chatId,
+    createdBy: row.createdBy,
+    recipientId: row.recipientId,
+    title: row.title,
+    amount: formatAmount(row.amount, row.currency),
+    currency: row.currency,
+    note: row.note,
+    status: row.status,
+    parentId: row.parentId,
+    expiresAt: row.expiresAt.toISOString(),
+    version: row.version,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+/** The part `offers` of the chat's state, as it stands for `tx`. */
+export async function readListed(tx: Db, chatId: string): Promise<ListedOffers> {
+  const rows = await tx
+    .select()
+    .from(offers)
+    // In words that the partial index has, too: a parameter could be any status.
+    .where(and(eq(offers.chatId, chatId), sql`${offers.status} = 'pending' AND ${offers.isListed}`))
+    .orderBy(asc(offers.seq));
+  return rows.map(toOffer);
+}
+
+/** The database's own clock, in ms: not the transaction's, which stands still while it waits for locks. */
+export const presentMs = sql<number>`floor(extract(epoch FROM clock_timestamp()) * 1000)::float8`;

@@ -1,0 +1,151 @@
+// How offers come to be and end, inside of a transaction whose rights are settled: the row, the message in the chat and the
+// events together. The message comes first; it takes the lock of the chat's topic, behind which offers are counted and get
+// their places in the snapshot.
+
+import { eq, sql } from 'drizzle-orm';
+import { type Db, queryRows } from '../../db/database.ts';
+import { AppError } from '../../protocol/errors.ts';
+import type { CommandContext, Emit } from '../../realtime/index.ts';
+import { addMessage, systemMessage } from '../chat/index.ts';
+import {
+  type CounterTerms,
+  maxPending,
+  type Offer,
+  type OfferChange,
+} from './contract.ts';
+import { type OfferRow, presentMs, readListed, toOffer } from './rows.ts';
+import { endOf, formatAmount, lineOf } from './rules.ts';
+import { offers } from './schema.ts';
+import { hasRoom } from './state.ts';
+import { chat, user } from './topics.ts';
+
+export interface Draft {
+  readonly chatId: string;
+  readonly createdBy: string;
+  readonly recipientId: string;
+  readonly title: string;
+  readonly currency: string;
+  readonly terms: Pick<CounterTerms, 'amount' | 'note' | 'expiresAt'>;
+  /** Where the terms stand in the request. */
+  readonly path: string;
+  /** The offer that it counters. */
+  readonly parent?: OfferRow;
+}
+
+type Context = Pick<CommandContext, 'tx' | 'emit' | 'wakeIn'>;
+
+/** Answers the offer and the message it came with. Throws `conflict` over the limit, `invalid` for its end. */
+export async function addOffer({ tx, emit, wakeIn }: Context, draft: Draft) {
+  const { chatId, createdBy, recipientId, title, currency, terms, parent } = draft;
+  const id = Bun.randomUUIDv7();
+  const amount = formatAmount(terms.amount, currency);
+  const content = lineOf({ title, amount, currency });
+  const message = await addMessage(tx, emit, chatId, {
+    senderId: createdBy,
+    messageType: 'offer',
+    content,
+    metadata: { offerId: id },
+  });
+  const countered = parent && (await endOffer(tx, parent, 'countered'));
+  const on = chat.on(chatId);
+  if (countered !== undefined) {
+    emit(on, 'offer.updated', { offer: countered, change: 'countered', by: createdBy });
+    emit(user.on(countered.createdBy), 'offer.countered', { offer: countered, chatId });
+  }
+  const { nowMs, pending } = await readPlace(tx, chatId, createdBy);
+  if (pending >= maxPending) {
+    throw new AppError(
+      'conflict',
+      `A member has at most ${maxPending} pending offers in a chat. Withdraw one first.`,
+    );
+  }
+  const endMs = endOf(nowMs, terms.expiresAt);
+  if (endMs === undefined) throw invalidEnd(`${draft.path}/expiresAt`);
+  const row = {
+    id,
+    chatId,
+    seq: message.seq,
+    createdBy,
+    recipientId,
+    title,
+    amount,
+    currency,
+    note: terms.note ?? null,
+    status: 'pending' as const,
+    parentId: parent?.id ?? null,
+    round: parent === undefined ? 0 : parent.round + 1,
+    isListed: true,
+    expiresAt: new Date(endMs),
+    version: 1,
+    createdAt: new Date(nowMs),
+    updatedAt: new Date(nowMs),
+  };
+  const offer = toOffer(row);
+  const isListed = hasRoom(await readListed(tx, chatId), offer);
+  await tx.insert(offers).values({ ...row, isListed });
+  wakeIn(endMs - nowMs);
+  emit(on, 'offer.created', { offer });
+  emit(user.on(recipientId), 'offer.received', { offer, chatId });
+  return { offer, message };
+}
+
+type Verdict = Exclude<OfferChange, 'countered' | 'expired'>;
+
+/** One of the two ends the offer, whose row is locked. */
+export async function settleOffer(tx: Db, emit: Emit, row: OfferRow, change: Verdict, by: string): Promise<Offer> {
+  const offer = await endOffer(tx, row, change);
+  await announceEnd(tx, emit, offer, change, by);
+  const other = by === row.createdBy ? row.recipientId : row.createdBy;
+  emit(user.on(other), `offer.${change}`, { offer, chatId: row.chatId });
+  return offer;
+}
+
+/** Its time is over; the row is locked. */
+export async function expireOffer(tx: Db, emit: Emit, row: OfferRow): Promise<void> {
+  const offer = await endOffer(tx, row, 'expired');
+  await announceEnd(tx, emit, offer, 'expired', null);
+  const both = [row.createdBy, row.recipientId].map(user.on);
+  emit(both, 'offer.expired', { offer, chatId: row.chatId });
+}
+
+/** What the system says of it in the chat, and what followers of the chat are told. */
+async function announceEnd(
+  tx: Db,
+  emit: Emit,
+  offer: Offer,
+  change: OfferChange,
+  by: string | null,
+): Promise<void> {
+  const { id, chatId, createdBy, title } = offer;
+  const content = change === 'expired' ? `The offer “${title}” has expired.` : `The offer “${title}” was ${change}.`;
+  const said = systemMessage(by ?? createdBy, content, { event: `offer.${change}`, offerId: id });
+  await addMessage(tx, emit, chatId, said);
+  emit(chat.on(chatId), 'offer.updated', { offer, change, by });
+}
+
+async function endOffer(tx: Db, { id }: OfferRow, status: OfferChange): Promise<Offer> {
+  const [row] = await tx
+    .update(offers)
+    .set({ status, version: sql`${offers.version} + 1`, updatedAt: sql`clock_timestamp()` })
+    .where(eq(offers.id, id))
+    .returning();
+  if (row === undefined) throw new Error('An offer was locked, but could not be ended.');
+  return toOffer(row);
+}
+
+/** What time it is, and how many pending offers the member has in the chat: exact behind the lock of its topic. */
+async function readPlace(tx: Db, chatId: string, userId: string): Promise<{ nowMs: number; pending: number }> {
+  const [place] = await queryRows<{ nowMs: number; pending: number }>(
+    tx,
+    sql`
+      SELECT ${presentMs} AS "nowMs", count(*)::int AS pending FROM offers
+      WHERE chat_id = ${chatId} AND created_by = ${userId} AND status = 'pending'`,
+  );
+  if (place === undefined) throw new Error('A count answered no row.');
+  return place;
+}
+
+const invalidEnd = (path: string) => {
+  const message = 'Expected an instant between 1 minute and 90 days ahead';
+  return new AppError('invalid', `${message}, by the clock of the server.`, { fields: [{ path, message }] });
+};
