@@ -43,6 +43,8 @@ export interface Config {
   readonly logFormat: LogFormat;
   /** Names this instance in `welcome`, `/health/ready` and on the bridge. */
   readonly instanceId: string;
+  /** The modules that are switched on, by name; none: all of them. */
+  readonly modules: readonly string[];
 }
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -142,6 +144,9 @@ function read(env: Env, descriptors: number) {
     if (!/^[^@\s]+@[^@\s]+$/.test(email))
       problems.push(`ADMIN_EMAILS must list e-mail addresses, not "${email}".`);
   }
+  for (const name of list('MODULES')) {
+    if (!/^[a-z]+$/.test(name)) problems.push(`MODULES must list names like chat, not "${name}".`);
+  }
   for (const origin of list('ALLOWED_ORIGINS')) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
       problems.push(`ALLOWED_ORIGINS must list origins like https://example.com, not "${origin}".`);
@@ -188,6 +193,7 @@ function read(env: Env, descriptors: number) {
     trustProxy: integer('TRUST_PROXY', 0, 0, 32),
     logLevel: oneOf('LOG_LEVEL', 'info', logLevels),
     logFormat: oneOf('LOG_FORMAT', process.stdout.isTTY ? 'pretty' : 'json', logFormats),
+    modules: list('MODULES'),
     instanceId: `${hostname().slice(0, 40)}-${crypto.randomUUID().slice(0, 8)}`,
   };
   return { config, names, problems };

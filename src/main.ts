@@ -68,6 +68,7 @@ try {
     'ready',
   );
 } catch (error) {
+  exitOnConfigError(error);
   logger.fatal({ err: error }, describeError(error));
   process.exit(1);
 }
@@ -87,8 +88,13 @@ function readConfigOrExit() {
   try {
     return readConfig(process.env);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
+    exitOnConfigError(error);
+    throw error;
   }
+}
+
+function exitOnConfigError(error: unknown): void {
+  if (!(error instanceof ConfigError)) return;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
 }

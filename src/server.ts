@@ -6,7 +6,7 @@ import { startLastSeen, touchLastSeen } from './auth/last-seen.ts';
 import { countInMemory, countInRedis } from './auth/rate-limits.ts';
 import { createLimitHits, createRefusals } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { readBootId } from './db/boot.ts';
 import { connectDatabase } from './db/connect.ts';
 import type { Database } from './db/database.ts';
@@ -26,7 +26,7 @@ import { createCore } from './realtime/core.ts';
 import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
-import { listKinds } from './realtime/module.ts';
+import { chooseModules, listKinds } from './realtime/module.ts';
 import { combineHiding } from './realtime/presence/hiding.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
@@ -46,6 +46,8 @@ export interface Instance {
   readonly database: Database;
   /** What it has in memory of each topic. */
   readonly hub: Hub;
+  /** What it serves. */
+  readonly modules: readonly Module[];
   /** Stops accepting, sends everyone away within `DRAIN_SECONDS`, and closes what was opened. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -57,12 +59,14 @@ export interface ServerOptions {
   readonly modules?: readonly DefinedModule[];
 }
 
-/** Resolves when the instance is ready; fails when the database cannot be opened or migrated. */
+/** Resolves when the instance is ready; fails when the database cannot be opened or migrated, or a module is not there. */
 export async function startServer(
   config: Config,
   logger: Logger,
   { bootId = readBootId(), modules: further = [] }: ServerOptions = {},
 ): Promise<Instance> {
+  const { chosen, problems } = chooseModules(allModules, config.modules);
+  if (problems.length > 0) throw new ConfigError(problems);
   const database = await connectDatabase(config, logger, { bootId });
   await database.migrate();
   const { db } = database;
@@ -112,7 +116,7 @@ export async function startServer(
     audit: auth.audit.record,
     onStop: (stop) => void stops.push(stop),
   };
-  const modules: Module[] = [auth.module, ...allModules, ...further].map((define) => define(moduleCore));
+  const modules: Module[] = [auth.module, ...chosen, ...further].map((defined) => defined.start(moduleCore));
   checkModules(modules);
   const guard = createGuard(auth);
   const sockets = createSocketServer({
@@ -201,6 +205,7 @@ export async function startServer(
     config,
     database,
     hub: core.hub,
+    modules,
     stop() {
       stopping ??= stop();
       return stopping;

@@ -18,6 +18,7 @@ const wrong: Record<string, [value: string, complaint: string]> = {
   REFRESH_TOKEN_DAYS: ['1.5', 'REFRESH_TOKEN_DAYS must be'],
   ADMIN_EMAILS: ['ann@example.com,bob', 'ADMIN_EMAILS must list e-mail addresses, not "bob".'],
   ALLOWED_ORIGINS: ['https://example.com/path', 'ALLOWED_ORIGINS must list origins like https://example.com'],
+  MODULES: ['topics,Chat', 'MODULES must list names like chat, not "Chat".'],
   EVENTS_RETENTION_HOURS: ['a week', 'EVENTS_RETENTION_HOURS must be'],
   EVENTS_RETENTION_PER_TOPIC: ['1e4', 'EVENTS_RETENTION_PER_TOPIC must be'],
   MAX_FRAME_BYTES: ['64K', 'MAX_FRAME_BYTES must be'],

@@ -6,9 +6,9 @@ import {
   type Actor,
   type Commit,
   type Credentials,
+  type DefinedModule,
   defineModule,
   type Module,
-  type ModuleCore,
   type TopicsAround,
 } from '../realtime/index.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
@@ -45,7 +45,7 @@ export interface Auth {
   readonly limits: RateLimits;
   readonly audit: Audit;
   /** What users can do, but for signing in. */
-  readonly module: (core: ModuleCore) => Module;
+  readonly module: DefinedModule;
   /** Where a request comes from. */
   readonly readDevice: ReadDevice;
   /** Whose access token it is, by the token alone. Throws `unauthorized`. */

@@ -31,12 +31,18 @@ export interface Module {
 export type TopicsAround = (tx: Db, userId: string) => Promise<readonly Topic[]>;
 
 /** A module as it is listed: it starts once for each server. */
-export type DefinedModule = (core: ModuleCore) => Module;
+export interface DefinedModule {
+  readonly name: string;
+  /** The modules that it stands on: without them it cannot be switched on. */
+  readonly needs: readonly string[];
+  start(core: ModuleCore): Module;
+}
 
 /** `operations`: the list, or what makes it for one server where operations share something that lives in memory. */
-export function defineModule<const Operations extends readonly Operation[]>(
+export function defineModule(
   name: string,
   parts: {
+    readonly needs?: readonly string[];
     readonly topicKinds?: readonly TopicKind[];
     readonly snapshotParts?: readonly SnapshotPart[];
     readonly events?: EventTable;
@@ -45,10 +51,10 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly tags?: Readonly<Record<string, string>>;
     readonly hiding?: Hiding;
     readonly topicsAround?: TopicsAround;
-    readonly operations: Operations | ((core: ModuleCore) => Operations);
+    readonly operations: readonly Operation[] | ((core: ModuleCore) => readonly Operation[]);
   },
-): (core: ModuleCore) => Module & { readonly operations: Operations } {
-  return (core) => ({
+): DefinedModule {
+  const start = (core: ModuleCore): Module => ({
     name,
     topicKinds: parts.topicKinds ?? [],
     snapshotParts: parts.snapshotParts ?? [],
@@ -60,6 +66,28 @@ export function defineModule<const Operations extends readonly Operation[]>(
     topicsAround: parts.topicsAround,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
   });
+  return { name, needs: parts.needs ?? [], start };
+}
+
+/**
+ * Those of the modules that are asked for, or all of them; `problems` says of each name what is wrong with it.
+ */
+export function chooseModules(
+  all: readonly DefinedModule[],
+  asked: readonly string[],
+): { readonly chosen: readonly DefinedModule[]; readonly problems: readonly string[] } {
+  if (asked.length === 0) return { chosen: all, problems: [] };
+  const names = all.map(({ name }) => name);
+  const chosen = all.filter(({ name }) => asked.includes(name));
+  const unknown = asked
+    .filter((name) => !names.includes(name))
+    .map((name) => `MODULES must list some of ${names.join(', ')}, not "${name}".`);
+  const lacking = chosen.flatMap(({ name, needs }) =>
+    needs
+      .filter((other) => !asked.includes(other))
+      .map((other) => `MODULES lists ${name}, which needs ${other}: list that, too.`),
+  );
+  return { chosen, problems: [...unknown, ...lacking] };
 }
 
 /** All kinds of topic of the modules, with what others add to their snapshots. */

@@ -30,8 +30,8 @@ const check = (
   kinds: readonly TopicKind[] = [bell],
 ) =>
   checkModules([
-    defineModule('bells', { topicKinds: [bell], events, operations: [] })(core),
-    defineModule('more', { topicKinds: kinds.slice(1), events: table, operations })(core),
+    defineModule('bells', { topicKinds: [bell], events, operations: [] }).start(core),
+    defineModule('more', { topicKinds: kinds.slice(1), events: table, operations }).start(core),
   ]);
 
 test('what fits is taken', () => {
@@ -94,7 +94,7 @@ test.each<[string, EventTable, string]>([
 test('a kind of topic that is there stops the start, and one whose events were left out', () => {
   const same = topicKind('bell', { mayFollow: async () => true });
   expect(() => check([], {}, [bell, same])).toThrow('Both bells and more have the kind of topic bell.');
-  const alone = defineModule('bells', { topicKinds: [bell], operations: [] })(core);
+  const alone = defineModule('bells', { topicKinds: [bell], operations: [] }).start(core);
   expect(() => checkModules([alone])).toThrow('leaves out of its events what bell has: bell.rung');
 });
 
@@ -107,8 +107,8 @@ test.each<[string, string, string]>([
   const chime = topicKind('chime', { mayFollow: async () => true, snapshot });
   const part = { on, name: 'notes', schema: Type.String(), read: async () => '' };
   const modules = [
-    defineModule('bells', { topicKinds: [bell, chime], events, operations: [] })(core),
-    defineModule('more', { snapshotParts: [part], operations: [] })(core),
+    defineModule('bells', { topicKinds: [bell, chime], events, operations: [] }).start(core),
+    defineModule('more', { snapshotParts: [part], operations: [] }).start(core),
   ];
   expect(() => checkModules(modules)).toThrow(message);
 });

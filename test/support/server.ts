@@ -5,7 +5,7 @@ import { afterAll, describe, setDefaultTimeout } from 'bun:test';
 import { readConfig } from '../../src/config.ts';
 import type { Db } from '../../src/db/database.ts';
 import type { Hub } from '../../src/realtime/hub/hub.ts';
-import type { DefinedModule } from '../../src/realtime/index.ts';
+import type { DefinedModule, Module } from '../../src/realtime/index.ts';
 import { startServer } from '../../src/server.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { type Api, createApi } from './api.ts';
@@ -20,6 +20,8 @@ export interface TestServer extends Api {
   /** For looking behind the routes. */
   readonly db: Db;
   readonly hub: Hub;
+  /** What it serves. */
+  readonly modules: readonly Module[];
   readonly port: number;
   /** What it was opened with. `open(server.env)`: another instance on its database. */
   readonly env: Env;
@@ -87,6 +89,7 @@ async function openServer(given: Env, modules: readonly DefinedModule[]): Promis
     ...createApi(`http://127.0.0.1:${instance.port}`),
     db: instance.database.db,
     hub: instance.hub,
+    modules: instance.modules,
     port: instance.port,
     env,
     async stop() {

@@ -13,65 +13,10 @@ import { chat, readState } from '../../../src/modules/chat/topics.ts';
 import type { TestUser } from '../../support/api.ts';
 import type { TestClient } from '../../support/client.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
-import { attempt, createGroup, eventsOf } from './setup.ts';
+import { createGroup, eventsOf } from './setup.ts';
+import { anyStep, at, type Step, take, tour, userCount } from './steps.ts';
 
-/** What a user tries; most of it is allowed now and then, all of it may be refused. Numbers choose among what is there. */
-interface Step {
-  readonly by: number;
-  readonly what: What;
-  readonly on: number;
-  readonly overSocket: boolean;
-}
-const whats = [
-  'send',
-  'reply',
-  'edit',
-  'delete',
-  'mention',
-  'react',
-  'unreact',
-  'read',
-  'rename',
-  'add',
-  'remove',
-  'leave',
-  'promote',
-  'demote',
-  'profile',
-] as const;
-type What = (typeof whats)[number];
-
-const userCount = 4;
 const seed = Number(process.env.LAW_SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-const step = fc.record({
-  by: fc.nat(userCount - 1),
-  what: fc.constantFrom(...whats, 'send' as const, 'send' as const),
-  on: fc.nat(1_000),
-  overSocket: fc.boolean(),
-});
-
-/** Every kind of event once, whatever chance brings beside. */
-const tour: Step[] = (
-  [
-    [0, 'send', 0],
-    [0, 'edit', 1],
-    [1, 'react', 1],
-    [1, 'mention', 1],
-    [1, 'unreact', 1],
-    [0, 'edit', 1],
-    [0, 'reply', 1],
-    [0, 'edit', 2],
-    [0, 'edit', 2],
-    [1, 'read', 2],
-    [0, 'delete', 1],
-    [0, 'rename', 1],
-    [0, 'promote', 1],
-    [0, 'add', 3],
-    [1, 'profile', 1],
-    [2, 'leave', 0],
-  ] as const
-).map(([by, what, on]) => ({ by, what, on, overSocket: true }));
 
 onEachDatabase('the law of chat', (open) => {
   let server: TestServer;
@@ -93,74 +38,12 @@ onEachDatabase('the law of chat', (open) => {
     return chat.id;
   }
 
-  async function take(chatId: string, { by, what, on, overSocket }: Step, state: ChatState): Promise<void> {
-    const user = at(users, by);
-    const other = at(users, 1 + (on % (userCount - 1)));
-    const message = at(state.messages, on);
-    const client = overSocket ? at(clients, by) : undefined;
-    const http = async (method: string, path: string, body?: unknown) => {
-      const { status } = await attempt(server, user, method, `/chats/${chatId}${path}`, body);
-      expect(status).toBeLessThan(500);
-    };
-    const command = async (type: string, payload: object, method: string, path: string, body?: object) => {
-      if (client === undefined) return await http(method, path, body);
-      const reply = await client.request(type, payload);
-      expect(reply.error?.code).not.toBe('internal');
-    };
-    said += 1;
-    const content = `said ${said}.`;
-    const messageId = message.id;
-    switch (what) {
-      case 'send':
-        return await command('message.send', { chatId, content }, 'POST', '/messages', { content });
-      case 'reply': {
-        const body = { content, replyTo: messageId, metadata: { on, list: [{ by }] } };
-        return await command('message.send', { chatId, ...body }, 'POST', '/messages', body);
-      }
-      case 'mention': {
-        const body = { content, mentions: [user.id, other.id, user.id].slice(on % 3) };
-        return await command('message.send', { chatId, ...body }, 'POST', '/messages', body);
-      }
-      case 'react':
-      case 'unreact': {
-        const emoji = at(['👍', '🎉', '❤️'], Math.floor(on / 7));
-        const path = `/messages/${messageId}/reactions/${encodeURIComponent(emoji)}`;
-        const isRemoval = what === 'unreact';
-        const payload = { messageId, emoji, remove: isRemoval };
-        return await command('message.react', payload, isRemoval ? 'DELETE' : 'PUT', path);
-      }
-      case 'edit':
-        return await command('message.edit', { messageId, content }, 'PATCH', `/messages/${messageId}`, {
-          content,
-        });
-      case 'delete':
-        return await command('message.delete', { messageId }, 'DELETE', `/messages/${messageId}`);
-      case 'read': {
-        const body = { seq: message.seq + (on % 3) };
-        return await command('message.read', { chatId, ...body }, 'POST', '/read', body);
-      }
-      case 'rename':
-        return await http('PATCH', '', { name: `Club ${on % 5}` });
-      case 'add':
-        return await http('POST', '/members', { userId: at(users, on).id });
-      case 'remove':
-        return await http('DELETE', `/members/${other.id}`);
-      case 'leave':
-        return by === 0 ? undefined : await http('DELETE', `/members/${user.id}`);
-      case 'promote':
-        return await http('PATCH', `/members/${other.id}`, { role: 'admin' });
-      case 'demote':
-        return await http('PATCH', `/members/${at(users, on).id}`, { role: 'member' });
-      case 'profile': {
-        const body = { name: `User ${by} of ${on}` };
-        const { status } = await attempt(server, user, 'PATCH', '/users/me', body);
-        return expect(status).toBe(200);
-      }
-    }
-  }
-
   /** How much was said: nothing twice, so that it can be told what is gone. */
   let said = 0;
+  async function takeStep(chatId: string, step: Step, state: ChatState): Promise<void> {
+    said += 1;
+    await take({ server, users, clients }, chatId, step, { state, content: `said ${said}.` });
+  }
   const seen = new Set<string>();
   const durables = Object.fromEntries(
     Object.entries(chat.events ?? {}).filter(([, { isDurable }]) => isDurable),
@@ -199,14 +82,14 @@ onEachDatabase('the law of chat', (open) => {
 
   test('one after another: the law holds behind every command, and from each to the end', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
+      fc.asyncProperty(fc.array(anyStep, { minLength: 10, maxLength: 40 }), async (steps) => {
         const chatId = await startChat();
         let state = await readState(server.db, chatId);
         let head = 1;
         const past: [ChatState, number][] = [];
         for (const next of steps) {
           past.push([state, head]);
-          await take(chatId, next, state);
+          await takeStep(chatId, next, state);
           [state, head] = await follow(chatId, state, head);
           expect(state).toEqual(await readState(server.db, chatId));
         }
@@ -221,7 +104,7 @@ onEachDatabase('the law of chat', (open) => {
   test('all at once: what a follower builds from a snapshot and frames is the next snapshot', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.array(step, { minLength: 2, maxLength: 12 }), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.array(anyStep, { minLength: 2, maxLength: 12 }), { minLength: 1, maxLength: 4 }),
         async (rounds) => {
           const chatId = await startChat();
           const topic = chatTopic(chatId);
@@ -232,7 +115,7 @@ onEachDatabase('the law of chat', (open) => {
           for (const steps of rounds) {
             const known = state;
             past.push([state, joined.seq]);
-            await Promise.all(steps.map((next) => take(chatId, next, known)));
+            await Promise.all(steps.map((next) => takeStep(chatId, next, known)));
             const late = await server.connect(at(users, 0));
             const { snapshot, seq } = await late.subscribe(topic, { snapshot: true });
             late.close();
@@ -254,10 +137,3 @@ onEachDatabase('the law of chat', (open) => {
     );
   }, 60_000);
 });
-
-/** The nth, counted round and round. */
-function at<Item>(items: readonly Item[], n: number): Item {
-  const item = items[n % items.length];
-  if (item === undefined) throw new Error('There is nothing to choose from.');
-  return item;
-}
