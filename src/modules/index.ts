@@ -2,6 +2,7 @@
 
 import type { DefinedModule } from '../realtime/index.ts';
 import { chatModule } from './chat/index.ts';
+import { offersModule } from './offers/index.ts';
 import { topicsModule } from './topics/index.ts';
 
-export const allModules: readonly DefinedModule[] = [topicsModule, chatModule];
+export const allModules: readonly DefinedModule[] = [topicsModule, chatModule, offersModule];

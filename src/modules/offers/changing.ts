@@ -5,14 +5,7 @@ import { AppError } from '../../protocol/errors.ts';
 import { type CommandContext, command } from '../../realtime/index.ts';
 import { blocked, messagesPerMinute, type Notices } from '../chat/index.ts';
 import { lockOffer } from './access.ts';
-import {
-  ChangeOffer,
-  CounterOffer,
-  type CounterTerms,
-  maxCounters,
-  Offer,
-  UpdateOffer,
-} from './contract.ts';
+import { ChangeOffer, CounterOffer, type CounterTerms, maxCounters, Offer, UpdateOffer } from './contract.ts';
 import { requireTerms } from './creating.ts';
 import { addOffer, settleOffer } from './writer.ts';
 
@@ -58,8 +51,7 @@ export const counterOffer = (notices: Notices) =>
   command('offer.counter', {
     ...declared,
     summary: 'Counter an offer that was made to me with one of mine',
-    description:
-      `The offer is closed, and the new one, which is answered, goes to who made it. At most ${maxCounters} follow each other. ${description}`,
+    description: `The offer is closed, and the new one, which is answered, goes to who made it. At most ${maxCounters} follow each other. ${description}`,
     http: 'POST /offers/:offerId/counter',
     socket: false,
     takesKey: true,

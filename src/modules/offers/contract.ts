@@ -3,7 +3,15 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable } from '../../protocol/events.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
-import { exampleId, Id, Instant, instantPattern, line, nullable, textWithout } from '../../protocol/values.ts';
+import {
+  exampleId,
+  Id,
+  Instant,
+  instantPattern,
+  line,
+  nullable,
+  textWithout,
+} from '../../protocol/values.ts';
 
 const strict = { additionalProperties: false };
 
@@ -45,7 +53,8 @@ const notePattern = `^${textWithout('\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001
 const Note = Type.String({
   maxLength: 2_000,
   pattern: notePattern,
-  description: 'Text, never HTML, kept as written. Of the control characters only tab, line feed and carriage return.',
+  description:
+    'Text, never HTML, kept as written. Of the control characters only tab, line feed and carriage return.',
   examples: ['Lights and lock included.'],
 });
 const Amount = Type.String({
@@ -62,7 +71,8 @@ const Currency = Type.String({
 });
 const End = Type.String({
   pattern: instantPattern,
-  description: 'When it expires: ISO 8601 in UTC, 1 minute to 90 days ahead by the clock of the database. Left out: 7 days',
+  description:
+    'When it expires: ISO 8601 in UTC, 1 minute to 90 days ahead by the clock of the database. Left out: 7 days',
   examples: ['2026-11-28T09:30:00.000Z'],
 });
 
@@ -76,7 +86,9 @@ export const Offer = Type.Object(
     createdBy: Id,
     recipientId: Id,
     title: Type.String(),
-    amount: Type.String({ description: 'With exactly the decimals of the currency: `12.50` EUR, `1200` JPY' }),
+    amount: Type.String({
+      description: 'With exactly the decimals of the currency: `12.50` EUR, `1200` JPY',
+    }),
     currency: Type.String({ description: 'ISO 4217' }),
     note: nullable(Type.String()),
     status: OfferStatus,
@@ -112,14 +124,23 @@ export const CreateOffer = Type.Object(
   {
     chatId: Id,
     recipientId: Type.Optional(
-      Type.String({ ...Id, description: 'Another member; in a direct chat the other one, where it is left out' }),
+      Type.String({
+        ...Id,
+        description: 'Another member; in a direct chat the other one, where it is left out',
+      }),
     ),
     ...terms,
   },
   {
     ...strict,
     examples: [
-      { chatId: exampleId, recipientId: exampleId, title: 'A bicycle, blue', amount: '12.50', currency: 'EUR' },
+      {
+        chatId: exampleId,
+        recipientId: exampleId,
+        title: 'A bicycle, blue',
+        amount: '12.50',
+        currency: 'EUR',
+      },
     ],
   },
 );

@@ -2,7 +2,14 @@
 
 import { AppError } from '../../protocol/errors.ts';
 import { type CommandContext, command } from '../../realtime/index.ts';
-import { blocked, keepMembers, messagesPerMinute, type Notices, noSuchChat, readChat } from '../chat/index.ts';
+import {
+  blocked,
+  keepMembers,
+  messagesPerMinute,
+  type Notices,
+  noSuchChat,
+  readChat,
+} from '../chat/index.ts';
 import { CreateOffer, Offer } from './contract.ts';
 import { findProblem } from './rules.ts';
 import { addOffer } from './writer.ts';
@@ -29,7 +36,8 @@ export const createOffer = (notices: Notices) =>
       const members = await keepMembers(tx, chatId, [userId, recipientId]);
       const member = members.get(userId);
       if (member === undefined) throw noSuchChat();
-      if (recipientId === userId || !members.has(recipientId)) throw invalidRecipient('Expected another member');
+      if (recipientId === userId || !members.has(recipientId))
+        throw invalidRecipient('Expected another member');
       if (member.isBlocked) throw blocked();
       const draft = { chatId, createdBy: userId, recipientId, title, currency, terms: input, path: '' };
       const { offer, message } = await addOffer(context, draft);
@@ -50,7 +58,8 @@ async function findOther({ actor, tx }: CommandContext, chatId: string): Promise
   const found = await readChat(tx, chatId);
   if (!found?.members.some(({ userId }) => userId === actor.userId)) throw noSuchChat();
   const other = found.members.find(({ userId }) => userId !== actor.userId);
-  if (found.type === 'group' || other === undefined) throw invalidRecipient('Say to which member of the group');
+  if (found.type === 'group' || other === undefined)
+    throw invalidRecipient('Say to which member of the group');
   return other.userId;
 }
 

@@ -10,10 +10,16 @@ import { getOffer, listMyOffers, listOffers } from './reading.ts';
 import { readListed } from './rows.ts';
 
 export const offersModule = defineModule('offers', {
+  needs: ['chat'],
   events,
   tags: { Offers: 'What members of a chat offer each other, and how that ends' },
   snapshotParts: [
-    { on: 'chat', name: 'offers', schema: ListedOffers, read: (tx, _actor, chatId) => readListed(tx, chatId) },
+    {
+      on: 'chat',
+      name: 'offers',
+      schema: ListedOffers,
+      read: (tx, _actor, chatId) => readListed(tx, chatId),
+    },
   ],
   timed: [offerExpiry],
   operations(core) {

@@ -7,10 +7,7 @@ import { type ListedOffers, maxListed, maxListedBytes, type Offer, type OfferEve
 export type { ListedOffers };
 
 /** The part behind the event; the given one is left as it is. Other events on the topic change nothing here. */
-export function applyOffers(
-  part: ListedOffers,
-  frame: Pick<EventFrame, 'type' | 'payload'>,
-): ListedOffers {
+export function applyOffers(part: ListedOffers, frame: Pick<EventFrame, 'type' | 'payload'>): ListedOffers {
   const event = frame as OfferEvent; // the server's contract; whatever else comes falls through the switch
   switch (event.type) {
     case 'offer.created': {

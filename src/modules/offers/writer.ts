@@ -7,12 +7,7 @@ import { type Db, queryRows } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { CommandContext, Emit } from '../../realtime/index.ts';
 import { addMessage, systemMessage } from '../chat/index.ts';
-import {
-  type CounterTerms,
-  maxPending,
-  type Offer,
-  type OfferChange,
-} from './contract.ts';
+import { type CounterTerms, maxPending, type Offer, type OfferChange } from './contract.ts';
 import { type OfferRow, presentMs, readListed, toOffer } from './rows.ts';
 import { endOf, formatAmount, lineOf } from './rules.ts';
 import { offers } from './schema.ts';
@@ -92,7 +87,13 @@ export async function addOffer({ tx, emit, wakeIn }: Context, draft: Draft) {
 type Verdict = Exclude<OfferChange, 'countered' | 'expired'>;
 
 /** One of the two ends the offer, whose row is locked. */
-export async function settleOffer(tx: Db, emit: Emit, row: OfferRow, change: Verdict, by: string): Promise<Offer> {
+export async function settleOffer(
+  tx: Db,
+  emit: Emit,
+  row: OfferRow,
+  change: Verdict,
+  by: string,
+): Promise<Offer> {
   const offer = await endOffer(tx, row, change);
   await announceEnd(tx, emit, offer, change, by);
   const other = by === row.createdBy ? row.recipientId : row.createdBy;
@@ -117,7 +118,8 @@ async function announceEnd(
   by: string | null,
 ): Promise<void> {
   const { id, chatId, createdBy, title } = offer;
-  const content = change === 'expired' ? `The offer “${title}” has expired.` : `The offer “${title}” was ${change}.`;
+  const content =
+    change === 'expired' ? `The offer “${title}” has expired.` : `The offer “${title}” was ${change}.`;
   const said = systemMessage(by ?? createdBy, content, { event: `offer.${change}`, offerId: id });
   await addMessage(tx, emit, chatId, said);
   emit(chat.on(chatId), 'offer.updated', { offer, change, by });
@@ -134,7 +136,11 @@ async function endOffer(tx: Db, { id }: OfferRow, status: OfferChange): Promise<
 }
 
 /** What time it is, and how many pending offers the member has in the chat: exact behind the lock of its topic. */
-async function readPlace(tx: Db, chatId: string, userId: string): Promise<{ nowMs: number; pending: number }> {
+async function readPlace(
+  tx: Db,
+  chatId: string,
+  userId: string,
+): Promise<{ nowMs: number; pending: number }> {
   const [place] = await queryRows<{ nowMs: number; pending: number }>(
     tx,
     sql`
