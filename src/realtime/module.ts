@@ -2,6 +2,7 @@
 
 import type { Db } from '../db/database.ts';
 import type { EventTable } from '../protocol/events.ts';
+import type { Timed } from './clockwork/timed.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
@@ -11,6 +12,8 @@ export interface Module {
   readonly name: string;
   readonly topicKinds: readonly TopicKind[];
   readonly operations: readonly Operation[];
+  /** What happens at a time. */
+  readonly timed: readonly Timed[];
   /** Its table of events, also of what it has on other modules' kinds of topic. */
   readonly events: EventTable;
   /** What it writes into the audit log. */
@@ -31,7 +34,10 @@ export type TopicsAround = (tx: Db, userId: string) => Promise<readonly Topic[]>
 /** A module as it is listed: it starts once for each server. */
 export type DefinedModule = (core: ModuleCore) => Module;
 
-/** `operations`: the list, or what makes it for one server where operations share something that lives in memory. */
+/**
+ * `operations`, `timed`: the list, or what makes it for one server, where it needs the core or shares something that lives in
+ * memory.
+ */
 export function defineModule<const Operations extends readonly Operation[]>(
   name: string,
   parts: {
@@ -43,6 +49,7 @@ export function defineModule<const Operations extends readonly Operation[]>(
     readonly hiding?: Hiding;
     readonly topicsAround?: TopicsAround;
     readonly operations: Operations | ((core: ModuleCore) => Operations);
+    readonly timed?: readonly Timed[] | ((core: ModuleCore) => readonly Timed[]);
   },
 ): (core: ModuleCore) => Module & { readonly operations: Operations } {
   return (core) => ({
@@ -55,5 +62,6 @@ export function defineModule<const Operations extends readonly Operation[]>(
     hiding: parts.hiding,
     topicsAround: parts.topicsAround,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
+    timed: typeof parts.timed === 'function' ? parts.timed(core) : (parts.timed ?? []),
   });
 }
