@@ -2,7 +2,7 @@
 // events together. The message comes first; it takes the lock of the chat's topic, behind which offers are counted and get
 // their places in the snapshot.
 
-import { eq, sql } from 'drizzle-orm';
+import { inArray, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { CommandContext, Emit } from '../../realtime/index.ts';
@@ -101,12 +101,18 @@ export async function settleOffer(
   return offer;
 }
 
-/** Its time is over; the row is locked. */
-export async function expireOffer(tx: Db, emit: Emit, row: OfferRow): Promise<void> {
-  const offer = await endOffer(tx, row, 'expired');
-  await announceEnd(tx, emit, offer, 'expired', null);
-  const both = [row.createdBy, row.recipientId].map(user.on);
-  emit(both, 'offer.expired', { offer, chatId: row.chatId });
+/**
+ * Their time is over; their rows are locked. All are ended before the first topic is locked; and their chats come in the order
+ * of their ids.
+ */
+export async function expireOffers(tx: Db, emit: Emit, ids: readonly string[]): Promise<void> {
+  const rows = await endOffers(tx, ids, 'expired');
+  for (const row of rows.sort((a, b) => compare(a.chatId, b.chatId) || a.seq - b.seq)) {
+    const offer = toOffer(row);
+    await announceEnd(tx, emit, offer, 'expired', null);
+    const both = [row.createdBy, row.recipientId].map(user.on);
+    emit(both, 'offer.expired', { offer, chatId: row.chatId });
+  }
 }
 
 /** What the system says of it in the chat, and what followers of the chat are told. */
@@ -126,14 +132,20 @@ async function announceEnd(
 }
 
 async function endOffer(tx: Db, { id }: OfferRow, status: OfferChange): Promise<Offer> {
-  const [row] = await tx
-    .update(offers)
-    .set({ status, version: sql`${offers.version} + 1`, updatedAt: sql`clock_timestamp()` })
-    .where(eq(offers.id, id))
-    .returning();
+  const [row] = await endOffers(tx, [id], status);
   if (row === undefined) throw new Error('An offer was locked, but could not be ended.');
   return toOffer(row);
 }
+
+async function endOffers(tx: Db, ids: readonly string[], status: OfferChange): Promise<OfferRow[]> {
+  return await tx
+    .update(offers)
+    .set({ status, version: sql`${offers.version} + 1`, updatedAt: sql`clock_timestamp()` })
+    .where(inArray(offers.id, [...ids]))
+    .returning();
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** What time it is, and how many pending offers the member has in the chat: exact behind the lock of its topic. */
 async function readPlace(
