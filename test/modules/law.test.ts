@@ -4,8 +4,9 @@
 import { expect, test } from 'bun:test';
 import { onEachDatabase } from '../support/server.ts';
 import { operations as chatOperations } from './chat/steps.ts';
+import { operations as offerOperations } from './offers/steps.ts';
 
-const walked: readonly string[] = [...chatOperations];
+const walked: readonly string[] = [...chatOperations, ...offerOperations];
 
 /** What writes, and changes no state that a topic has: their events are on kinds of topic without a snapshot. */
 const withoutState: Readonly<Record<string, string>> = {

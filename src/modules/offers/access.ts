@@ -50,10 +50,11 @@ export async function lockOffer(
   if (found === undefined) throw new Error('An offer was locked, but not answered.');
   const { row, nowMs, isDue } = found;
   const details = toOffer(row);
+  if (isDue || row.status === 'expired')
+    throw new AppError('conflict', 'This offer has expired.', { details });
   if (row.status !== 'pending') {
     throw new AppError('conflict', `This offer was ${row.status} already.`, { details });
   }
-  if (isDue) throw new AppError('conflict', 'This offer has expired.', { details });
   if (action !== 'withdraw' && !members.has(createdBy)) {
     const message = 'Who made this offer has left the chat: it can only be withdrawn, or expire.';
     throw new AppError('conflict', message, { details });
