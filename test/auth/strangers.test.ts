@@ -47,6 +47,14 @@ onEachDatabase('strangers', (open) => {
       body: { content: 'of Ann' },
     });
     const chatId = chat.id;
+    const eve = await server.register('Eve');
+    await server.request('POST', `/v1/chats/${chatId}/members`, { token, body: { userId: eve.id } });
+    const terms = { recipientId: eve.id, title: 'Of Ann', amount: '1', currency: 'EUR' };
+    const { body: offer } = await server.request('POST', `/v1/chats/${chatId}/offers`, {
+      token,
+      body: terms,
+    });
+    const offerId = offer.id;
     const emoji = encodeURIComponent('👍');
     ofAnn = {
       'DELETE /v1/auth/sessions/{sessionId}': { ids: { sessionId: ann.sessionId } },
@@ -85,6 +93,13 @@ onEachDatabase('strangers', (open) => {
       'PUT /v1/users/me/blocks/{userId}': 'public',
       'DELETE /v1/users/me/blocks/{userId}': 'public',
       'POST /v1/chats/{chatId}/read': { ids: { chatId }, body: { seq: 1 } },
+      'GET /v1/chats/{chatId}/offers': { ids: { chatId } },
+      'POST /v1/chats/{chatId}/offers': { ids: { chatId }, body: terms },
+      'GET /v1/offers/{offerId}': { ids: { offerId } },
+      'POST /v1/offers/{offerId}/accept': { ids: { offerId } },
+      'POST /v1/offers/{offerId}/reject': { ids: { offerId } },
+      'POST /v1/offers/{offerId}/withdraw': { ids: { offerId } },
+      'POST /v1/offers/{offerId}/counter': { ids: { offerId }, body: { amount: '2' } },
     };
   });
 
@@ -99,7 +114,7 @@ onEachDatabase('strangers', (open) => {
   test('[X] tells a stranger no more of what is foreign than of what does not exist, and changes nothing', async () => {
     expect(routes.map(nameOf).sort()).toEqual(Object.keys(ofAnn).sort());
     const state = async () => {
-      const paths = ['/v1/auth/sessions', '/v1/chats', '/v1/users/me'];
+      const paths = ['/v1/auth/sessions', '/v1/chats', '/v1/users/me', '/v1/offers'];
       const answers = await Promise.all(
         paths.map((path) => server.request('GET', path, { token: ann.accessToken })),
       );

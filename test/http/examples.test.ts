@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import { exampleId } from '../../src/protocol/values.ts';
 import { pollsModule } from '../modules/polls/index.ts';
 import { createPollTables } from '../modules/polls/tables.ts';
+import type { TestUser } from '../support/api.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
 
 interface Parameter {
@@ -66,6 +67,28 @@ onEachDatabase('the examples', (open) => {
     /** What the server made up, by name. */
     const made: Record<string, string> = {};
     let password = 'correct horse battery';
+    /** By the one whom the examples name: what others do before it is one's turn. */
+    const asBen = async (method: string, path: string, body: object) => {
+      const ben = await server.login({ email: 'ben@example.com', password: 'correct horse battery' });
+      const answer = await server.request(method, `/v1${path}`, { token: ben.accessToken, body });
+      expect([path, answer.status]).toEqual([path, 201]);
+      return answer.body.id;
+    };
+    const offered = async (annId: string) => {
+      const terms = { recipientId: annId, title: 'A lamp', amount: '5', currency: 'EUR' };
+      made.offerId = await asBen('POST', `/chats/${made.chatId}/offers`, terms);
+    };
+    const before: Record<string, (ann: TestUser) => Promise<unknown>> = {
+      'offer.create': ({ accessToken: token }) =>
+        server.request('POST', `/v1/chats/${made.chatId}/members`, { token, body: { userId: exampleId } }),
+      'offer.accept': ({ id }) => offered(id),
+      'offer.reject': ({ id }) => offered(id),
+      'offer.counter': ({ id }) => offered(id),
+      'offer.withdraw': async ({ accessToken: token }) => {
+        const { body } = await server.request('GET', '/v1/offers?role=creator&status=pending', { token });
+        made.offerId = body.items[0].id;
+      },
+    };
     for (const { method, path, operation } of operations) {
       const { operationId, parameters, requestBody, security, responses } = operation;
       const example = requestBody?.content['application/json'].example;
@@ -77,6 +100,7 @@ onEachDatabase('the examples', (open) => {
       const ann =
         security.length > 0 ? await server.login({ email: 'ann@example.com', password }) : undefined;
       if (ann !== undefined) made.sessionId = ann.sessionId;
+      if (ann !== undefined) await before[operationId]?.(ann);
       const examples = Object.fromEntries(parameters.map(({ name, example }) => [name, example ?? '']));
       const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
         encodeURIComponent(made[name] ?? examples[name] ?? ''),
@@ -100,7 +124,7 @@ onEachDatabase('the examples', (open) => {
     }
     expect(operations.length).toBeGreaterThan(30);
     expect(Object.keys(made)).toEqual(
-      expect.arrayContaining(['chatId', 'messageId', 'pollId', 'refreshToken']),
+      expect.arrayContaining(['chatId', 'messageId', 'offerId', 'pollId', 'refreshToken']),
     );
   });
 });

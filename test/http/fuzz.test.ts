@@ -51,7 +51,14 @@ onEachDatabase('fuzz over HTTP', (open) => {
       })),
     );
     expect(all.map(({ operation }) => operation.operationId)).toEqual(
-      expect.arrayContaining(['auth.login', 'chat.create', 'publish', 'poll.vote', 'admin.audit.list']),
+      expect.arrayContaining([
+        'auth.login',
+        'chat.create',
+        'publish',
+        'offer.counter',
+        'poll.vote',
+        'admin.audit.list',
+      ]),
     );
     // They would end the session by which all others are tried.
     const ending = ['session.logout', 'session.revoke'];
@@ -70,16 +77,34 @@ onEachDatabase('fuzz over HTTP', (open) => {
     const messageId = await create(`/chats/${chatId}/messages`, { content: 'x' });
     const pollId = await create('/polls', { question: 'Tea?', options: ['Yes', 'No'] });
     const other = await server.register('Other');
+    // Made by the other one, so that it is root's to answer.
+    await create(`/chats/${chatId}/members`, { userId: other.id });
+    const { body: offer } = await server.request('POST', `/v1/chats/${chatId}/offers`, {
+      token: other.accessToken,
+      body: { recipientId: root.id, title: 'x', amount: '1', currency: 'EUR' },
+    });
+    const offerId: string = offer.id;
     const names = [
       chatId,
       messageId,
       pollId,
+      offerId,
       other.id,
       crypto.randomUUID(),
       'app:public.fuzz',
       '2026-11-21T09:30:00Z',
     ];
-    made = { chatId, messageId, pollId, userId: other.id, topic: 'app:public.fuzz' };
+    made = {
+      chatId,
+      messageId,
+      pollId,
+      offerId,
+      userId: other.id,
+      recipientId: other.id,
+      amount: '5',
+      currency: 'EUR',
+      topic: 'app:public.fuzz',
+    };
     known = fc.constantFrom(...names, '', ' ', '\0', '\ud800', '%', '%00', '..', '__proto__', '1e999', '-1');
   });
 

@@ -171,7 +171,7 @@ export const GetOffer = Type.Object({ offerId: Id }, strict);
 export const ListOffers = Type.Object({ chatId: Id, ...pageQuery }, strict);
 export const ListMyOffers = Type.Object(
   {
-    status: Type.Optional(OfferStatus),
+    status: Type.Optional(Type.Union(OfferStatus.anyOf, { description: 'Only those of this status' })),
     role: Type.Optional(
       Type.Union([Type.Literal('creator'), Type.Literal('recipient')], {
         description: 'Only those that I made, or only those that were made to me',
