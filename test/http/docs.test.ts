@@ -151,6 +151,9 @@ onEachDatabase('the documentation', (open, { kind }) => {
       'delete /v1/chats/{chatId}/messages/{messageId}',
       'put /v1/users/me/blocks/{userId}',
       'delete /v1/users/me/blocks/{userId}',
+      'post /v1/offers/{offerId}/accept',
+      'post /v1/offers/{offerId}/reject',
+      'post /v1/offers/{offerId}/withdraw',
     ]);
   });
 

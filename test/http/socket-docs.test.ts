@@ -34,18 +34,23 @@ interface Step {
   readonly type: string;
   readonly topic?: string;
   readonly payload?: (made: Made) => object;
+  /** Else by Ann. */
+  readonly by?: 'ben';
 }
 
 interface Made {
   chatId: string;
   messageId: string;
   pollId: string;
+  offerId: string;
   ann: TestUser;
   ben: TestUser;
   seq: number;
 }
 
 const topic = 'app:public.lobby';
+const terms = { title: 'A lamp', amount: '5', currency: 'EUR' };
+const offer = ({ chatId, ben }: Made) => ({ chatId, recipientId: ben.id, ...terms });
 const steps: readonly Step[] = [
   { type: 'ping' },
   { type: 'auth', payload: ({ ann }) => ({ token: ann.accessToken }) },
@@ -84,6 +89,21 @@ const steps: readonly Step[] = [
   { type: 'user.update', payload: () => ({ name: 'Annabel' }) }, // in a chat by now
   { type: 'typing', payload: ({ chatId }) => ({ chatId, active: true }) },
   { type: 'message.delete', payload: ({ messageId }) => ({ messageId }) },
+  { type: 'offer.create', payload: offer },
+  { type: 'offer.get', payload: ({ offerId }) => ({ offerId }) },
+  {
+    type: 'offer.update',
+    by: 'ben',
+    payload: ({ offerId }) => ({ offerId, action: 'counter', counter: { amount: '4' } }),
+  },
+  { type: 'offer.update', payload: ({ offerId }) => ({ offerId, action: 'accept' }) },
+  { type: 'offer.create', payload: offer },
+  { type: 'offer.update', by: 'ben', payload: ({ offerId }) => ({ offerId, action: 'reject' }) },
+  { type: 'offer.create', payload: offer },
+  { type: 'offer.update', payload: ({ offerId }) => ({ offerId, action: 'withdraw' }) },
+  { type: 'offer.list', payload: ({ chatId }) => ({ chatId }) },
+  { type: 'offer.mine', payload: () => ({ status: 'accepted' }) },
+  { type: 'offer.create', payload: offer }, // which expires
   { type: 'member.remove', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id }) },
   { type: 'poll.create', payload: () => ({ question: 'Tea?', options: ['Yes', 'No'] }) },
   { type: 'poll.vote', payload: ({ pollId }) => ({ pollId, option: 0 }) },
@@ -137,7 +157,11 @@ onEachDatabase('the document of the socket', (open) => {
     const routes = Object.values<Record<string, { operationId: string }>>(body.paths).flatMap((methods) =>
       Object.values(methods).map(({ operationId }) => operationId),
     );
-    const onlyHttp = routes.filter((name) => /^(?:auth|health|reaction)[.]|^password[.]change$/.test(name));
+    const onlyHttp = routes.filter((name) =>
+      /^(?:auth|health|reaction)[.]|^password[.]change$|^offer[.](?:accept|reject|withdraw|counter)$/.test(
+        name,
+      ),
+    );
     const onlySocket = [
       'auth',
       'ping',
@@ -145,12 +169,13 @@ onEachDatabase('the document of the socket', (open) => {
       'unsubscribe',
       'presence.list',
       'message.react',
+      'offer.update',
       'typing',
     ];
     const expected = [...routes.filter((name) => !onlyHttp.includes(name)), ...onlySocket];
     expect(commands.map(({ type }) => type).sort()).toEqual(expected.sort());
     const client = await server.connect(ann);
-    expect(onlyHttp.length).toBe(8);
+    expect(onlyHttp.length).toBe(12);
     for (const name of onlyHttp) {
       expect([name, (await client.request(name)).error?.code]).toEqual([name, 'unknown_command']);
     }
@@ -160,13 +185,13 @@ onEachDatabase('the document of the socket', (open) => {
   test('every event that comes of any command is in it, with the payload that it shows', async () => {
     expect(new Set(steps.map(({ type }) => type))).toEqual(new Set(commands.map(({ type }) => type)));
     const [annAgain, other] = [await server.login(ann), await server.login(ann)];
-    const made: Made = { chatId: '', messageId: '', pollId: '', seq: 1, ann: other, ben };
+    const made: Made = { chatId: '', messageId: '', pollId: '', offerId: '', seq: 1, ann: other, ben };
     const client = await server.connect(annAgain);
     const [mine, theirs] = [await server.connect(await server.login(ann)), await server.connect(ben)];
     await mine.subscribe(`user:${ann.id}`);
     await theirs.subscribe(`user:${ben.id}`);
     made.ann = { ...annAgain, sessionId: other.sessionId };
-    for (const { type, topic: named, payload } of steps) {
+    for (const { type, topic: named, payload, by } of steps) {
       const command = commands.find((candidate) => candidate.type === type);
       if (command === undefined) throw new Error(`The document has no ${type}.`);
       const about = type === 'subscribe' ? (named ?? `chat:${made.chatId}`) : named;
@@ -179,7 +204,7 @@ onEachDatabase('the document of the socket', (open) => {
         expect(await client.closed).toMatchObject({ code: 4403, reason: 'logout' });
         break;
       }
-      const reply = await client.request(type, given, { topic: about });
+      const reply = await (by === 'ben' ? theirs : client).request(type, given, { topic: about });
       expect([type, reply.error]).toEqual([type, undefined]);
       const { events: positions, ...output } = reply.payload ?? {};
       if (command.reply !== undefined) expect([type, misfitsOf(command.reply, output)]).toEqual([type, []]);
@@ -187,10 +212,13 @@ onEachDatabase('the document of the socket', (open) => {
         expect([type, positions !== undefined]).toEqual([type, command.writes]);
       if (type === 'chat.create') made.chatId = output.id;
       if (type === 'poll.create') made.pollId = output.id;
+      if (type === 'offer.create' || type === 'offer.update') made.offerId = output.id;
       if (type === 'message.send') [made.messageId, made.seq] = [output.id, output.seq];
       if (type === 'typing') await theirs.next('typing');
       if (type === 'message.send') await theirs.next('message.notified');
     }
+    await server.db.execute(sql`UPDATE offers SET expires_at = now() WHERE status = 'pending'`);
+    await mine.next('offer.expired');
     const rows = sql`SELECT topic, seq::int, type, payload::text FROM events`;
     const logged = await queryRows<Frame & { payload: string }>(server.db, rows);
     const durable = logged.map(({ payload, ...frame }) => ({ ...frame, payload: JSON.parse(payload) }));
