@@ -87,7 +87,7 @@ interface MineRequest {
  * The ids of a page: the newest of each status and role by their index, and of those the newest. A list of few among many
  * others so costs no more than any.
  */
-function findMine({ userId, status, role, limit, after }: MineRequest): SQL {
+export function findMine({ userId, status, role, limit, after }: MineRequest): SQL {
   const isBehind =
     after === undefined
       ? sql`true`

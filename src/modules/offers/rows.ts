@@ -2,7 +2,7 @@
 
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
-import type { ListedOffers, Offer } from './contract.ts';
+import { type ListedOffers, maxListed, type Offer } from './contract.ts';
 import { formatAmount } from './rules.ts';
 import { offers } from './schema.ts';
 
@@ -29,14 +29,17 @@ export function toOffer(row: OfferRow): Offer {
 
 /** The part `offers` of the chat's state, as it stands for `tx`. */
 export async function readListed(tx: Db, chatId: string): Promise<ListedOffers> {
-  const rows = await tx
+  return (await selectListed(tx, chatId)).map(toOffer);
+}
+
+export const selectListed = (tx: Db, chatId: string) =>
+  tx
     .select()
     .from(offers)
     // In words that the partial index has, too: a parameter could be any status.
     .where(and(eq(offers.chatId, chatId), sql`${offers.status} = 'pending' AND ${offers.isListed}`))
-    .orderBy(asc(offers.seq));
-  return rows.map(toOffer);
-}
+    .orderBy(asc(offers.seq))
+    .limit(maxListed); // there are no more; the planner, who cannot know, takes the index for it
 
 /** The database's own clock, in ms: not the transaction's, which stands still while it waits for locks. */
 export const presentMs = sql<number>`floor(extract(epoch FROM clock_timestamp()) * 1000)::float8`;
