@@ -1,4 +1,5 @@
 // Offers whose time is over, by the clock of the database: whichever instance comes first ends them.
+// Nobody calls `wakeIn`: an offer is open for a minute at least, and the clockwork looks at least once a second.
 
 import { sql } from 'drizzle-orm';
 import { timed } from '../../realtime/index.ts';

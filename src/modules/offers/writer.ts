@@ -27,10 +27,10 @@ export interface Draft {
   readonly parent?: OfferRow;
 }
 
-type Context = Pick<CommandContext, 'tx' | 'emit' | 'wakeIn'>;
+type Context = Pick<CommandContext, 'tx' | 'emit'>;
 
 /** Answers the offer and the message it came with. Throws `conflict` over the limit, `invalid` for its end. */
-export async function addOffer({ tx, emit, wakeIn }: Context, draft: Draft) {
+export async function addOffer({ tx, emit }: Context, draft: Draft) {
   const { chatId, createdBy, recipientId, title, currency, terms, parent } = draft;
   const id = Bun.randomUUIDv7();
   const amount = formatAmount(terms.amount, currency);
@@ -78,7 +78,6 @@ export async function addOffer({ tx, emit, wakeIn }: Context, draft: Draft) {
   const offer = toOffer(row);
   const isListed = hasRoom(await readListed(tx, chatId), offer);
   await tx.insert(offers).values({ ...row, isListed });
-  wakeIn(endMs - nowMs);
   emit(on, 'offer.created', { offer });
   emit(user.on(recipientId), 'offer.received', { offer, chatId });
   return { offer, message };

@@ -5,6 +5,9 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import type { Offer } from '../../../src/modules/offers/contract.ts';
+import { expireOffers } from '../../../src/modules/offers/writer.ts';
+import { createCommit } from '../../../src/realtime/log/commit.ts';
+import { untilWaiting } from '../../protocol/chat.ts';
 import type { Answer, TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
@@ -148,6 +151,31 @@ onEachDatabase('locks of offers', (open, database) => {
       expect((await stored(server, one)).status).not.toBe('pending');
     }
   }, 60_000);
+
+  test('offers that expire together lock the topics of their chats in the order of their ids', async () => {
+    const chatIds: string[] = [];
+    for (let n = 0; n < 4; n += 1) chatIds.push((await createGroup(server, ann, bob)).id);
+    const [first = '', ...others] = chatIds.sort();
+    const made: Offer[] = [];
+    for (const chatId of chatIds.toReversed())
+      made.push(await offer(server, ann, chatId, { recipientId: bob.id }));
+    let expiring: Promise<unknown> = Promise.resolve();
+    await server.db.transaction(async (tx) => {
+      await tx.execute(sql`SELECT 1 FROM topics WHERE name = ${`chat:${first}`} FOR UPDATE`);
+      const ids = made.map(({ id }) => id);
+      expiring = createCommit(server.db, () => {})(undefined, async (inner, emit) => {
+        await expireOffers(inner, emit, ids);
+        return {};
+      });
+      await untilWaiting(server.db, 1);
+      // It waits for the first one, and holds no other.
+      for (const chatId of others) {
+        await tx.execute(sql`SELECT 1 FROM topics WHERE name = ${`chat:${chatId}`} FOR UPDATE NOWAIT`);
+      }
+    });
+    await expiring;
+    for (const one of made) expect((await stored(server, one)).status).toBe('expired');
+  });
 
   /** Ends what is open in the chat: by its makers, or because its time is over. */
   async function clear(chatId: string): Promise<void> {
