@@ -2,9 +2,18 @@
 
 import { expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
+import { sql } from 'drizzle-orm';
+import { pgTable, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { durable, type EventTable } from '../../src/protocol/events.ts';
 import { checkModules } from '../../src/realtime/check-modules.ts';
-import { command, defineModule, type ModuleCore, type Operation, query } from '../../src/realtime/index.ts';
+import {
+  command,
+  defineModule,
+  type ModuleCore,
+  type Operation,
+  query,
+  timed,
+} from '../../src/realtime/index.ts';
 import { type TopicKind, topicKind } from '../../src/realtime/topic-kind.ts';
 
 const core = {} as ModuleCore; // nothing of it is asked for
@@ -96,4 +105,21 @@ test('a kind of topic that is there stops the start, and one whose events were l
   expect(() => check([], {}, [bell, same])).toThrow('Both bells and more have the kind of topic bell.');
   const alone = defineModule('bells', { topicKinds: [bell], operations: [] })(core);
   expect(() => checkModules([alone])).toThrow('leaves out of its events what bell has: bell.rung');
+});
+
+test('two timed things of one name stop the start, whoever has them', () => {
+  const table = pgTable('bells', { id: uuid('id').primaryKey(), dueAt: timestamp('due_at') });
+  const ring = timed('bell.ring', {
+    table,
+    id: table.id,
+    dueAt: table.dueAt,
+    isOpen: sql`true`,
+    run: async () => {},
+  });
+  const bells = defineModule('bells', { timed: [ring], operations: [] })(core);
+  const more = defineModule('more', { timed: (given) => (given === core ? [ring] : []), operations: [] })(
+    core,
+  );
+  checkModules([bells]);
+  expect(() => checkModules([bells, more])).toThrow('Both bells and more have the timed thing bell.ring.');
 });
