@@ -22,6 +22,7 @@ import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
 import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { checkModules } from './realtime/check-modules.ts';
+import { type Clockwork, startClockwork } from './realtime/clockwork/clockwork.ts';
 import { createCore } from './realtime/core.ts';
 import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
@@ -106,6 +107,7 @@ export async function startServer(
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);
 
+  let clockwork: Clockwork | undefined;
   const stops: (() => Promise<void>)[] = [];
   const moduleCore: ModuleCore = {
     ...core,
@@ -114,6 +116,7 @@ export async function startServer(
     takeSecond: auth.limits.takeSecond,
     confirm: auth.confirm,
     audit: auth.audit.record,
+    wakeIn: (ms) => clockwork?.wakeIn(ms),
     onStop: (stop) => void stops.push(stop),
   };
   const modules: Module[] = [auth.module, ...chosen, ...further].map((defined) => defined.start(moduleCore));
@@ -187,6 +190,10 @@ export async function startServer(
   const listening = await listenAt(config, serve);
   server = listening;
   core.attach(listening);
+  clockwork = startClockwork(
+    moduleCore,
+    modules.flatMap(({ timed }) => timed),
+  );
 
   const stop = async (): Promise<void> => {
     isDraining = true;
@@ -194,6 +201,7 @@ export async function startServer(
     await sockets.drain(config.drainSeconds * 1_000);
     sockets.stop();
     await closed;
+    await clockwork?.stop(); // what it does may need what modules stop
     await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
     await core.stop();
     links.disconnect();

@@ -62,7 +62,7 @@ export function adminOperations(services: {
       input: contract.UserUpdateInput,
       output: contract.AdminUser,
       refuses: ['not_found'],
-      async run({ actor, tx, emit }, { userId, ...changes }) {
+      async run({ actor, tx, emit, afterCommit }, { userId, ...changes }) {
         requireRole(await lockStanding(tx, actor, [userId]), roles);
         const before = found(await tx.select().from(users).where(eq(users.id, userId)));
         const { role = before.role, disabled = before.disabledAt !== null } = changes;
@@ -81,9 +81,9 @@ export function adminOperations(services: {
         if (role !== before.role) emit(userTopics.on(userId), 'role.changed', { role });
         if (disabled && before.disabledAt === null) await revokeAll(tx, emit, userId, 'user_disabled');
         await audit.record(tx, ...listChanges(before, after, actor));
+        afterCommit(() => standings.forgetUser(userId));
         return toAdminUser(after);
       },
-      onCommitted: (_, { id }) => standings.forgetUser(id),
     }),
     query('admin.audit.list', {
       summary: 'The audit log, newest first',

@@ -36,6 +36,10 @@ export function sessionOperations(services: {
   standings: Pick<Standings, 'forgetUser'>;
 }) {
   const { accounts, standings } = services;
+  const endHere: typeof end = (context, ...which) => {
+    context.afterCommit(() => standings.forgetUser(context.actor.userId));
+    return end(context, ...which);
+  };
   return [
     command('session.logout', {
       summary: 'End this session',
@@ -44,8 +48,7 @@ export function sessionOperations(services: {
       input: nothing,
       output: contract.RevokedSession,
       refuses: ['not_found'],
-      run: (context) => end(context, context.actor.sessionId, ['logout', 'logout']),
-      onCommitted: ({ userId }) => standings.forgetUser(userId),
+      run: (context) => endHere(context, context.actor.sessionId, ['logout', 'logout']),
     }),
     list,
     command('session.revoke', {
@@ -55,8 +58,7 @@ export function sessionOperations(services: {
       input: Type.Object({ sessionId: Id }, { additionalProperties: false }),
       output: contract.RevokedSession,
       refuses: ['not_found'],
-      run: (context, { sessionId }) => end(context, sessionId, ['revoked', 'session_revoked']),
-      onCommitted: ({ userId }) => standings.forgetUser(userId),
+      run: (context, { sessionId }) => endHere(context, sessionId, ['revoked', 'session_revoked']),
     }),
     action('password.change', {
       summary: 'Change the password and end all other sessions',

@@ -15,6 +15,10 @@ export function checkModules(modules: readonly Module[]): void {
   checkParts(modules);
   checkEvents(modules);
   const routes = new Map<string, string>();
+  const timed = new Map<string, string>();
+  for (const module of modules) {
+    for (const { name } of module.timed) claim(timed, name, module.name, 'timed thing');
+  }
   const shapes = new Map<string, { readonly owner: string; readonly json: string }>();
   for (const operation of modules.flatMap(({ operations }) => operations)) {
     const { name, http, input, output } = operation;

@@ -1,6 +1,7 @@
 // The face of the core: all that auth and modules may import of it.
 
 export { type Actor, type Device, metaOf, requireRole, type TopicGrants } from './actor.ts';
+export { type Timed, type TimedContext, timed } from './clockwork/timed.ts';
 export { createBatcher } from './log/batcher.ts';
 export { type Commit, type Committed, type Emit, keyedBy } from './log/commit.ts';
 export { isLastPage, type Rewrite, readEvents, readHeads } from './log/event-log.ts';

@@ -38,6 +38,11 @@ export interface ModuleCore {
   /** Adds to the audit log; given a transaction, it stands or falls with it. */
   audit(db: Db, ...entries: AuditEntry[]): Promise<void>;
   readonly reporter: Reporter;
+  /**
+   * Something timed is due in so many ms: this instance looks for it then. Call it behind COMMIT; in a command, `wakeIn` of
+   * its context does. Never fails.
+   */
+  wakeIn(ms: number): void;
   /** For what a module starts: called once when the server stops, before the database closes. It must not fail. */
   onStop(stop: () => Promise<void>): void;
 }

@@ -2,6 +2,7 @@
 
 import type { Db } from '../db/database.ts';
 import type { EventTable } from '../protocol/events.ts';
+import type { Timed } from './clockwork/timed.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
@@ -13,6 +14,8 @@ export interface Module {
   readonly operations: readonly Operation[];
   /** What it adds to the snapshots of other modules' kinds of topic. */
   readonly snapshotParts: readonly SnapshotPart[];
+  /** What happens at a time. */
+  readonly timed: readonly Timed[];
   /** Its table of events, also of what it has on other modules' kinds of topic. */
   readonly events: EventTable;
   /** What it writes into the audit log. */
@@ -38,7 +41,10 @@ export interface DefinedModule {
   start(core: ModuleCore): Module;
 }
 
-/** `operations`: the list, or what makes it for one server where operations share something that lives in memory. */
+/**
+ * `operations`, `timed`: the list, or what makes it for one server, where it needs the core or shares something that lives in
+ * memory.
+ */
 export function defineModule(
   name: string,
   parts: {
@@ -52,6 +58,7 @@ export function defineModule(
     readonly hiding?: Hiding;
     readonly topicsAround?: TopicsAround;
     readonly operations: readonly Operation[] | ((core: ModuleCore) => readonly Operation[]);
+    readonly timed?: readonly Timed[] | ((core: ModuleCore) => readonly Timed[]);
   },
 ): DefinedModule {
   const start = (core: ModuleCore): Module => ({
@@ -65,6 +72,7 @@ export function defineModule(
     hiding: parts.hiding,
     topicsAround: parts.topicsAround,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
+    timed: typeof parts.timed === 'function' ? parts.timed(core) : (parts.timed ?? []),
   });
   return { name, needs: parts.needs ?? [], start };
 }

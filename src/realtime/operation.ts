@@ -8,6 +8,7 @@ import type { AppError, ErrorCode } from '../protocol/errors.ts';
 import type { EventTable, PayloadOf } from '../protocol/events.ts';
 import type { Role } from '../protocol/roles.ts';
 import { type Actor, requireRole } from './actor.ts';
+import { createAfterCommit } from './after-commit.ts';
 import { type Emit, keyedBy } from './log/commit.ts';
 import type { GroupItem } from './log/group-commit.ts';
 import { takeOrRepeat } from './log/keys.ts';
@@ -95,6 +96,10 @@ export interface CommandContext {
   readonly emit: Emit;
   /** Adds a row to the audit log, with the transaction. */
   audit(event: string, details?: Record<string, unknown>, userId?: string): Promise<void>;
+  /** Called once behind the COMMIT of the attempt that succeeded, and for no repeat of it. Must not fail. */
+  afterCommit(run: () => void): void;
+  /** Something timed is due in so many ms: behind COMMIT it is looked for then. See `timed`. */
+  wakeIn(ms: number): void;
 }
 
 /** A change, in one transaction with its events. It may run again, so it has no effect outside of `tx`. */
@@ -106,8 +111,6 @@ export function command<
   name: Name,
   declared: Declared<Input, Output> & {
     run(context: CommandContext, input: Static<Input>): Promise<Answered<Output>>;
-    /** Behind COMMIT. Must not fail. */
-    onCommitted?(actor: Actor, output: Answered<Output>): void;
   },
 ): Operation<Name, Input, Output> {
   return {
@@ -118,16 +121,26 @@ export function command<
     start: (core) => async (call, given) => {
       const input = given as Static<Input>; // checked on the way in
       const { actor, key } = call;
+      const after = createAfterCommit(core.reporter);
       const committed = await core.commit(
         actor,
         async (tx, emit) => {
+          after.begin();
           const audit: CommandContext['audit'] = (event, details, userId = actor.userId) =>
             core.audit(tx, { event, userId, device: actor.device, details });
-          return ((await declared.run({ actor, tx, emit, audit }, input)) ?? nothing) as object; // outputs are objects
+          const context: CommandContext = {
+            actor,
+            tx,
+            emit,
+            audit,
+            afterCommit: after.add,
+            wakeIn: (ms) => after.add(() => core.wakeIn(ms)),
+          };
+          return ((await declared.run(context, input)) ?? nothing) as object; // outputs are objects
         },
         { operation: name, key, body: given },
       );
-      declared.onCommitted?.(actor, committed.value as Answered<Output>); // as run answered it
+      if (!committed.isRepeat) after.runAll(); // an attempt may have begun, and found the first result behind its rollback
       return { output: declared.output && committed.value, events: committed.events };
     },
   };
