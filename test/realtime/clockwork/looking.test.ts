@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts';
 import { countSet, createBells, declared, putBells, ring, ringing } from './bells.ts';
 import { type Rig, startRig } from './rig.ts';
 
-onEachDatabase('looking for what is due', (open) => {
+onEachDatabase('looking for what is due', (open, { kind: database }) => {
   let db: Db;
   /** The database, where it counts who asks it something outside of transactions. */
   let counted: Db;
@@ -75,6 +75,25 @@ onEachDatabase('looking for what is due', (open) => {
     await untilRung([first ?? '']);
     clearInterval(telling);
     expect(looks).toBeLessThan(100);
+  });
+
+  const testOverlap = database === 'postgres' ? test : test.skip; // two transactions at once
+  testOverlap('ten times a second at most while somebody else has what is due', async () => {
+    const [locked = ''] = await putBells(db, 1);
+    const held = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const holding = db.transaction(async (tx) => {
+      await tx.execute(sql`SELECT 1 FROM bells FOR UPDATE`);
+      held.resolve();
+      await release.promise;
+    });
+    await held.promise;
+    start(counted, [ringing]);
+    await untilRung(await putBells(db, 1, { inMs: 800 }));
+    expect(looks).toBeLessThan(30); // each look finds it, and one behind each claim that finds nothing
+    release.resolve();
+    await holding;
+    await untilRung([locked]);
   });
 
   test('not at all where nothing is timed', async () => {
