@@ -166,6 +166,7 @@ export async function startServer(
     otherRoutes: [{ method: 'GET', path: '/ws' }],
   });
   const mark = createCors(config.allowedOrigins);
+  const readPath = createPathReader();
 
   const { fetch: route } = app.compile(); // asked for every time, it would be composed anew every time
   const serve = (): Server<Connection> =>
@@ -178,10 +179,10 @@ export async function startServer(
       development: false, // its error page shows the source
       websocket: sockets.handlers,
       async fetch(request, self) {
-        const url = URL.parse(request.url);
-        const isUpgrade = url?.pathname === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
+        const path = readPath(request.url);
+        const isUpgrade = path === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
         const answer =
-          url === null ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
+          path === undefined ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
         return answer && mark(request, answer);
       },
       error: (error) => answerRefusal(reporter.toRefusal(error, 'a request')),
@@ -218,6 +219,21 @@ export async function startServer(
       stopping ??= stop();
       return stopping;
     },
+  };
+}
+
+/** Reads the path of a request's URL; undefined where the URL is none, because of its host. */
+function createPathReader(): (url: string) => string | undefined {
+  let goodOrigin = ''; // of the request before: parsing the same host for every one took 1 µs each
+  return (url) => {
+    const pathAt = url.indexOf('/', 'https://'.length);
+    const origin = url.slice(0, pathAt);
+    if (origin !== goodOrigin) {
+      if (!URL.canParse(url)) return undefined;
+      goodOrigin = origin;
+    }
+    const queryAt = url.indexOf('?', pathAt);
+    return url.slice(pathAt, queryAt === -1 ? undefined : queryAt);
   };
 }
 

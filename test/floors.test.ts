@@ -52,6 +52,7 @@ describe('floors', () => {
     ['a server behind the face of a module', 'server.ts', "import { x } from './modules/chat/chats.ts';"],
     ['a server package in the protocol', 'protocol/envelope.ts', "import { Elysia } from 'elysia';"],
     ['a server file in a contract', 'modules/chat/contract.ts', "import { x } from './schema.ts';"],
+    ['a server file in rules', 'modules/offers/rules.ts', "import { offers } from './schema.ts';"],
     ['a built-in module in a state', 'modules/chat/state.ts', "import { hash } from 'node:crypto';"],
     ['a service in the client', 'client/client.ts', "import { x } from '../modules/chat/service.ts';"],
     ['a dependency in the client', 'client/client.ts', "import pino from 'pino';"],

@@ -100,7 +100,8 @@ export function createAuth(deps: AuthDeps): Auth {
     verify: tokens.verifyAccess,
     async confirm(actor, how) {
       const standing = how === 'remembered' ? standings.read(actor) : readStanding(db, actor);
-      return { ...actor, role: requireLive(await standing) };
+      const role = requireLive(await standing);
+      return role === actor.role ? actor : { ...actor, role };
     },
     promoteAdmins: accounts.promoteAdmins,
   };

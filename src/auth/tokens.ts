@@ -1,7 +1,7 @@
 // The two kinds of token. Access: a JWT, HS256 and nothing else, short-lived. Refresh: opaque, sealed with the generation
 // for which it is good.
 
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { jwt } from '@elysiajs/jwt';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../protocol/errors.ts';
@@ -135,4 +135,5 @@ const isTime = (claim: unknown): claim is number =>
 const badToken = () =>
   new AppError('unauthorized', 'The access token is not valid, or no longer. Refresh it or log in.');
 
-const hashOf = (token: string) => createHash('sha256').update(token).digest('base64url');
+/** Bun's own, of one call: half of what `createHash` costs, for every request. */
+const hashOf = (token: string): string => Bun.SHA256.hash(token, 'base64url');

@@ -17,7 +17,7 @@ export function checkModules(modules: readonly Module[]): void {
   const routes = new Map<string, string>();
   const timed = new Map<string, string>();
   for (const module of modules) {
-    for (const { name } of module.timed) claim(timed, name, module.name, 'timed');
+    for (const { name } of module.timed) claim(timed, name, module.name, 'timed thing');
   }
   const shapes = new Map<string, { readonly owner: string; readonly json: string }>();
   for (const operation of modules.flatMap(({ operations }) => operations)) {

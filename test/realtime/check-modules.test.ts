@@ -2,9 +2,18 @@
 
 import { expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
+import { sql } from 'drizzle-orm';
+import { pgTable, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { durable, type EventTable } from '../../src/protocol/events.ts';
 import { checkModules } from '../../src/realtime/check-modules.ts';
-import { command, defineModule, type ModuleCore, type Operation, query } from '../../src/realtime/index.ts';
+import {
+  command,
+  defineModule,
+  type ModuleCore,
+  type Operation,
+  query,
+  timed,
+} from '../../src/realtime/index.ts';
 import { type TopicKind, topicKind } from '../../src/realtime/topic-kind.ts';
 
 const core = {} as ModuleCore; // nothing of it is asked for
@@ -111,4 +120,22 @@ test.each<[string, string, string]>([
     defineModule('more', { snapshotParts: [part], operations: [] }).start(core),
   ];
   expect(() => checkModules(modules)).toThrow(message);
+});
+
+test('two timed things of one name stop the start, whoever has them', () => {
+  const table = pgTable('bells', { id: uuid('id').primaryKey(), dueAt: timestamp('due_at') });
+  const ring = timed('bell.ring', {
+    table,
+    id: table.id,
+    dueAt: table.dueAt,
+    isOpen: sql`true`,
+    run: async () => {},
+  });
+  const bells = defineModule('bells', { timed: [ring], operations: [] }).start(core);
+  const more = defineModule('more', {
+    timed: (given) => (given === core ? [ring] : []),
+    operations: [],
+  }).start(core);
+  checkModules([bells]);
+  expect(() => checkModules([bells, more])).toThrow('Both bells and more have the timed thing bell.ring.');
 });

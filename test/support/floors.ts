@@ -21,7 +21,8 @@ const floors: Record<string, number> = {
 };
 
 /** What runs in a browser too: the protocol, and what a module says about itself. */
-const browserSafe = /^(?:protocol\/.+|auth\/contract|modules\/[^/]+\/(?:contract|state|rules|currencies))\.ts$/;
+const browserSafe =
+  /^(?:protocol\/.+|auth\/contract|modules\/[^/]+\/(?:contract|state|rules|currencies))\.ts$/;
 const browserSafePackages = /^@sinclair\/typebox(?:\/|$)/;
 
 /** The one module that stands on another: offers are made in a chat. */

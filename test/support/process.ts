@@ -15,20 +15,22 @@ export interface ServerProcess extends Api, Child {
 }
 
 export interface ProcessOptions {
+  /** In the place of `src/main.ts`: a program that starts an instance and says so as that one does. */
+  program?: string;
   /** A file that Bun loads before it. */
   preload?: string;
   /** How many files and sockets it may have open. */
   descriptors?: number;
 }
 
-/** Runs `bun src/main.ts` on the database that `env` names, and waits for its ready line. */
+/** Runs `bun src/main.ts`, or another program, on the database that `env` names, and waits for its ready line. */
 export async function spawnServer(
   env: Env,
-  { preload, descriptors }: ProcessOptions = {},
+  { program = 'src/main.ts', preload, descriptors }: ProcessOptions = {},
 ): Promise<ServerProcess> {
   const limited = descriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${descriptors} && exec "$0" "$@"`];
   const child = await startChild({
-    command: [...limited, ...serverCommand, ...(preload ? ['--preload', preload] : []), 'src/main.ts'],
+    command: [...limited, ...serverCommand, ...(preload ? ['--preload', preload] : []), program],
     cwd: project,
     // Nothing of the tests' own environment but what a program needs to run at all.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...quietEnv, LOG_LEVEL: 'info', ...env },

@@ -20,21 +20,11 @@ export interface NextDue {
   readonly retryMs: number | undefined;
 }
 
-/**
- * In the order of the kinds. Each is one look into its partial index and one into that of the failures; the statement is
- * planned anew each time, since a plan from when the tables were empty would read them whole.
- */
+/** In the order of the kinds. */
 export async function readNextDue(db: Db, kinds: readonly Timed[]): Promise<NextDue[]> {
-  const looks = kinds.map(
-    (kind, place) => sql`
-      SELECT ${place}::integer AS place,
-        (SELECT ${msUntil(kind.dueAt)} FROM ${kind.table} WHERE ${isFresh(kind)} ORDER BY ${kind.dueAt} LIMIT 1) AS item_ms,
-        (SELECT ${msUntil(failures.retryAt)} FROM ${failures} WHERE ${failures.kind} = ${kind.name}
-          ORDER BY ${failures.retryAt} LIMIT 1) AS retry_ms`,
-  );
   const rows = await queryRows<{ place: number; item_ms: number | null; retry_ms: number | null }>(
     db,
-    sql.join(looks, sql` UNION ALL `),
+    selectNextDue(kinds),
   );
   const byPlace = new Map(rows.map((row) => [row.place, row]));
   return kinds.map((_, place) => {
@@ -43,29 +33,44 @@ export async function readNextDue(db: Db, kinds: readonly Timed[]): Promise<Next
   });
 }
 
-/** Locks what is due and has not failed, the one due longest first; what another transaction has locked is passed over. */
-export async function claimDue(tx: Db, kind: Timed, limit: number): Promise<Claimed[]> {
-  return await claim(tx, kind, isFresh(kind), limit);
+/**
+ * For each kind a look into its partial index, and one into that of the failures. Like all statements here it has no name: a
+ * plan that is kept, from when the tables were empty, would read them whole when they have grown.
+ */
+export function selectNextDue(kinds: readonly Timed[]): SQL {
+  const looks = kinds.map(
+    (kind, place) => sql`
+      SELECT ${place}::integer AS place,
+        (SELECT ${msUntil(kind.dueAt)} FROM ${kind.table} WHERE ${isFresh(kind)} ORDER BY ${kind.dueAt} LIMIT 1) AS item_ms,
+        (SELECT ${msUntil(failures.retryAt)} FROM ${failures} WHERE ${failures.kind} = ${kind.name}
+          ORDER BY ${failures.retryAt} LIMIT 1) AS retry_ms`,
+  );
+  return sql.join(looks, sql` UNION ALL `);
 }
 
-/** The same for one item; none where it is not due any more, or failed elsewhere meanwhile. */
-export async function claimOne(tx: Db, kind: Timed, id: string): Promise<Claimed[]> {
-  return await claim(tx, kind, and(isFresh(kind), eq(kind.id, id)), 1);
+/** Locks what is due and has not failed, the one due longest first; what another transaction has locked is passed over. */
+export async function claimDue(tx: Db, kind: Timed, limit: number): Promise<Claimed[]> {
+  return await claim(tx, selectDue(kind, limit));
 }
+
+/** The same for these; those are left out that are not due any more, or failed elsewhere meanwhile. */
+export async function claimThese(tx: Db, kind: Timed, ids: readonly string[]): Promise<Claimed[]> {
+  return await claim(tx, selectDue(kind, ids.length, inArray(kind.id, [...ids])));
+}
+
+async function claim(tx: Db, statement: SQL): Promise<Claimed[]> {
+  const rows = await queryRows<{ id: string; ms: number }>(tx, statement);
+  return rows.map(({ id, ms }) => ({ id, lateMs: -ms }));
+}
+
+export const selectDue = (kind: Timed, limit: number, which?: SQL): SQL => sql`
+  SELECT ${kind.id}::text AS id, ${msUntil(kind.dueAt)} AS ms FROM ${kind.table}
+  WHERE ${and(isFresh(kind), sql`${kind.dueAt} <= now()`, which)}
+  ORDER BY ${kind.dueAt} LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
 
 /** Open, and not left to the retries. */
 const isFresh = ({ id, isOpen, name }: Timed): SQL =>
   sql`(${isOpen}) AND ${id}::text NOT IN (SELECT ${failures.itemId} FROM ${failures} WHERE ${failures.kind} = ${name})`;
-
-async function claim(tx: Db, kind: Timed, which: SQL | undefined, limit: number): Promise<Claimed[]> {
-  const rows = await queryRows<{ id: string; ms: number }>(
-    tx,
-    sql`
-      SELECT ${kind.id}::text AS id, ${msUntil(kind.dueAt)} AS ms FROM ${kind.table}
-      WHERE ${which} AND ${kind.dueAt} <= now() ORDER BY ${kind.dueAt} LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
-  );
-  return rows.map(({ id, ms }) => ({ id, lateMs: -ms }));
-}
 
 /** A failure whose time has come. */
 export interface Retry {

@@ -1,12 +1,12 @@
 // One kind of timed thing, done: what is due together, up to 100 in a transaction; what failed, one at a time and apart from
-// it, so that it keeps nothing waiting. Who fails backs off alone: a batch that failed is tried again item by item.
+// it, so that it keeps nothing waiting. A batch that fails is run again in parts, until the one at fault is alone: it backs off.
 //
-// A lock that somebody keeps is waited for 200 ms by a batch, and 50 ms by each of its items behind that: one stuck item keeps
-// the 99 others waiting for a quarter of a second, once, and is a failure from then on. Retries wait longer from time to
-// time, up to the 2 s of a command, so that an item whose place is merely busy gets there in the end.
+// A lock that somebody keeps is waited for 100 ms by a batch, and 25 ms by its parts, once each: what is stuck keeps the others
+// no longer, and is a failure from then on. Retries wait longer from time to time, up to the 2 s of a command, so that an item
+// whose place is merely busy gets there in the end.
 //
-// An unavailable database is no item's failure. It looks like one, though, when a single item brings its connection down: so
-// the second time in a row that the database answers a claim and then not the work, the work is to blame.
+// An unavailable database is no item's failure. It looks like one, though, when an item brings its connection down: so the
+// second time in a row that the database answers a claim and then not the work, the work is to blame.
 
 import type { Db } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
@@ -15,9 +15,9 @@ import type { ModuleCore } from '../module-core.ts';
 import {
   type Claimed,
   claimDue,
-  claimOne,
   claimRetried,
   claimRetry,
+  claimThese,
   findStillDue,
   limitWaits,
   type Retry,
@@ -44,8 +44,11 @@ export interface Counts {
 }
 
 const maxBatch = 100;
-const batchLockMs = 200;
-const behindLockMs = 50;
+const partSize = 10;
+/** Whoever has a lock commits within milliseconds, or is in trouble. */
+const batchLockMs = 100;
+const behindLockMs = 25;
+/** As commands wait. */
 const maxLockMs = 2_000;
 
 /** Each of them throws when the database is away. They may run side by side, but not beside themselves. */
@@ -55,6 +58,7 @@ export function createRounds(
   counts: Counts,
   isStopping: () => boolean,
 ): { readonly runDue: Round; readonly runRetry: Round } {
+  const { reporter } = core;
   const transact = (claim: (tx: Db) => Promise<Claimed[]>) => runClaimed(core, kind, counts, claim);
   const fail = async (item: Claimed, error: unknown): Promise<void> => {
     counts.failed += 1;
@@ -63,29 +67,35 @@ export function createRounds(
       failure === undefined
         ? ''
         : ` (attempt ${failure.attempts}, again in ${Math.round(failure.retryMs / 1_000)} s)`;
-    core.reporter.report(error, `${kind.name} of ${item.id}${again}`);
+    reporter.report(error, `${kind.name} of ${item.id}${again}`);
   };
   const judgeDue = createJudge();
   const judgeRetry = createJudge();
 
-  const runOneByOne = async (items: readonly Claimed[], cause: unknown): Promise<void> => {
+  /** Ten at a time, and those of the ten that fail one at a time: with one at fault, 20 transactions in the place of 100. */
+  const runApart = async (items: readonly Claimed[], cause: unknown): Promise<void> => {
     let lockMs = isLockTimeout(cause) ? behindLockMs : batchLockMs;
     let isExplained = false;
-    for (const { id } of items) {
+    for (const part of split(items, items.length > partSize ? partSize : 1)) {
       if (isStopping()) return;
-      const alone = await transact((tx) => limited(tx, lockMs, claimOne(tx, kind, id)));
-      const [item] = alone.claimed;
-      if (alone.error === undefined) {
-        if (item === undefined) isExplained = true; // another instance had it, and knows
-        continue;
-      }
-      if (item === undefined || !judgeDue.mayBlame(alone.error)) throw alone.error;
-      await fail(item, alone.error);
+      const ids = part.map(({ id }) => id);
+      const { claimed, error } = await transact((tx) => limited(tx, lockMs, claimThese(tx, kind, ids)));
+      // Another instance had some of them, and knows.
+      if (claimed.length < part.length) isExplained = true;
+      if (error === undefined) continue;
       isExplained = true;
-      if (isLockTimeout(alone.error)) lockMs = behindLockMs;
+      await explain(claimed, error);
+      if (isLockTimeout(error)) lockMs = behindLockMs;
     }
     if (!isExplained)
-      core.reporter.report(cause, `${kind.name} of ${items.length} together, though not of each alone,`);
+      reporter.report(cause, `${kind.name} of ${items.length} together, though not of fewer,`);
+  };
+  /** Throws where it is the database that is away. */
+  const explain = async (claimed: readonly Claimed[], error: unknown): Promise<void> => {
+    const [first] = claimed;
+    if (first === undefined || !judgeDue.mayBlame(error)) throw error;
+    if (claimed.length === 1) await fail(first, error);
+    else await runApart(claimed, error);
   };
 
   return {
@@ -94,12 +104,7 @@ export function createRounds(
         limited(tx, batchLockMs, claimDue(tx, kind, maxBatch)),
       );
       if (error === undefined) judgeDue.calm();
-      else {
-        const [first] = claimed;
-        if (first === undefined || !judgeDue.mayBlame(error)) throw error;
-        if (claimed.length === 1) await fail(first, error);
-        else await runOneByOne(claimed, error);
-      }
+      else await explain(claimed, error);
       if (claimed.length === 0) return 'nothing';
       return claimed.length === maxBatch || error !== undefined ? 'more' : 'done';
     },
@@ -122,6 +127,9 @@ export function createRounds(
     },
   };
 }
+
+const split = <Item>(items: readonly Item[], size: number): Item[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 
 /** Claims, runs and commits. The error is answered with what was claimed by then. */
 async function runClaimed(

@@ -1,6 +1,7 @@
 // What is due happens: in time, once, also what came due while nobody was there.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
 import type { TestUser } from '../../support/api.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
@@ -57,6 +58,7 @@ onEachDatabase('the clockwork', (open) => {
   });
 
   test('what nobody told the instance of is learned of by looking, the one due first first, 100 in a transaction', async () => {
+    await server.db.execute(sql`DROP INDEX bells_due`); // which has them in order, asked for or not
     const ids = await putBells(server.db, 250);
     await untilRung(ids);
     const rung = new Map((await server.db.select().from(bells)).map((row) => [row.id, row]));
@@ -69,9 +71,8 @@ onEachDatabase('the clockwork', (open) => {
     await createBells(first.db);
     const ids = await putBells(first.db, 150, { inMs: -3_600_000 });
     await first.stop();
-    const [one, two] = [await open(first.env, [bellsModule]), first];
-    await until(async () => (await countSet(one.db, ids)) === 0, 'all have rung');
-    expect([...(await countRings(one.db, ids)).values()]).toEqual(ids.map(() => 1));
-    await two.stop();
+    const next = await open(first.env, [bellsModule]);
+    await until(async () => (await countSet(next.db, ids)) === 0, 'all have rung');
+    expect([...(await countRings(next.db, ids)).values()]).toEqual(ids.map(() => 1));
   });
 });
