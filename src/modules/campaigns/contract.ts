@@ -10,7 +10,6 @@ import {
   Instant,
   instantPattern,
   line,
-  nullable,
   Profile,
   text,
   textWithout,
@@ -195,8 +194,9 @@ export type CampaignTree = Static<typeof CampaignTree>;
 export const CampaignPage = pageOf(ListedCampaign, 'CampaignPage');
 export const MemberPage = pageOf(Member);
 export const KingdomPage = pageOf(Kingdom);
-export const SettlementPage = pageOf(Settlement);
-export const StructurePage = pageOf(Structure);
+/** Faces: a page of whole ones could be larger than a frame should be. */
+export const SettlementPage = pageOf(SettlementFace, 'SettlementPage');
+export const StructurePage = pageOf(StructureFace, 'StructurePage');
 
 /** What a deletion answers. */
 export const Deleted = Type.Object({ id: Id }, { title: 'DeletedEntity' });
