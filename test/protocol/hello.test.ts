@@ -358,6 +358,7 @@ test('[H5] believes no reading of the session that its end, or another role, has
     type: 'session.revoked',
     frame: '{}',
     revokes: undefined,
+    withheldFrom: undefined,
     rewrites: undefined,
   };
   for (const isRevoked of [true, false]) {

@@ -213,12 +213,15 @@ function findBeatChannel(map: ChannelMap, server: string, logId: string): string
   }
 }
 
-/** `origin epoch seq type user,user seq,seq` or `origin epoch - user,user topic seq`, a newline, the frame. None has spaces. */
+/**
+ * `origin epoch seq type user,user seq,seq`, and ` user,user` where it is withheld from some, or `origin epoch - user,user
+ * topic seq`; a newline, the frame. None has spaces.
+ */
 function encodeMessage(origin: string, epoch: string, frame: BridgeFrame): string {
   const fields =
     frame.seq === undefined
       ? `- ${frame.exceptUserIds?.join() ?? ''} ${frame.exceptHearersOf?.topic ?? ''} ${frame.exceptHearersOf?.seq ?? ''}`
-      : `${frame.seq} ${frame.type} ${frame.revokes?.join() ?? ''} ${frame.rewrites?.join() ?? ''}`;
+      : `${frame.seq} ${frame.type} ${frame.revokes?.join() ?? ''} ${frame.rewrites?.join() ?? ''}${frame.withheldFrom ? ` ${frame.withheldFrom.join()}` : ''}`;
   return `${origin} ${epoch} ${fields}\n${frame.frame}`;
 }
 
@@ -229,7 +232,7 @@ function decodeMessage(
 ): { readonly frame: BridgeFrame; readonly epoch: string } | undefined {
   const headerEnd = message.indexOf(newline);
   if (headerEnd === -1) return undefined;
-  const [, epoch = '', seq = '', second = '', third = '', fourth = ''] = message
+  const [, epoch = '', seq = '', second = '', third = '', fourth = '', fifth = ''] = message
     .toString('latin1', 0, headerEnd)
     .split(' ');
   const frame = message.toString('utf8', headerEnd + 1);
@@ -241,7 +244,8 @@ function decodeMessage(
   if (!(Number(seq) > 0)) return undefined;
   const revokes = third === '' ? undefined : third.split(',');
   const rewrites = fourth === '' ? undefined : fourth.split(',').map(Number);
-  return { epoch, frame: { topic, seq: Number(seq), type: second, frame, revokes, rewrites } };
+  const withheldFrom = fifth === '' ? undefined : fifth.split(',');
+  return { epoch, frame: { topic, seq: Number(seq), type: second, frame, revokes, withheldFrom, rewrites } };
 }
 
 const newline = 0x0a;

@@ -1,5 +1,6 @@
 // The topics that this instance has followers for, and the only caller of the native publish. Durable events leave
-// through ordered streams: consecutive, once. Whose right an event revokes hears nothing behind it. [O1] [S7]
+// through ordered streams: consecutive, once. Whose right an event revokes hears nothing behind it, and from whom one is
+// withheld, not even that. [O1] [S7]
 
 import type { EventFrame, EventPosition } from '../../protocol/envelope.ts';
 import { userOfTopic } from '../../protocol/topics.ts';
@@ -294,10 +295,9 @@ export class Hub {
     const served = this.#served.get(event.topic);
     if (served !== undefined) served.lastMotion = performance.now();
     try {
+      if (event.withheldFrom !== undefined) this.#revoke(event.topic, event.withheldFrom);
       this.#deps.publishFrame(event.topic, event.frame);
-      for (const userId of event.revokes ?? []) {
-        for (const follower of this.#deps.followersOf(userId)) follower.revoke(event.topic);
-      }
+      if (event.revokes !== undefined) this.#revoke(event.topic, event.revokes);
       this.#deps.onDelivered(event);
     } catch (error) {
       // The stream is behind this event and would never deliver it again: whoever missed it has to come back for it.
@@ -305,6 +305,13 @@ export class Hub {
       if (served !== undefined) this.#restart(event.topic, served);
     }
   };
+
+  /** Whoever is live was let in at a seq before the one that is delivered, so the event counts for all of them. [S7] */
+  #revoke(topic: string, userIds: readonly string[]): void {
+    for (const userId of userIds) {
+      for (const follower of this.#deps.followersOf(userId)) follower.revoke(topic);
+    }
+  }
 
   #announced(event: EphemeralFrame): void {
     if (this.#deliverEphemeral(event)) this.#deps.onAnnounced(event);

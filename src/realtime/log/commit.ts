@@ -21,6 +21,8 @@ export interface Emit {
   /**
    * Queues an event for the log; it gets its seq just before COMMIT, in the order of the calls. Several topics: one event,
    * one id, a seq on each. `revokes`: users who lose the topic with it; it must be the last one on that topic. [S7]
+   * `withheldFrom`: users who lost the topic before it, through another one: they do not get it, and whoever of them still
+   * follows the topic does so no longer. [S7]
    * `rewrites`: what earlier transactions said on the topic, as it is to be read from now on, in the log and in memory; what
    * was pruned is passed over. [O5]
    */
@@ -39,6 +41,7 @@ export interface Emit {
 
 export interface EmitOptions<Payload = unknown> {
   readonly revokes?: readonly string[] | undefined;
+  readonly withheldFrom?: readonly string[] | undefined;
   readonly rewrites?: readonly Rewrite<Payload>[] | undefined;
 }
 
@@ -139,7 +142,7 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
     on: Topics,
     type: string,
     payload: unknown,
-    { revokes, rewrites = [] }: EmitOptions = {},
+    { revokes, withheldFrom = [], rewrites = [] }: EmitOptions = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
     if (new Set(topics.map(({ name }) => name)).size < topics.length)
@@ -159,6 +162,7 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
       type,
       payload,
       revokes,
+      withheldFrom: withheldFrom.length === 0 ? undefined : withheldFrom,
       rewrites: rewrites.length === 0 ? undefined : rewrites,
     });
   };

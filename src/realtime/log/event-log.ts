@@ -15,6 +15,8 @@ export interface NewEvent {
   readonly payload: unknown;
   /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
   readonly revokes?: readonly string[];
+  /** Users who lost the topic before this event, through another one: they do not get it, nor anything behind it. [S7] */
+  readonly withheldFrom?: readonly string[];
   /** What earlier transactions said on the topic, as it is to be read from now on. For an event on one topic. [O5] */
   readonly rewrites?: readonly Rewrite[];
 }
@@ -39,6 +41,7 @@ export interface LoggedEvent {
   readonly type: string;
   readonly frame: string;
   readonly revokes: readonly string[] | undefined;
+  readonly withheldFrom: readonly string[] | undefined;
   /** The seqs of the events that got another payload with this one: whoever has them in memory forgets them. [O5] */
   readonly rewrites: readonly number[] | undefined;
 }
@@ -65,6 +68,7 @@ interface EventRow {
   /** JSON text. */
   meta: string;
   shuts_out: readonly string[] | null | undefined;
+  withheld_from: readonly string[] | null | undefined;
   rewrites: readonly (number | string)[] | null | undefined;
 }
 
@@ -174,6 +178,7 @@ function toRows(placed: readonly PlacedEvent[]): EventRow[] {
     payload: JSON.stringify(event.payload),
     meta: JSON.stringify(meta),
     shuts_out: event.revokes,
+    withheld_from: event.withheldFrom,
     rewrites: event.rewrites?.map(({ seq }) => seq),
   }));
 }
@@ -222,7 +227,10 @@ export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Prom
   await runStatement(tx, insertStatement(rows));
   await markEvents(
     tx,
-    rows.filter(({ shuts_out, rewrites }) => shuts_out !== undefined || rewrites !== undefined),
+    rows.filter(
+      ({ shuts_out, withheld_from, rewrites }) =>
+        shuts_out !== undefined || withheld_from !== undefined || rewrites !== undefined,
+    ),
   );
   await rewriteEvents(tx, placed);
   return rows.map(toLoggedEvent);
@@ -231,14 +239,20 @@ export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Prom
 /** What few events have, in a statement of its own: beside all others, those without would pay for it as well. */
 async function markEvents(
   tx: Db,
-  rows: readonly Pick<EventRow, 'topic' | 'seq' | 'shuts_out' | 'rewrites'>[],
+  rows: readonly Pick<EventRow, 'topic' | 'seq' | 'shuts_out' | 'withheld_from' | 'rewrites'>[],
 ): Promise<void> {
   if (rows.length === 0) return;
-  const marks = rows.map(({ topic, seq, shuts_out, rewrites }) => ({ topic, seq, shuts_out, rewrites }));
+  const marks = rows.map(({ topic, seq, shuts_out, withheld_from, rewrites }) => ({
+    topic,
+    seq,
+    shuts_out,
+    withheld_from,
+    rewrites,
+  }));
   await tx.execute(sql`
-    UPDATE events AS e SET shuts_out = r.shuts_out, rewrites = r.rewrites
+    UPDATE events AS e SET shuts_out = r.shuts_out, withheld_from = r.withheld_from, rewrites = r.rewrites
     FROM json_to_recordset(${JSON.stringify(marks)}::json)
-      AS r(topic text, seq bigint, shuts_out text[], rewrites bigint[])
+      AS r(topic text, seq bigint, shuts_out text[], withheld_from text[], rewrites bigint[])
     WHERE e.topic = r.topic AND e.seq = r.seq`);
 }
 
@@ -306,10 +320,10 @@ async function readPage(db: Db, events: SQL, order: SQL): Promise<LoggedEvent[]>
   const rows = await queryRows<EventRow>(
     db,
     sql`
-      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out, rewrites,
+      SELECT topic, seq, id, type, payload, meta::text AS meta, shuts_out, withheld_from, rewrites,
         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
       FROM (
-        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out, rewrites,
+        SELECT topic, seq, id, type, at, payload::text AS payload, meta, shuts_out, withheld_from, rewrites,
           sum(length(payload::text)) OVER (ORDER BY ${order}) - length(payload::text) AS chars_before
         FROM (${events}) AS wanted
       ) AS page
@@ -404,8 +418,15 @@ function toLoggedEvent(row: EventRow): LoggedEvent {
   const { topic, type } = row;
   const seq = Number(row.seq);
   const frame = `${beginOf(topic, seq, type)}${row.id}","at":"${row.at}","payload":${row.payload},"meta":${row.meta}}`;
-  const rewrites = row.rewrites?.map(Number);
-  return { topic, seq, type, frame, revokes: row.shuts_out ?? undefined, rewrites };
+  return {
+    topic,
+    seq,
+    type,
+    frame,
+    revokes: row.shuts_out ?? undefined,
+    withheldFrom: row.withheld_from ?? undefined,
+    rewrites: row.rewrites?.map(Number),
+  };
 }
 
 const toJson = (counts: Counts): string =>

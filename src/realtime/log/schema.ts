@@ -55,6 +55,8 @@ export const events = pgTable(
     meta: jsonText('meta').notNull(),
     /** Users who may not follow the topic behind this event. [S7] */
     revokes: text('shuts_out').array(),
+    /** Users who had lost the topic before this event, and do not get it. [S7] */
+    withheldFrom: text('withheld_from').array(),
     /** Seqs of earlier events on the topic whose payloads this one's transaction replaced: what is gone is gone. [O5] */
     rewrites: bigint('rewrites', { mode: 'number' }).array(),
   },

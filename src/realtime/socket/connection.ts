@@ -16,10 +16,10 @@ export type Socket = ServerWebSocket<Connection>;
 export interface Subscription {
   readonly topic: string;
   readonly stream: Stream;
-  /** The seq at which the right to follow was read: a later event that revokes it ends it. [S7] */
+  /** The seq at which the right to follow was read: a later event that revokes it, or is withheld, ends it. [S7] */
   readonly authorizedAt: number;
-  /** `replaying`: events come from memory or the log; `live`: from the native topic. */
-  phase: 'replaying' | 'live' | 'ended';
+  /** `joining`: its answer has not left; `replaying`: events come from memory or the log; `live`: from the native topic. */
+  phase: 'joining' | 'replaying' | 'live' | 'ended';
 }
 
 export type Phase =
@@ -272,14 +272,19 @@ export class Connection implements Follower {
     this.#onEnded(this, subscription);
   }
 
-  /** While replaying, the replay comes to the event that revokes, and ends there. [S7] */
+  /** Until it is live, the replay comes to the event that revokes or is withheld, and ends there. [S7] */
   revoke(topic: string): void {
     if (this.subscriptions.get(topic)?.phase === 'live') this.loseTopic(topic);
   }
 
-  /** Ends the subscription and says so; nothing of the topic is sent behind it. [S7] */
+  /** Ends the subscription and says so, behind its answer; nothing of the topic is sent behind it. [S7] */
   loseTopic(topic: string): void {
+    const isAnswered = this.subscriptions.get(topic)?.phase !== 'joining';
     this.endSubscription(topic);
+    if (isAnswered) this.sayLost(topic);
+  }
+
+  sayLost(topic: string): void {
     this.send(JSON.stringify({ type: 'unsubscribed', topic, payload: { reason: 'forbidden' } }));
   }
 

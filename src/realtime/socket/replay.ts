@@ -27,6 +27,11 @@ export function startReplay(
   deps: ReplayDeps,
 ): void {
   const { topic, stream } = subscription;
+  if (subscription.phase === 'ended') {
+    connection.sayLost(topic); // while its answer was on its way: behind it, the client knows what is meant
+    return;
+  }
+  subscription.phase = 'replaying';
   if (after === stream.position && !connection.isBackedUp) {
     connection.goLive(subscription);
     return;
@@ -63,9 +68,14 @@ async function replay(
     for (const event of events) {
       while (connection.isBackedUp) await connection.waitUntilDrained();
       if (subscription.phase !== 'replaying') return;
+      const isBehindRight = event.seq > subscription.authorizedAt;
+      if (isBehindRight && event.withheldFrom?.includes(connection.userId)) {
+        connection.loseTopic(topic);
+        return;
+      }
       connection.send(event.frame);
       sent = event.seq;
-      if (event.seq > subscription.authorizedAt && event.revokes?.includes(connection.userId)) {
+      if (isBehindRight && event.revokes?.includes(connection.userId)) {
         connection.loseTopic(topic);
         return;
       }

@@ -116,7 +116,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     maxSubscriptions: limits.subscriptions,
     onRefused: deps.onRefused,
   });
-  const rights = watchRights(core, subscriber);
+  const rights = watchRights(core, topicKinds);
   const readFrame = createDispatch({
     coreCommands: listCoreCommands({
       hello,

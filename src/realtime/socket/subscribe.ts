@@ -146,7 +146,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     let current = approached;
     let entry = await readEntry(deps, current);
     while (current.actor !== connection.actor) {
-      // Another role meanwhile, and other rights.
+      // Another role meanwhile, or a right that went with something else: what was read may be from before that.
       [current = approached] = await approach(deps, connection.actor, [approached]);
       entry = await readEntry(deps, current);
     }
@@ -163,7 +163,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     requireRoom(connection, topic); // others of the same frame have joined since
     connection.endSubscription(topic);
     const { subscribed, snapshotBytes, authorizedAt } = entry;
-    const subscription: Subscription = { topic, stream, authorizedAt, phase: 'replaying' };
+    const subscription: Subscription = { topic, stream, authorizedAt, phase: 'joining' };
     connection.subscriptions.set(topic, subscription);
     if (kind.hasPresence) deps.presence.join(topic, current.actor.userId);
     return {

@@ -62,6 +62,7 @@ const durable = (topic: string, seq: number, more: Partial<LoggedEvent> = {}): L
   type: 'message.created',
   frame: JSON.stringify({ type: 'message.created', topic, seq, payload: { text: `number ${seq}` } }),
   revokes: undefined,
+  withheldFrom: undefined,
   rewrites: undefined,
   ...more,
 });

@@ -8,7 +8,7 @@ import type { LoggedEvent } from '../../../src/realtime/log/event-log.ts';
 const topic = 'app:test';
 
 function makeEvent(seq: number, frame = `frame ${seq}`, rewrites?: number[]): LoggedEvent {
-  return { topic, seq, type: 'thing.happened', frame, revokes: undefined, rewrites };
+  return { topic, seq, type: 'thing.happened', frame, revokes: undefined, withheldFrom: undefined, rewrites };
 }
 
 function openStream(head = 0): { stream: Stream; delivered: number[] } {

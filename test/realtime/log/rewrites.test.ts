@@ -120,7 +120,14 @@ test('[O5] the id of an event does not hold on to its frame', () => {
   const before = process.memoryUsage().rss;
   const ids = Array.from({ length: count }, (_, seq) => {
     const begin = `{"type":"thing.said","topic":"app:x","seq":${seq},"id":"`;
-    const event = { topic: 'app:x', seq, type: 'thing.said', revokes: undefined, rewrites: undefined };
+    const event = {
+      topic: 'app:x',
+      seq,
+      type: 'thing.said',
+      revokes: undefined,
+      withheldFrom: undefined,
+      rewrites: undefined,
+    };
     return idOf({ ...event, frame: Buffer.from(`${begin}${Bun.randomUUIDv7()}","${frame}`).toString() });
   });
   Bun.gc(true);
