@@ -136,7 +136,10 @@ export async function lockOwnerToBe(tx: Db, userId: string): Promise<void> {
   // Asked behind the lock: two at once cannot both be the last one.
   const owned = await tx.$count(campaigns, eq(campaigns.ownerId, userId));
   if (owned >= maxOwned) {
-    throw new AppError('conflict', `A user owns at most ${maxOwned} campaigns. Delete or hand over one first.`);
+    throw new AppError(
+      'conflict',
+      `A user owns at most ${maxOwned} campaigns. Delete or hand over one first.`,
+    );
   }
 }
 
@@ -148,10 +151,7 @@ export async function requireActive(db: Db, userId: string): Promise<void> {
 }
 
 /** Throws `conflict` with the entity as it is, where the change was about an older version of it. */
-export function requireVersion(
-  entity: Campaign | Kingdom | Settlement | Structure,
-  version: number,
-): void {
+export function requireVersion(entity: Campaign | Kingdom | Settlement | Structure, version: number): void {
   if (entity.version === version) return;
   throw new AppError(
     'conflict',

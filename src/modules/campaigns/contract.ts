@@ -143,10 +143,7 @@ export const ListedCampaign = Type.Object(
 );
 export type ListedCampaign = Static<typeof ListedCampaign>;
 
-export const Member = Type.Object(
-  { userId: Id, role: Role, joinedAt: Instant },
-  { title: 'CampaignMember' },
-);
+export const Member = Type.Object({ userId: Id, role: Role, joinedAt: Instant }, { title: 'CampaignMember' });
 export type Member = Static<typeof Member>;
 
 export const Kingdom = Type.Object(

@@ -7,10 +7,10 @@ import {
   maxStepSeconds,
   maxVariables,
   maxVariablesBytes,
-  type Varied,
-  type Variables,
   type VariableSchema,
+  type Variables,
   type VariableValue,
+  type Varied,
   type WorldTimeChange,
 } from './contract.ts';
 
@@ -149,7 +149,6 @@ function explainMisfit(value: VariableValue, schema: VariableSchema): string | u
 }
 
 const isA = (value: VariableValue, type: 'string' | 'number' | 'boolean'): string | undefined =>
-  // biome-ignore lint/suspicious/useValidTypeof: the three of the parameter's type are valid
   typeof value === type ? undefined : `Expected a ${type}`;
 
 function requireSize(what: string, value: object, maxBytes: number): void {

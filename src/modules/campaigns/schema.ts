@@ -13,7 +13,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
-import type { Role, Variables, VariableSchema } from './contract.ts';
+import type { Role, VariableSchema, Variables } from './contract.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 

@@ -95,7 +95,10 @@ export async function readState(tx: Db, campaignId: string): Promise<CampaignSta
 }
 
 export async function readSettlement(db: Db, settlementId: string): Promise<Settlement> {
-  const [found] = await db.select(settlementColumns).from(settlements).where(eq(settlements.id, settlementId));
+  const [found] = await db
+    .select(settlementColumns)
+    .from(settlements)
+    .where(eq(settlements.id, settlementId));
   if (found === undefined) throw noSuchSettlement();
   return found;
 }
