@@ -151,6 +151,11 @@ onEachDatabase('the documentation', (open, { kind }) => {
       'delete /v1/chats/{chatId}/messages/{messageId}',
       'put /v1/users/me/blocks/{userId}',
       'delete /v1/users/me/blocks/{userId}',
+      'delete /v1/structures/{structureId}',
+      'delete /v1/settlements/{settlementId}',
+      'delete /v1/kingdoms/{kingdomId}',
+      'delete /v1/campaigns/{campaignId}/members/{userId}',
+      'delete /v1/campaigns/{campaignId}',
     ]);
   });
 

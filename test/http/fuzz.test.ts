@@ -69,8 +69,17 @@ onEachDatabase('fuzz over HTTP', (open) => {
     const chatId = await create('/chats', { type: 'group', name: 'Fuzz', participantIds: [] });
     const messageId = await create(`/chats/${chatId}/messages`, { content: 'x' });
     const pollId = await create('/polls', { question: 'Tea?', options: ['Yes', 'No'] });
+    const campaignId = await create('/campaigns', { name: 'Fuzz' });
+    const kingdomId = await create(`/campaigns/${campaignId}/kingdoms`, { name: 'Fuzz' });
+    const settlementId = await create(`/kingdoms/${kingdomId}/settlements`, { name: 'Fuzz' });
+    const ofStructure = { name: 'Fuzz', type: 'keep' };
+    const structureId = await create(`/settlements/${settlementId}/structures`, ofStructure);
     const other = await server.register('Other');
     const names = [
+      campaignId,
+      kingdomId,
+      settlementId,
+      structureId,
       chatId,
       messageId,
       pollId,
@@ -79,7 +88,17 @@ onEachDatabase('fuzz over HTTP', (open) => {
       'app:public.fuzz',
       '2026-11-21T09:30:00Z',
     ];
-    made = { chatId, messageId, pollId, userId: other.id, topic: 'app:public.fuzz' };
+    made = {
+      chatId,
+      messageId,
+      pollId,
+      campaignId,
+      kingdomId,
+      settlementId,
+      structureId,
+      userId: other.id,
+      topic: 'app:public.fuzz',
+    };
     known = fc.constantFrom(...names, '', ' ', '\0', '\ud800', '%', '%00', '..', '__proto__', '1e999', '-1');
   });
 
