@@ -17,6 +17,7 @@ import {
 } from '../../src/realtime/log/event-log.ts';
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
 import type { Connection, Socket } from '../../src/realtime/socket/connection.ts';
+import { watchRights } from '../../src/realtime/socket/revocation.ts';
 import { createSubscriber } from '../../src/realtime/socket/subscribe.ts';
 import { createTopicKinds, topicKind } from '../../src/realtime/topic-kind.ts';
 import type { Frame } from './client.ts';
@@ -49,6 +50,7 @@ export interface HubInHand {
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
   /** A live connection of the user. */
   connect(userId: string, role?: Actor['role']): ConnectionInHand;
+  readonly connections: { ofUser(userId: string): readonly Connection[] };
   /** As the core does it: events on a user's own topic, right behind their delivery. */
   observeUsers(type: string, observer: (event: LoggedEvent) => void): void;
 }
@@ -68,6 +70,8 @@ export interface ConnectionInHand {
 export interface KindInHand {
   /** Answers the right to follow; absent: everyone has it. */
   readonly mayFollow?: (actor: Actor) => Promise<boolean>;
+  /** The same for each topic that is asked about, by its name without `app:`. */
+  readonly findFollowable?: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Absent: there is no snapshot. */
   readonly snapshot?: object;
 }
@@ -92,6 +96,8 @@ export function createHub(db: Db): HubInHand {
     readEvents: open,
     readNewestEvents: open,
   };
+  const ofUser = (userId: string) =>
+    members.flatMap(({ connection }) => (connection.userId === userId ? [connection] : []));
   let asked = 0;
   let reads = 0;
   let headsRead = 0;
@@ -126,8 +132,7 @@ export function createHub(db: Db): HubInHand {
       frames.push({ topic, seq });
       for (const { native, take } of members) if (native.has(topic)) take(frame);
     },
-    followersOf: (userId) =>
-      members.flatMap(({ connection }) => (connection.userId === userId ? [connection] : [])),
+    followersOf: ofUser,
     allFollowers: () => members.map(({ connection }) => connection),
     async readHead(topic) {
       const waiting = held.readHead;
@@ -215,32 +220,36 @@ export function createHub(db: Db): HubInHand {
         received.flatMap((frame) => (frame.topic === topic && frame.seq !== undefined ? [frame.seq] : []));
       return { connection, frames: received, closes, seqsOf };
     },
+    connections: { ofUser },
     observeUsers: (type, observer) => void observers.set(type, observer),
   };
 }
 
-/** Subscribing to `app:` topics through the hub. */
+/** Subscribing to `app:` topics through the hub, and what watches over the right to them. */
 export async function createSubscriberOn(
-  { hub, readEvents }: HubInHand,
+  { hub, readEvents, connections, observeUsers }: HubInHand,
   db: Db,
-  { mayFollow, snapshot }: KindInHand,
+  { mayFollow, findFollowable, snapshot }: KindInHand,
 ) {
   const [log] = await queryRows<{ epoch: string }>(db, sql`SELECT epoch FROM event_log`);
   const presence = createMemoryPresence(() => {});
   const refused: string[] = [];
+  const topicKinds = createTopicKinds([
+    topicKind('app', {
+      id: '.+',
+      hasPresence: true,
+      findFollowable: async (_db, actor, ids) =>
+        (await findFollowable?.(ids)) ?? new Set(((await mayFollow?.(actor)) ?? true) ? ids : []),
+      ...(snapshot && { snapshot: { schema: Type.Object({}), read: async () => snapshot } }),
+    }),
+  ]);
+  watchRights({ db, connections, observeUsers, reporter }, topicKinds);
   const subscriber = createSubscriber({
     db,
     hub,
     readEvents,
     presence,
-    topicKinds: createTopicKinds([
-      topicKind('app', {
-        id: '.+',
-        hasPresence: true,
-        findFollowable: async (_db, actor, ids) => new Set(((await mayFollow?.(actor)) ?? true) ? ids : []),
-        ...(snapshot && { snapshot: { schema: Type.Object({}), read: async () => snapshot } }),
-      }),
-    ]),
+    topicKinds,
     knownEpoch: () => log?.epoch ?? '',
     async refreshEpoch() {},
     maxSubscriptions: 0,

@@ -155,6 +155,8 @@ function testRedisBridge(startBackend: () => Promise<Backend>): void {
       durable(topic, 4, { frame: '', revokes: ['ann'] }),
       durable(topic, 6, { type: 'message.edited', rewrites: [5] }),
       durable(topic, 7, { revokes: ['ann', 'ben'], rewrites: [3, 2 ** 40] }),
+      durable(topic, 8, { withheldFrom: ['ann'] }),
+      durable(topic, 9, { revokes: ['ann', 'ben'], withheldFrom: ['cy', 'dee'], rewrites: [3] }),
       ephemeral(topic),
       ephemeral(topic, { frame: '\n🔔\n', exceptUserIds: ['ann'] }),
       ephemeral(topic, { exceptUserIds: ['ann', 'ben'] }),

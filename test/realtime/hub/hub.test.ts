@@ -8,6 +8,7 @@ import { connectDatabase } from '../../../src/db/connect.ts';
 import type { Database } from '../../../src/db/database.ts';
 import type { Stream } from '../../../src/realtime/hub/stream.ts';
 import type { LoggedEvent } from '../../../src/realtime/log/event-log.ts';
+import type { Subscription } from '../../../src/realtime/socket/connection.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { createHub, type HubInHand } from '../../support/hub.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
@@ -225,6 +226,47 @@ onEachDatabase('hub', (_open, database) => {
     expect(stream.position).toBe(3);
     expect(remembered(stream, 1)).toEqual(['old', 'the rewriting']);
     expect(stream.since(0)).toBeUndefined();
+  });
+
+  test('[S7] an event reaches none of those from whom it is withheld, however it came, and whom it revokes is told behind it', async () => {
+    const come = {
+      fromHere: (hand: HubInHand, events: LoggedEvent[]) => hand.publish(events),
+      overTheBridge: (hand: HubInHand, events: LoggedEvent[]) => events.forEach(hand.arrive),
+      fromTheLog: (hand: HubInHand, events: LoggedEvent[]) =>
+        hand.hub.catchUp(events[0]?.topic ?? '', events.at(-1)?.seq ?? 0),
+    };
+    for (const deliver of Object.values(come)) {
+      const { hub, hand, ann, topic, write } = await follow();
+      const [bob, cy, dee] = [hand.connect('bob'), hand.connect('cy'), hand.connect('dee')];
+      for (const { connection } of [ann, bob, cy, dee]) {
+        const stream = await hub.follow(topic);
+        const subscription: Subscription = { topic, stream, authorizedAt: 0, phase: 'replaying' };
+        connection.subscriptions.set(topic, subscription);
+        connection.goLive(subscription);
+      }
+      const events = [
+        ...(await write(topic, 1)),
+        ...(await write(topic, 1, { withheldFrom: ['ann', 'nobody', 'dee'], revokes: ['bob', 'dee'] })),
+        ...(await write(topic, 1, { withheldFrom: ['ann'] })),
+      ];
+      await deliver(hand, events);
+      const typesOf = ({ frames }: typeof ann) => frames.map(({ type, seq }) => seq ?? type);
+      expect(typesOf(ann)).toEqual([1, 'unsubscribed']);
+      expect(typesOf(bob)).toEqual([1, 2, 'unsubscribed']);
+      expect(typesOf(cy)).toEqual([1, 2, 3]);
+      expect(typesOf(dee)).toEqual([1, 'unsubscribed']);
+      expect(ann.connection.follows(topic)).toBe(false);
+    }
+  });
+
+  test('[S7] the last one from whom an event is withheld takes the topic along', async () => {
+    const { hub, hand, ann, stream, topic, write, publish, told, bugs } = await follow();
+    const subscription = ann.connection.subscriptions.get(topic);
+    if (subscription !== undefined) ann.connection.goLive(subscription);
+    publish(await write(topic, 2, { withheldFrom: ['ann'] }));
+    expect([hub.serves(stream), ann.seqsOf(topic), told.at(-1)]).toEqual([false, [], `release ${topic}`]);
+    expect(bugs).toEqual([]);
+    expect((await hand.hub.follow(topic)).position).toBe(2);
   });
 
   test('tells the bridge when the last one has left, and not before', async () => {

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
 import { connectDatabase } from '../../../src/db/connect.ts';
 import type { Database } from '../../../src/db/database.ts';
+import type { NewEvent } from '../../../src/realtime/log/event-log.ts';
 import type { Subscription } from '../../../src/realtime/socket/connection.ts';
 import { startReplay } from '../../../src/realtime/socket/replay.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
@@ -26,10 +27,16 @@ onEachDatabase('replay', (_open, database) => {
   afterAll(() => own.close());
 
   /** Ann's subscription to a topic with so many events, the right to which was read at `authorizedAt`. */
-  async function subscribe(events: number, payload = {}, authorizedAt = events) {
+  async function subscribe(
+    events: number,
+    payload = {},
+    authorizedAt = events,
+    more: Partial<NewEvent> = {},
+  ) {
     const hand = createHub(own.db);
     const topic = `app:${crypto.randomUUID()}`;
     await hand.write(topic, events, { payload });
+    if (Object.keys(more).length > 0) await hand.write(topic, 2, { payload, ...more });
     const stream = await hand.hub.follow(topic);
     const ann = hand.connect('ann');
     const subscription: Subscription = { topic, stream, authorizedAt, phase: 'replaying' };
@@ -84,5 +91,38 @@ onEachDatabase('replay', (_open, database) => {
     await until(() => subscription.phase !== 'replaying', 'the replay is over');
     expect(ann.seqsOf(topic)).toEqual([1, 2, 3]);
     expect(ann.frames.at(-1)?.type).toBe('unsubscribed');
+  });
+
+  test('[S7] ends before an event that is withheld, from memory and from the log alike', async () => {
+    const both = { withheldFrom: ['bob', 'ann'], revokes: ['ann'] };
+    const large = { filler: 'x'.repeat(400_000) }; // more than memory holds
+    for (const payload of [{}, large]) {
+      const { hand, topic, ann, subscription, start } = await subscribe(3, payload, 3, both);
+      start(0);
+      await until(() => subscription.phase !== 'replaying', 'the replay is over');
+      hand.publish(await hand.write(topic, 1));
+      expect(ann.frames.map(({ type, seq }) => seq ?? type)).toEqual([1, 2, 3, 'unsubscribed']);
+      expect(hand.reads > 0).toBe(payload === large);
+    }
+  });
+
+  test('[S7] an event withheld at or before the right that was read ends nothing, and comes', async () => {
+    const { hand, topic, ann, subscription, start } = await subscribe(1, {}, 3, { withheldFrom: ['ann'] });
+    start(0);
+    await until(() => subscription.phase !== 'replaying', 'the replay is over');
+    hand.publish(await hand.write(topic, 1));
+    expect(ann.frames.map(({ type, seq }) => seq ?? type)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('[S7] an event that came live while the replay went on is withheld as well', async () => {
+    const { hand, topic, ann, subscription, start } = await subscribe(2);
+    const isFree = Promise.withResolvers<void>();
+    ann.connection.replayInTurn(() => isFree.promise); // of another topic, before this one
+    start(0);
+    hand.publish(await hand.write(topic, 1, { withheldFrom: ['ann'] }));
+    expect(subscription.phase).toBe('replaying');
+    isFree.resolve();
+    await until(() => subscription.phase !== 'replaying', 'the replay is over');
+    expect(ann.frames.map(({ type, seq }) => seq ?? type)).toEqual([1, 2, 'unsubscribed']);
   });
 });
