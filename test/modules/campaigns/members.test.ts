@@ -177,6 +177,30 @@ onEachDatabase('members of campaigns', (open, database) => {
     for (const client of [removed, witness]) client.close();
   });
 
+  test('what comes behind a removal is withheld on every topic below, deletions too', async () => {
+    const world = await createWorld(server, ann);
+    const { campaign, settlement, structure } = world;
+    await addMember(server, ann, campaign, bob);
+    await must(server, ann, 'DELETE', `${membersOf(campaign)}/${bob.id}`);
+    await must(server, ann, 'PATCH', `/settlements/${settlement.id}`, { version: 1, level: 1 });
+    await must(server, ann, 'PATCH', `/structures/${structure.id}`, { version: 1, level: 1 });
+    await must(server, ann, 'DELETE', `/kingdoms/${world.kingdom.id}`);
+    const [, ...below] = topicsOf(world);
+    const rows = await queryRows<{ type: string; operation: string; withheld_from: string[] | null }>(
+      server.db,
+      sql`SELECT type, payload->>'operation' AS operation, withheld_from FROM events
+        WHERE topic IN (${below[0]}, ${below[1]}) ORDER BY topic, seq`,
+    );
+    const events = [
+      ['settlement.updated', 'updated'], // on the settlement
+      ['structure.updated', 'updated'],
+      ['settlement.updated', 'deleted'],
+      ['structure.updated', 'updated'], // on the structure
+      ['structure.updated', 'deleted'],
+    ] as const;
+    expect(rows).toEqual(events.map(([type, operation]) => ({ type, operation, withheld_from: [bob.id] })));
+  });
+
   test('what comes behind a removal is withheld, until they come back', async () => {
     const { campaign, settlement } = await createWorld(server, ann);
     await addMember(server, ann, campaign, bob);
