@@ -1,8 +1,9 @@
 // The modules of this server. A line here adds one: its topics, its routes, its commands.
 
 import type { DefinedModule } from '../realtime/index.ts';
+import { campaignsModule } from './campaigns/index.ts';
 import { chatModule } from './chat/index.ts';
 import { offersModule } from './offers/index.ts';
 import { topicsModule } from './topics/index.ts';
 
-export const allModules: readonly DefinedModule[] = [topicsModule, chatModule, offersModule];
+export const allModules: readonly DefinedModule[] = [topicsModule, chatModule, offersModule, campaignsModule];

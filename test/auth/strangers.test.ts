@@ -46,6 +46,13 @@ onEachDatabase('strangers', (open) => {
       token,
       body: { content: 'of Ann' },
     });
+    const create = async (path: string, body: object): Promise<{ id: string }> =>
+      (await server.request('POST', `/v1${path}`, { token, body })).body;
+    const { id: campaignId } = await create('/campaigns', { name: 'Of Ann' });
+    const { id: kingdomId } = await create(`/campaigns/${campaignId}/kingdoms`, { name: 'Of Ann' });
+    const { id: settlementId } = await create(`/kingdoms/${kingdomId}/settlements`, { name: 'Of Ann' });
+    const ofStructure = { name: 'Of Ann', type: 'keep' };
+    const { id: structureId } = await create(`/settlements/${settlementId}/structures`, ofStructure);
     const chatId = chat.id;
     const eve = await server.register('Eve');
     await server.request('POST', `/v1/chats/${chatId}/members`, { token, body: { userId: eve.id } });
@@ -100,6 +107,38 @@ onEachDatabase('strangers', (open) => {
       'POST /v1/offers/{offerId}/reject': { ids: { offerId } },
       'POST /v1/offers/{offerId}/withdraw': { ids: { offerId } },
       'POST /v1/offers/{offerId}/counter': { ids: { offerId }, body: { amount: '2' } },
+      'GET /v1/campaigns/{campaignId}': { ids: { campaignId } },
+      'PATCH /v1/campaigns/{campaignId}': { ids: { campaignId }, body: { version: 1, name: 'Of Bob' } },
+      'DELETE /v1/campaigns/{campaignId}': { ids: { campaignId } },
+      'GET /v1/campaigns/{campaignId}/tree': { ids: { campaignId } },
+      'POST /v1/campaigns/{campaignId}/time': { ids: { campaignId }, body: { advanceSeconds: 1 } },
+      'POST /v1/campaigns/{campaignId}/owner': { ids: { campaignId }, body: { userId: bob.id } },
+      'GET /v1/campaigns/{campaignId}/members': { ids: { campaignId } },
+      'POST /v1/campaigns/{campaignId}/members': { ids: { campaignId }, body: { userId: bob.id } },
+      'GET /v1/campaigns/{campaignId}/members/{userId}': { ids: { campaignId, userId: ann.id } },
+      'PATCH /v1/campaigns/{campaignId}/members/{userId}': {
+        ids: { campaignId, userId: ann.id },
+        body: { role: 'viewer' },
+      },
+      'DELETE /v1/campaigns/{campaignId}/members/{userId}': { ids: { campaignId, userId: ann.id } },
+      'GET /v1/campaigns/{campaignId}/kingdoms': { ids: { campaignId } },
+      'POST /v1/campaigns/{campaignId}/kingdoms': { ids: { campaignId }, body: { name: 'Of Bob' } },
+      'GET /v1/kingdoms/{kingdomId}': { ids: { kingdomId } },
+      'PATCH /v1/kingdoms/{kingdomId}': { ids: { kingdomId }, body: { version: 1, name: 'Of Bob' } },
+      'DELETE /v1/kingdoms/{kingdomId}': { ids: { kingdomId } },
+      'GET /v1/kingdoms/{kingdomId}/settlements': { ids: { kingdomId } },
+      'POST /v1/kingdoms/{kingdomId}/settlements': { ids: { kingdomId }, body: { name: 'Of Bob' } },
+      'GET /v1/settlements/{settlementId}': { ids: { settlementId } },
+      'PATCH /v1/settlements/{settlementId}': { ids: { settlementId }, body: { version: 1, level: 3 } },
+      'DELETE /v1/settlements/{settlementId}': { ids: { settlementId } },
+      'GET /v1/settlements/{settlementId}/structures': { ids: { settlementId } },
+      'POST /v1/settlements/{settlementId}/structures': {
+        ids: { settlementId },
+        body: { name: 'Of Bob', type: 'keep' },
+      },
+      'GET /v1/structures/{structureId}': { ids: { structureId } },
+      'PATCH /v1/structures/{structureId}': { ids: { structureId }, body: { version: 1, level: 3 } },
+      'DELETE /v1/structures/{structureId}': { ids: { structureId } },
     };
   });
 
@@ -114,7 +153,16 @@ onEachDatabase('strangers', (open) => {
   test('[X] tells a stranger no more of what is foreign than of what does not exist, and changes nothing', async () => {
     expect(routes.map(nameOf).sort()).toEqual(Object.keys(ofAnn).sort());
     const state = async () => {
-      const paths = ['/v1/auth/sessions', '/v1/chats', '/v1/users/me', '/v1/offers'];
+      const campaign = ofAnn['GET /v1/campaigns/{campaignId}'];
+      const campaignId = campaign === 'public' ? undefined : campaign?.ids.campaignId;
+      const paths = [
+        '/v1/auth/sessions',
+        '/v1/chats',
+        '/v1/users/me',
+        '/v1/offers',
+        `/v1/campaigns/${campaignId}/tree`,
+        `/v1/campaigns/${campaignId}/members`,
+      ];
       const answers = await Promise.all(
         paths.map((path) => server.request('GET', path, { token: ann.accessToken })),
       );

@@ -154,6 +154,11 @@ onEachDatabase('the documentation', (open, { kind }) => {
       'post /v1/offers/{offerId}/accept',
       'post /v1/offers/{offerId}/reject',
       'post /v1/offers/{offerId}/withdraw',
+      'delete /v1/structures/{structureId}',
+      'delete /v1/settlements/{settlementId}',
+      'delete /v1/kingdoms/{kingdomId}',
+      'delete /v1/campaigns/{campaignId}/members/{userId}',
+      'delete /v1/campaigns/{campaignId}',
     ]);
   });
 

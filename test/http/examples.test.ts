@@ -1,5 +1,5 @@
 // The examples of both documents work as they stand: each operation is asked for what its example says, in the order of the
-// document. Only what the server made up by itself is filled in: ids in paths, and the refresh token.
+// document. Only what the server made up by itself is filled in: ids in paths, versions, and the refresh token.
 
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
@@ -63,9 +63,18 @@ onEachDatabase('the examples', (open) => {
     }
   });
 
+  /** What Ann gave to Ben she needs for what follows. */
+  async function handBack(path: string, userId: string | undefined): Promise<void> {
+    const ben = await server.login({ email: 'ben@example.com', password: 'correct horse battery' });
+    const { status } = await server.request('POST', path, { token: ben.accessToken, body: { userId } });
+    expect(status).toBe(200);
+  }
+
   test('every one of them succeeds, in the order of the document', async () => {
     /** What the server made up, by name. */
     const made: Record<string, string> = {};
+    const versions = new Map<string, number>();
+    const nounOf = (operationId: string) => operationId.split('.')[0] ?? '';
     let password = 'correct horse battery';
     /** By the one whom the examples name: what others do before it is one's turn. */
     const asBen = async (method: string, path: string, body: object) => {
@@ -95,6 +104,7 @@ onEachDatabase('the examples', (open) => {
       const body: Record<string, unknown> | undefined = example && {
         ...example,
         ...('refreshToken' in example && { refreshToken: made.refreshToken }),
+        ...('version' in example && { version: versions.get(nounOf(operationId)) }),
       };
       // Some end the session.
       const ann =
@@ -119,12 +129,24 @@ onEachDatabase('the examples', (open) => {
       ]);
       if (typeof body?.newPassword === 'string') password = body.newPassword;
       if (answer.body.refreshToken !== undefined) made.refreshToken = answer.body.refreshToken;
-      const [noun] = operationId.split('.');
+      const noun = nounOf(operationId);
       if (answer.status === 201 && answer.body.id !== undefined) made[`${noun}Id`] = answer.body.id;
+      if (answer.body.version !== undefined) versions.set(noun, answer.body.version);
+      if (operationId === 'campaign.owner.change') await handBack(filled, ann?.id);
     }
     expect(operations.length).toBeGreaterThan(30);
     expect(Object.keys(made)).toEqual(
-      expect.arrayContaining(['chatId', 'messageId', 'offerId', 'pollId', 'refreshToken']),
+      expect.arrayContaining([
+        'chatId',
+        'messageId',
+        'offerId',
+        'pollId',
+        'campaignId',
+        'kingdomId',
+        'settlementId',
+        'structureId',
+        'refreshToken',
+      ]),
     );
   });
 });

@@ -76,6 +76,11 @@ onEachDatabase('fuzz over HTTP', (open) => {
     const chatId = await create('/chats', { type: 'group', name: 'Fuzz', participantIds: [] });
     const messageId = await create(`/chats/${chatId}/messages`, { content: 'x' });
     const pollId = await create('/polls', { question: 'Tea?', options: ['Yes', 'No'] });
+    const campaignId = await create('/campaigns', { name: 'Fuzz' });
+    const kingdomId = await create(`/campaigns/${campaignId}/kingdoms`, { name: 'Fuzz' });
+    const settlementId = await create(`/kingdoms/${kingdomId}/settlements`, { name: 'Fuzz' });
+    const ofStructure = { name: 'Fuzz', type: 'keep' };
+    const structureId = await create(`/settlements/${settlementId}/structures`, ofStructure);
     const other = await server.register('Other');
     // Made by the other one, so that it is root's to answer.
     await create(`/chats/${chatId}/members`, { userId: other.id });
@@ -85,6 +90,10 @@ onEachDatabase('fuzz over HTTP', (open) => {
     });
     const offerId: string = offer.id;
     const names = [
+      campaignId,
+      kingdomId,
+      settlementId,
+      structureId,
       chatId,
       messageId,
       pollId,
@@ -103,6 +112,10 @@ onEachDatabase('fuzz over HTTP', (open) => {
       recipientId: other.id,
       amount: '5',
       currency: 'EUR',
+      campaignId,
+      kingdomId,
+      settlementId,
+      structureId,
       topic: 'app:public.fuzz',
     };
     known = fc.constantFrom(...names, '', ' ', '\0', '\ud800', '%', '%00', '..', '__proto__', '1e999', '-1');

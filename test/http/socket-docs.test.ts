@@ -43,6 +43,10 @@ interface Made {
   messageId: string;
   pollId: string;
   offerId: string;
+  campaignId: string;
+  kingdomId: string;
+  settlementId: string;
+  structureId: string;
   ann: TestUser;
   ben: TestUser;
   seq: number;
@@ -86,7 +90,8 @@ const steps: readonly Step[] = [
   { type: 'message.search', payload: ({ chatId }) => ({ q: 'hello', chat: chatId }) },
   { type: 'message.edit', payload: ({ messageId }) => ({ messageId, content: 'Hello' }) },
   { type: 'message.read', payload: ({ chatId, seq }) => ({ chatId, seq }) },
-  { type: 'user.update', payload: () => ({ name: 'Annabel' }) }, // in a chat by now
+  { type: 'campaign.create', payload: () => ({ name: 'The long winter' }) },
+  { type: 'user.update', payload: () => ({ name: 'Annabel' }) }, // in a chat and a campaign by now
   { type: 'typing', payload: ({ chatId }) => ({ chatId, active: true }) },
   { type: 'message.delete', payload: ({ messageId }) => ({ messageId }) },
   { type: 'offer.create', payload: offer },
@@ -105,6 +110,50 @@ const steps: readonly Step[] = [
   { type: 'offer.mine', payload: () => ({ status: 'accepted' }) },
   { type: 'offer.create', payload: offer }, // which expires
   { type: 'member.remove', payload: ({ chatId, ben }) => ({ chatId, userId: ben.id }) },
+  { type: 'campaign.list' },
+  { type: 'campaign.get', payload: ({ campaignId }) => ({ campaignId }) },
+  { type: 'campaign.update', payload: ({ campaignId }) => ({ campaignId, version: 1, description: 'Cold' }) },
+  { type: 'campaign.time.advance', payload: ({ campaignId }) => ({ campaignId, advanceSeconds: 60 }) },
+  { type: 'campaign.member.add', payload: ({ campaignId, ben }) => ({ campaignId, userId: ben.id }) },
+  { type: 'campaign.member.list', payload: ({ campaignId }) => ({ campaignId }) },
+  { type: 'campaign.member.get', payload: ({ campaignId, ben }) => ({ campaignId, userId: ben.id }) },
+  {
+    type: 'campaign.member.update',
+    payload: ({ campaignId, ben }) => ({ campaignId, userId: ben.id, role: 'editor' }),
+  },
+  { type: 'campaign.member.remove', payload: ({ campaignId, ben }) => ({ campaignId, userId: ben.id }) },
+  { type: 'kingdom.create', payload: ({ campaignId }) => ({ campaignId, name: 'Northmark' }) },
+  { type: 'kingdom.list', payload: ({ campaignId }) => ({ campaignId }) },
+  { type: 'kingdom.get', payload: ({ kingdomId }) => ({ kingdomId }) },
+  { type: 'kingdom.update', payload: ({ kingdomId }) => ({ kingdomId, version: 1, name: 'Southmark' }) },
+  {
+    type: 'settlement.create',
+    payload: ({ kingdomId }) => ({
+      kingdomId,
+      name: 'Harrow',
+      variables: { mayor: 'Ada' },
+      variableSchemas: [
+        { name: 'mayor', type: 'enum', options: ['Ada', 'Bo'] },
+        { name: 'population', type: 'number', min: 0 },
+      ],
+    }),
+  },
+  { type: 'settlement.list', payload: ({ kingdomId }) => ({ kingdomId }) },
+  { type: 'settlement.get', payload: ({ settlementId }) => ({ settlementId }) },
+  {
+    type: 'settlement.update',
+    payload: ({ settlementId }) => ({ settlementId, version: 1, variables: { population: 90.5 } }),
+  },
+  { type: 'structure.create', payload: ({ settlementId }) => ({ settlementId, name: 'Keep', type: 'keep' }) },
+  { type: 'structure.list', payload: ({ settlementId }) => ({ settlementId }) },
+  { type: 'structure.get', payload: ({ structureId }) => ({ structureId }) },
+  { type: 'structure.update', payload: ({ structureId }) => ({ structureId, version: 1, level: 3 }) },
+  { type: 'campaign.tree', payload: ({ campaignId }) => ({ campaignId }) },
+  { type: 'structure.delete', payload: ({ structureId }) => ({ structureId }) },
+  { type: 'settlement.delete', payload: ({ settlementId }) => ({ settlementId }) },
+  { type: 'kingdom.delete', payload: ({ kingdomId }) => ({ kingdomId }) },
+  { type: 'campaign.owner.change', payload: ({ campaignId, ann }) => ({ campaignId, userId: ann.id }) },
+  { type: 'campaign.delete', payload: ({ campaignId }) => ({ campaignId }) },
   { type: 'poll.create', payload: () => ({ question: 'Tea?', options: ['Yes', 'No'] }) },
   { type: 'poll.vote', payload: ({ pollId }) => ({ pollId, option: 0 }) },
   { type: 'poll.get', payload: ({ pollId }) => ({ pollId }) },
@@ -185,7 +234,19 @@ onEachDatabase('the document of the socket', (open) => {
   test('every event that comes of any command is in it, with the payload that it shows', async () => {
     expect(new Set(steps.map(({ type }) => type))).toEqual(new Set(commands.map(({ type }) => type)));
     const [annAgain, other] = [await server.login(ann), await server.login(ann)];
-    const made: Made = { chatId: '', messageId: '', pollId: '', offerId: '', seq: 1, ann: other, ben };
+    const made: Made = {
+      chatId: '',
+      messageId: '',
+      pollId: '',
+      offerId: '',
+      campaignId: '',
+      kingdomId: '',
+      settlementId: '',
+      structureId: '',
+      seq: 1,
+      ann: other,
+      ben,
+    };
     const client = await server.connect(annAgain);
     const [mine, theirs] = [await server.connect(await server.login(ann)), await server.connect(ben)];
     await mine.subscribe(`user:${ann.id}`);
@@ -213,6 +274,10 @@ onEachDatabase('the document of the socket', (open) => {
       if (type === 'chat.create') made.chatId = output.id;
       if (type === 'poll.create') made.pollId = output.id;
       if (type === 'offer.create' || type === 'offer.update') made.offerId = output.id;
+      if (type === 'campaign.create') made.campaignId = output.id;
+      if (type === 'kingdom.create') made.kingdomId = output.id;
+      if (type === 'settlement.create') made.settlementId = output.id;
+      if (type === 'structure.create') made.structureId = output.id;
       if (type === 'message.send') [made.messageId, made.seq] = [output.id, output.seq];
       if (type === 'typing') await theirs.next('typing');
       if (type === 'message.send') await theirs.next('message.notified');
