@@ -29,7 +29,7 @@ export interface LockedCampaign {
   readonly role: Role;
   /**
    * Who lost it a while ago: an instance that does not know it yet must not tell them of settlements and structures. It knows
-   * within a second; an hour is for one that was cut off.
+   * within a second; an hour is for one that was cut off. The newest first.
    */
   readonly departedIds: readonly string[];
 }
@@ -260,8 +260,8 @@ const noSuchUser = () =>
 
 const departedIdsOf = (campaignId: string) =>
   sql<string[]>`(
-    SELECT coalesce(json_agg(user_id), '[]') FROM (
-      SELECT user_id FROM campaign_departures
+    SELECT coalesce(json_agg(user_id ORDER BY left_at DESC), '[]') FROM (
+      SELECT user_id, left_at FROM campaign_departures
       WHERE campaign_id = ${campaignId} AND left_at > now() - interval '1 hour'
       ORDER BY left_at DESC LIMIT ${maxDeparted}
     ) AS newest)`;

@@ -21,6 +21,7 @@ import {
   createCampaign,
   createWorld,
   eventsOf,
+  fill,
   must,
   refusalOf,
   registerAll,
@@ -171,6 +172,11 @@ onEachDatabase('members of campaigns', (open, database) => {
       ['campaign.removed', { campaignId: campaign.id }],
       ['access.revoked', { campaignId: campaign.id }],
     ]);
+    const [last] = await queryRows<{ shuts_out: string[] }>(
+      server.db,
+      sql`SELECT shuts_out FROM events WHERE topic = ${campaignTopic(campaign.id)} ORDER BY seq DESC LIMIT 1 OFFSET 2`,
+    );
+    expect(last?.shuts_out).toEqual([bob.id]); // behind it are the two changes
     for (const topic of topicsOf(world)) {
       expect((await removed.request('subscribe', { since: 0 }, { topic })).error.code).toBe('forbidden');
     }
@@ -199,6 +205,53 @@ onEachDatabase('members of campaigns', (open, database) => {
       ['structure.updated', 'deleted'],
     ] as const;
     expect(rows).toEqual(events.map(([type, operation]) => ({ type, operation, withheld_from: [bob.id] })));
+  });
+
+  test('withheld from are at most the 1,000 who left last, and of a deletion of many topics fewer of them', async () => {
+    const { campaign, kingdom, settlement } = await createWorld(server, ann);
+    await server.db.execute(sql`
+      WITH crowd AS (
+        INSERT INTO users
+        SELECT (jsonb_populate_record(users, jsonb_build_object(
+          'id', gen_random_uuid(), 'email', gen_random_uuid() || '@example.com', 'name', n))).*
+        FROM users, generate_series(1, 1002) AS n WHERE users.id = ${ann.id}
+        RETURNING id, name
+      )
+      INSERT INTO campaign_departures (campaign_id, user_id, left_at)
+      SELECT ${campaign.id}, id, now() - make_interval(secs => name::int) FROM crowd`);
+    const withheld = async (topic: string) => {
+      const rows = await queryRows<{ name: string }>(
+        server.db,
+        sql`SELECT users.name FROM events, unnest(withheld_from) AS w(id) JOIN users ON users.id = w.id::uuid
+          WHERE topic = ${topic} AND seq = (SELECT max(seq) FROM events WHERE topic = ${topic}) ORDER BY name::int`,
+      );
+      return rows.map(({ name }) => Number(name));
+    };
+    const newest = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
+    await must(server, ann, 'PATCH', `/settlements/${settlement.id}`, { version: 1, level: 1 });
+    expect(await withheld(settlementTopic(settlement.id))).toEqual(newest(1_000));
+    await fill(server, campaign.id, { structures: 498 });
+    await must(server, ann, 'DELETE', `/kingdoms/${kingdom.id}`);
+    expect(await withheld(settlementTopic(settlement.id))).toEqual(newest(500));
+  });
+
+  test('[S7] what is done at once with a removal is heard before it, or not at all', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const { campaign } = await createWorld(server, ann);
+      await addMember(server, ann, campaign, bob);
+      const client = await server.connect(bob);
+      await client.subscribe(campaignTopic(campaign.id));
+      const advance = () =>
+        attempt(server, ann, 'POST', `/campaigns/${campaign.id}/time`, { advanceSeconds: 1 });
+      const first = [advance(), advance()];
+      const removal = attempt(server, ann, 'DELETE', `${membersOf(campaign)}/${bob.id}`);
+      await Promise.all([...first, removal, ...Array.from({ length: 8 }, advance)]);
+      await client.next('unsubscribed');
+      await client.request('ping');
+      const heard = client.frames.filter(({ seq }) => seq !== undefined);
+      expect(heard.at(-1)?.payload).toMatchObject({ entityId: bob.id, operation: 'deleted' });
+      client.close();
+    }
   });
 
   test('what comes behind a removal is withheld, until they come back', async () => {
