@@ -3,13 +3,16 @@
 
 import { sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../src/db/database.ts';
+import { campaignTopic, settlementTopic } from '../../src/modules/campaigns/contract.ts';
 import { chatTopic } from '../../src/modules/chat/contract.ts';
 import { readHeads } from '../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../support/api.ts';
+import { Builder, compareSite, type Site } from './builder.ts';
 import { type Cluster, senderCount } from './cluster.ts';
 import { within } from './roaming-client.ts';
 import { Sender, type Sent } from './sender.ts';
 import { Subscriber } from './subscriber.ts';
+import { Trader } from './trader.ts';
 
 export interface LoadOptions {
   /** Where clients connect; without it, to the instances themselves. */
@@ -42,6 +45,10 @@ export interface Outcome {
   slowestAnswerMs: number;
   /** The longest time from the making of an event to its arrival, be it after a reconnect. */
   slowestDeliveryMs: number;
+  /** Made and ended: taken back, accepted or expired. */
+  offers: number;
+  /** Of a settlement, acknowledged. */
+  changes: number;
   /** Codes that senders were refused with. */
   refusals: string[];
 }
@@ -54,7 +61,11 @@ export class Load {
   readonly chatIds: readonly string[];
   readonly subscribers: Subscriber[] = [];
   readonly #cluster: Cluster;
+  readonly #site: Site;
   readonly #senders: readonly Sender[];
+  /** In the first chat. */
+  readonly #trader: Trader;
+  readonly #builders: readonly Builder[];
   #acknowledged = 0;
   #arrival = Promise.withResolvers<void>();
 
@@ -62,18 +73,19 @@ export class Load {
   static async start(cluster: Cluster, options: LoadOptions = {}): Promise<Load> {
     const chatIds: string[] = [];
     for (let number = 0; number < chatCount; number += 1) chatIds.push(await createChat(cluster));
-    const load = new Load(cluster, chatIds, options);
+    const load = new Load(cluster, { chatIds, site: await createSite(cluster) }, options);
     await load.moveOn();
     return load;
   }
 
   private constructor(
     cluster: Cluster,
-    chatIds: readonly string[],
+    { chatIds, site }: { readonly chatIds: readonly string[]; readonly site: Site },
     { urls = cluster.urls, senderUrls = urls, pauseMs = 10, contentChars = 0 }: LoadOptions,
   ) {
     this.#cluster = cluster;
     this.chatIds = chatIds;
+    this.#site = site;
     const [, ...users] = cluster.users;
     const onAcknowledged = (): void => {
       this.#acknowledged += 1;
@@ -86,7 +98,16 @@ export class Load {
         (user, first) =>
           new Sender({ user, urls: senderUrls, first, chatIds, pauseMs, contentChars, onAcknowledged }),
       );
-    const topics = chatIds.map(chatTopic);
+    const [maker = this.owner, taker = this.owner] = users;
+    this.#trader = new Trader({ maker, taker, urls: senderUrls, chatId: chatIds[0] ?? '', db: cluster.db });
+    this.#builders = users
+      .slice(0, 2)
+      .map((user, first) => new Builder({ user, urls: senderUrls, first, settlementId: site.settlementId }));
+    const topics = [
+      ...chatIds.map(chatTopic),
+      campaignTopic(site.campaignId),
+      settlementTopic(site.settlementId),
+    ];
     for (const [first, user] of users.slice(senderCount).entries()) {
       this.subscribers.push(new Subscriber({ user, urls, first, topics }));
     }
@@ -125,24 +146,34 @@ export class Load {
 
   /** Ends the sending. Fails when the last messages are not acknowledged or not received by all within 30 s. */
   async settle(): Promise<Outcome> {
-    const stopping = Promise.all(this.#senders.map((sender) => sender.stop()));
+    const stopping = Promise.all(
+      [...this.#senders, this.#trader, ...this.#builders].map((writer) => writer.stop()),
+    );
     await within(quietMs, stopping).catch((error) => {
       throw new Error(`Not everything was acknowledged. ${this.#troubles()}`, { cause: error });
     });
     const { db } = this.#cluster;
-    const heads = await readHeads(db, this.chatIds.map(chatTopic));
+    const traded = await this.#trader.compare(); // first: it waits until everything that is due has expired
+    const topics = new Set(this.subscribers.flatMap((subscriber) => subscriber.topics));
+    const heads = await readHeads(db, [...topics]);
     await Promise.all(
       this.subscribers.map(async (subscriber) => {
         for (const topic of subscriber.topics) await subscriber.reach(topic, heads.get(topic) ?? 0, quietMs);
         await subscriber.flush();
       }),
     );
-    return await this.#compare(db);
+    const outcome = await this.#compare(db);
+    for (const { lost, repeated, invented } of [traded, await compareSite(db, this.#site, this.#builders)]) {
+      outcome.lost += lost;
+      outcome.repeated += repeated;
+      outcome.invented += invented;
+    }
+    return outcome;
   }
 
   /** Lets everyone go, also in the middle of it. */
   async stop(): Promise<void> {
-    for (const sender of this.#senders) sender.abandon();
+    for (const writer of [...this.#senders, this.#trader, ...this.#builders]) writer.abandon();
     await Promise.all(this.subscribers.map((subscriber) => subscriber.stop()));
   }
 
@@ -158,6 +189,8 @@ export class Load {
       reordered: 0,
       invented: 0,
       lostConnections: this.lostConnections,
+      offers: this.#trader.ended,
+      changes: this.#builders.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0),
       slowestAnswerMs: Math.max(...this.#senders.map(({ slowestMs }) => slowestMs)),
       slowestDeliveryMs: Math.max(...this.subscribers.map(({ slowestMs }) => slowestMs)),
       refusals: [...new Set(this.#senders.flatMap(({ refusals }) => [...refusals.keys()]))],
@@ -197,6 +230,23 @@ async function createChat(cluster: Cluster): Promise<string> {
   });
   if (status !== 201) throw new Error(`The chat was not created: ${JSON.stringify(body)}`);
   return body.id;
+}
+
+/** Everyone is a member of the campaign, and may write in it. */
+async function createSite(cluster: Cluster): Promise<Site> {
+  const [owner, ...others] = cluster.users;
+  const create = async (path: string, body: object): Promise<string> => {
+    const made = await cluster
+      .instance(0)
+      .request('POST', `/v1${path}`, { token: owner?.accessToken ?? '', body });
+    if (made.status !== 201) throw new Error(`${path} was not created: ${JSON.stringify(made.body)}`);
+    return made.body.id;
+  };
+  const campaignId = await create('/campaigns', { name: 'Load' });
+  for (const { id: userId } of others)
+    await create(`/campaigns/${campaignId}/members`, { userId, role: 'editor' });
+  const kingdomId = await create(`/campaigns/${campaignId}/kingdoms`, { name: 'Northmark' });
+  return { campaignId, settlementId: await create(`/kingdoms/${kingdomId}/settlements`, { name: 'Harrow' }) };
 }
 
 /** A message and its event, joined at their seq; one of them may be missing. */
