@@ -10,9 +10,9 @@ import {
   type SettlementEvent,
   settlementTopic,
 } from '../../src/modules/campaigns/contract.ts';
-import { readEvents } from '../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../support/api.ts';
 import type { Outcome } from './load.ts';
+import { readFrames } from './log.ts';
 import { RoamingClient } from './roaming-client.ts';
 
 export interface Site {
@@ -38,6 +38,7 @@ export class Builder {
   /** By version: the level that was acknowledged with it. */
   readonly #acknowledged = new Map<number, number>();
   #isStopping = false;
+  #isAbandoned = false;
 
   constructor(options: BuilderOptions) {
     this.#options = options;
@@ -49,14 +50,14 @@ export class Builder {
     return this.#acknowledged;
   }
 
-  /** Resolves when the last change has been answered, or can no longer be. */
+  /** Resolves when one more change is acknowledged: those before it, without an answer, can no longer happen behind it. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#ended;
   }
 
   abandon(): void {
-    this.#isStopping = true;
+    this.#isAbandoned = true;
     this.#client.abandon();
   }
 
@@ -64,8 +65,10 @@ export class Builder {
   async #run(): Promise<void> {
     const { settlementId, first } = this.#options;
     let version = 1;
-    for (let number = first; !this.#isStopping; number += 7) {
+    let isLast = false;
+    for (let number = first; !isLast && !this.#isAbandoned; number += 7) {
       const level = number % levels;
+      const mayBeLast = this.#isStopping;
       try {
         const changed = (await this.#client.send('settlement.update', {
           settlementId,
@@ -74,6 +77,7 @@ export class Builder {
         })) as Settlement; // the contract of settlement.update
         if (changed.version > version) this.#acknowledged.set(changed.version, level);
         version = changed.version;
+        isLast = mayBeLast;
       } catch (error) {
         if (!(error instanceof Refused)) continue;
         if (error.code === 'conflict')
@@ -91,8 +95,8 @@ export async function compareSite(
   { campaignId, settlementId }: Site,
   builders: readonly Builder[],
 ): Promise<Pick<Outcome, 'lost' | 'repeated' | 'invented'>> {
-  const logged = await readEvents(db, settlementTopic(settlementId), 0, 1_000_000);
-  const changes = logged.map(({ frame }) => (JSON.parse(frame) as SettlementEvent).payload);
+  const frames = await readFrames(db, settlementTopic(settlementId));
+  const changes = frames.map(({ payload }) => payload as SettlementEvent['payload']);
   const levelAt = new Map(changes.map(({ version, entity }) => [version, entity?.level]));
   const [row] = await queryRows<{ version: number; level: number; shared: number }>(
     db,

@@ -8,9 +8,9 @@ import { chatTopic } from '../../src/modules/chat/contract.ts';
 import type { ListedOffers, Offer, OfferStatus } from '../../src/modules/offers/contract.ts';
 import { readListed } from '../../src/modules/offers/rows.ts';
 import { applyOffers } from '../../src/modules/offers/state.ts';
-import { readEvents } from '../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../support/api.ts';
 import type { Outcome } from './load.ts';
+import { readFrames } from './log.ts';
 import { RoamingClient } from './roaming-client.ts';
 
 export interface TraderOptions {
@@ -73,13 +73,15 @@ export class Trader {
       sql`SELECT id, status FROM offers WHERE chat_id = ${chatId} AND created_by = ${maker.id}`,
     );
     const status = new Map(rows.map((row) => [row.id, row.status]));
-    const logged = await readEvents(db, chatTopic(chatId), 0, 1_000_000);
-    const frames = logged.map(({ frame }) => JSON.parse(frame));
+    const frames = await readFrames(db, chatTopic(chatId));
     const said = (type: string): string[] =>
-      frames.flatMap((frame) => (frame.type === type ? [(frame.payload.offer as Offer).id] : []));
+      frames.flatMap((frame) => (frame.type === type ? [frame.payload.offer.id] : []));
     const own = (ids: string[]): string[] => ids.filter((id) => status.has(id));
     const [created, updated] = [own(said('offer.created')), own(said('offer.updated'))];
-    const part = frames.reduce<ListedOffers>(applyOffers, []);
+    const part = frames.reduce<ListedOffers>(
+      (state, { type, payload }) => applyOffers(state, { type, payload }),
+      [],
+    );
     const isLawful = Bun.deepEquals(part, await readListed(db, chatId));
     return {
       lost: [...this.#offers].filter(([id, ended]) => status.get(id) !== ended).length + (isLawful ? 0 : 1),
