@@ -1,5 +1,4 @@
 // What goes over the wire: inputs, outputs, the table of events and the states. Browser-safe.
-// Over 400 lines: it is a list, and one file is what a client of the module loads.
 
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable } from '../../protocol/events.ts';
