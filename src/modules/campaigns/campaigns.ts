@@ -32,7 +32,6 @@ export const createCampaign = command('campaign.create', {
   tag,
   http: 'POST /campaigns',
   takesKey: true,
-  limit: changesPerMinute,
   input: CreateCampaign,
   output: Campaign,
   refuses: ['conflict'],

@@ -36,7 +36,6 @@ export const createKingdom = command('kingdom.create', {
   tag,
   http: 'POST /campaigns/:campaignId/kingdoms',
   takesKey: true,
-  limit: changesPerMinute,
   input: CreateKingdom,
   output: Kingdom,
   refuses: ['forbidden', 'not_found', 'conflict'],

@@ -40,7 +40,6 @@ export const createSettlement = command('settlement.create', {
   tag,
   http: 'POST /kingdoms/:kingdomId/settlements',
   takesKey: true,
-  limit: changesPerMinute,
   input: CreateSettlement,
   output: Settlement,
   refuses: ['forbidden', 'not_found', 'conflict'],

@@ -40,7 +40,6 @@ export const createStructure = command('structure.create', {
   tag,
   http: 'POST /settlements/:settlementId/structures',
   takesKey: true,
-  limit: changesPerMinute,
   input: CreateStructure,
   output: Structure,
   refuses: ['forbidden', 'not_found', 'conflict'],

@@ -138,6 +138,8 @@ async function runOnce<Value extends object>(
 
 /** What is emitted, kept until the work is done. */
 function collect(tx: Db, emitted: NewEvent[]): Emit {
+  /** Topics whose last event of this transaction has been said. */
+  const ended = new Set<string>();
   const emit = (
     on: Topics,
     type: string,
@@ -152,11 +154,12 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
     if (rewrites.length > 0 && topics.length !== 1)
       throw new Error(`"${type}" can rewrite earlier events on one topic only.`);
     for (const { name, events } of topics) {
-      if (emitted.some(({ topic, revokes = [] }) => revokes.length > 0 && topic.includes(name)))
+      if (ended.has(name))
         throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
       if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }
+    if (revokes !== undefined && revokes.length > 0) for (const { name } of topics) ended.add(name);
     emitted.push({
       topic: topics.map(({ name }) => name),
       type,

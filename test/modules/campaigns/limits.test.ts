@@ -238,7 +238,7 @@ onEachDatabase('limits of campaigns', (open, database) => {
     follower.close();
   });
 
-  test('changes are limited by user, ten times as many as messages, over HTTP and the socket; leaving is not', async () => {
+  test('changes are limited by user, ten times as many as messages, over HTTP and the socket; creating and leaving are not', async () => {
     const limited = await open({ RATE_MESSAGES_PER_MINUTE: '1' });
     const [dan, eve] = await registerAll(limited, 'Dan', 'Eve');
     const campaign = await createCampaign(limited, dan);
@@ -248,8 +248,11 @@ onEachDatabase('limits of campaigns', (open, database) => {
     for (let n = 0; n < 10; n += 1) expect((await step(eve)).status).toBe(200);
     expect(refusalOf(await step(eve)).slice(0, 2)).toEqual([429, 'rate_limited']);
     const client = await limited.connect(eve);
-    const { error } = await client.request('kingdom.create', { campaignId: campaign.id, name: 'x' });
+    const asked = { campaignId: campaign.id, advanceSeconds: 1 };
+    const { error } = await client.request('campaign.time.advance', asked);
     expect(error).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
+    const created = await client.request('kingdom.create', { campaignId: campaign.id, name: 'x' });
+    expect(created.type).toBe('ok');
     client.close();
     await must(limited, eve, 'GET', `/campaigns/${campaign.id}/tree`);
     await must(limited, eve, 'DELETE', `/campaigns/${campaign.id}/members/${eve.id}`);
