@@ -11,13 +11,11 @@ import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { keepMembers } from '../chat/index.ts';
 import type { OfferAction } from './contract.ts';
-import { type OfferRow, presentMs, toOffer } from './rows.ts';
+import { type OfferRow, toOffer } from './rows.ts';
 import { offers } from './schema.ts';
 
 export interface OpenOffer {
   readonly row: OfferRow;
-  /** By the database's clock. */
-  readonly nowMs: number;
   /** In its direct chat one of the two has blocked the other. */
   readonly isBlocked: boolean;
 }
@@ -44,11 +42,11 @@ export async function lockOffer(
   // Asked in a statement of its own, behind the lock: this sees what its last holder did, and what time it is by then.
   await tx.select({ id: offers.id }).from(offers).where(eq(offers.id, offerId)).for('no key update');
   const [found] = await tx
-    .select({ row: offers, nowMs: presentMs, isDue: sql<boolean>`${offers.expiresAt} <= clock_timestamp()` })
+    .select({ row: offers, isDue: sql<boolean>`${offers.expiresAt} <= clock_timestamp()` })
     .from(offers)
     .where(eq(offers.id, offerId));
   if (found === undefined) throw new Error('An offer was locked, but not answered.');
-  const { row, nowMs, isDue } = found;
+  const { row, isDue } = found;
   const details = toOffer(row);
   if (isDue || row.status === 'expired')
     throw new AppError('conflict', 'This offer has expired.', { details });
@@ -59,7 +57,7 @@ export async function lockOffer(
     const message = 'Who made this offer has left the chat: it can only be withdrawn, or expire.';
     throw new AppError('conflict', message, { details });
   }
-  return { row, nowMs, isBlocked: members.get(actorId)?.isBlocked ?? false };
+  return { row, isBlocked: members.get(actorId)?.isBlocked ?? false };
 }
 
 /** Throws `forbidden`. */

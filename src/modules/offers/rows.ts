@@ -40,6 +40,3 @@ export const selectListed = (tx: Db, chatId: string) =>
     .where(and(eq(offers.chatId, chatId), sql`${offers.status} = 'pending' AND ${offers.isListed}`))
     .orderBy(asc(offers.seq))
     .limit(maxListed); // there are no more; the planner, who cannot know, takes the index for it
-
-/** The database's own clock, in ms: not the transaction's, which stands still while it waits for locks. */
-export const presentMs = sql<number>`floor(extract(epoch FROM clock_timestamp()) * 1000)::float8`;

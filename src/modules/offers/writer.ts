@@ -8,7 +8,7 @@ import { AppError } from '../../protocol/errors.ts';
 import type { CommandContext, Emit } from '../../realtime/index.ts';
 import { addMessage, systemMessage } from '../chat/index.ts';
 import { type CounterTerms, maxPending, type Offer, type OfferChange } from './contract.ts';
-import { type OfferRow, presentMs, readListed, toOffer } from './rows.ts';
+import { type OfferRow, readListed, toOffer } from './rows.ts';
 import { endOf, formatAmount, lineOf } from './rules.ts';
 import { offers } from './schema.ts';
 import { hasRoom } from './state.ts';
@@ -41,21 +41,8 @@ export async function addOffer({ tx, emit }: Context, draft: Draft) {
     content,
     metadata: { offerId: id },
   });
-  const countered = parent && (await endOffer(tx, parent, 'countered'));
-  const on = chat.on(chatId);
-  if (countered !== undefined) {
-    emit(on, 'offer.updated', { offer: countered, change: 'countered', by: createdBy });
-    emit(user.on(countered.createdBy), 'offer.countered', { offer: countered, chatId });
-  }
-  const { nowMs, pending } = await readPlace(tx, chatId, createdBy);
-  if (pending >= maxPending) {
-    throw new AppError(
-      'conflict',
-      `A member has at most ${maxPending} pending offers in a chat. Withdraw one first.`,
-    );
-  }
-  const endMs = endOf(nowMs, terms.expiresAt);
-  if (endMs === undefined) throw invalidEnd(`${draft.path}/expiresAt`);
+  if (parent !== undefined) await closeCountered(tx, emit, parent, createdBy);
+  const { nowMs, endMs } = await requirePlace(tx, draft);
   const row = {
     id,
     chatId,
@@ -78,7 +65,7 @@ export async function addOffer({ tx, emit }: Context, draft: Draft) {
   const offer = toOffer(row);
   const isListed = hasRoom(await readListed(tx, chatId), offer);
   await tx.insert(offers).values({ ...row, isListed });
-  emit(on, 'offer.created', { offer });
+  emit(chat.on(chatId), 'offer.created', { offer });
   emit(user.on(recipientId), 'offer.received', { offer, chatId });
   return { offer, message };
 }
@@ -114,6 +101,12 @@ export async function expireOffers(tx: Db, emit: Emit, ids: readonly string[]): 
   }
 }
 
+async function closeCountered(tx: Db, emit: Emit, parent: OfferRow, by: string): Promise<void> {
+  const offer = await endOffer(tx, parent, 'countered');
+  emit(chat.on(offer.chatId), 'offer.updated', { offer, change: 'countered', by });
+  emit(user.on(offer.createdBy), 'offer.countered', { offer, chatId: offer.chatId });
+}
+
 /** What the system says of it in the chat, and what followers of the chat are told. */
 async function announceEnd(
   tx: Db,
@@ -146,20 +139,27 @@ async function endOffers(tx: Db, ids: readonly string[], status: OfferChange): P
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** What time it is, and how many pending offers the member has in the chat: exact behind the lock of its topic. */
-async function readPlace(
+/** When it is made, and when it ends. Exact behind the lock of the chat's topic: whatever else is offered there waits. */
+async function requirePlace(
   tx: Db,
-  chatId: string,
-  userId: string,
-): Promise<{ nowMs: number; pending: number }> {
+  { chatId, createdBy, terms, path }: Draft,
+): Promise<{ nowMs: number; endMs: number }> {
+  // The transaction's `now()` stands still while it waits for locks.
   const [place] = await queryRows<{ nowMs: number; pending: number }>(
     tx,
     sql`
-      SELECT ${presentMs} AS "nowMs", count(*)::int AS pending FROM offers
-      WHERE chat_id = ${chatId} AND created_by = ${userId} AND status = 'pending'`,
+      SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs", count(*)::int AS pending FROM offers
+      WHERE chat_id = ${chatId} AND created_by = ${createdBy} AND status = 'pending'`,
   );
   if (place === undefined) throw new Error('A count answered no row.');
-  return place;
+  if (place.pending >= maxPending) {
+    const most = `A member has at most ${maxPending} pending offers in a chat.`;
+    throw new AppError('conflict', `${most} Withdraw one first.`);
+  }
+  const { nowMs } = place;
+  const endMs = endOf(nowMs, terms.expiresAt);
+  if (endMs === undefined) throw invalidEnd(`${path}/expiresAt`);
+  return { nowMs, endMs };
 }
 
 const invalidEnd = (path: string) => {

@@ -78,17 +78,16 @@ onEachDatabase('offers', (open) => {
     expect(await must(server, bob, 'GET', `/offers/${made.id}`)).toEqual(made);
   });
 
-  for (const [action, status, by, toldIs] of [
-    ['accept', 'accepted', 'recipient', 'creator'],
-    ['reject', 'rejected', 'recipient', 'creator'],
-    ['withdraw', 'withdrawn', 'creator', 'recipient'],
+  for (const [action, status, by] of [
+    ['accept', 'accepted', 'recipient'],
+    ['reject', 'rejected', 'recipient'],
+    ['withdraw', 'withdrawn', 'creator'],
   ] as const) {
     for (const way of ['HTTP', 'the socket']) {
       test(`${action} over ${way}: the offer is ${status}, the system says so, and the other side is told`, async () => {
         const { id: chatId } = await createGroup(server, ann, bob, cid);
         const made = await offer(server, ann, chatId, { recipientId: bob.id, note: 'With lights' });
         const [actor, told] = by === 'recipient' ? [bob, ann] : [ann, bob];
-        expect(toldIs).toBe(told === ann ? 'creator' : 'recipient');
         const topics = [`chat:${chatId}`, userTopic(told.id), userTopic(actor.id)] as const;
         const heads = await Promise.all(topics.map(headOf));
         const changed = await (way === 'HTTP'
