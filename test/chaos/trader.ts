@@ -150,16 +150,17 @@ export class Trader {
   }
 
   async #untilExpired(): Promise<void> {
-    const { db, chatId } = this.#options;
+    const { db } = this.#options;
+    const ids = [...this.#offers].flatMap(([id, ended]) => (ended === 'expired' ? [id] : []));
     const deadline = performance.now() + expiryPatienceMs;
     for (;;) {
       const pending = await queryRows(
         db,
-        sql`SELECT 1 FROM offers WHERE chat_id = ${chatId} AND status = 'pending' AND expires_at < now()`,
+        sql`SELECT 1 FROM offers WHERE id = ANY(${sql.param(ids)}::uuid[]) AND status = 'pending'`,
       );
       if (pending.length === 0) return;
       if (performance.now() > deadline)
-        throw new Error(`${pending.length} offers are due, and stay pending.`);
+        throw new Error(`${pending.length} offers are over, and stay pending.`);
       await Bun.sleep(50);
     }
   }
