@@ -56,7 +56,7 @@ const Handle = Type.String({
   examples: ['zero_cool'],
 });
 const ComputerName = Type.String({ minLength: 1, maxLength: 60, ...line, examples: ['Garage'] });
-const Key = Type.String({ minLength: 1, maxLength: 40, pattern: '^[a-z][a-z-]*$', examples: ['networking'] });
+const Key = Type.String({ minLength: 1, maxLength: 40, pattern: '^[a-z0-9-]+$', examples: ['networking'] });
 const Count = Type.Integer({ minimum: 0 });
 const Level = Type.Integer({ minimum: 1 });
 

@@ -166,13 +166,6 @@ export function rollOf(seed: number): number {
 export const shieldAfterSuccess = (shieldUntilMs: number | undefined, nowMs: number): number =>
   Math.max(shieldUntilMs ?? 0, nowMs + shieldMs);
 
-/**
- * Of who starts a hack: the one of a newcomer ends. Nobody can be hacked behind that one, so it is the only shield of a player
- * whom no hack has succeeded on.
- */
-export const shieldAfterStart = <Shield>(shieldUntil: Shield, wasHacked: boolean): Shield | null =>
-  wasHacked ? shieldUntil : null;
-
 export const isShielded = (shieldUntil: string | null, nowMs: number): boolean =>
   shieldUntil !== null && Date.parse(shieldUntil) > nowMs;
 

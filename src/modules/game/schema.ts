@@ -1,4 +1,4 @@
-// The tables of the game. Whatever a player has changes behind the lock of the player's row: see `locks.ts`.
+// The tables of the game. Whatever a player has changes behind the lock of the player's row: see `access.ts`.
 
 import { sql } from 'drizzle-orm';
 import {
