@@ -51,7 +51,7 @@ export async function setWealth(server: TestServer, id: string, wealth: Wealth):
   const { money, xp, energy, shielded = false } = wealth;
   await server.db
     .update(players)
-    .set({ money, xp, energy, ...(!shielded && { shieldUntil: null }) })
+    .set({ id, money, xp, energy, ...(!shielded && { shieldUntil: null }) })
     .where(eq(players.id, id));
 }
 
