@@ -38,6 +38,8 @@ export interface Core {
   /** See `ModuleCore`. */
   readonly announceHere: Announce;
   readonly observeAnnounced: (type: string, observer: (event: AnnouncedEvent) => void) => void;
+  /** See `ModuleCore`. */
+  readonly followedTopics: () => readonly string[];
   readonly hub: Hub;
   readonly presence: Presence;
   /** See `ModuleCore`. */
@@ -167,6 +169,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
       if (announcedObservers.has(begin)) throw new Error(`Announced ${type} has an observer already.`);
       announcedObservers.set(begin, observer);
     },
+    followedTopics: () => hub.topics(),
     hub,
     presence,
     findHidden: (viewerId, userIds) => hiding.findHidden(db, viewerId, userIds),

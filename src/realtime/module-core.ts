@@ -24,6 +24,8 @@ export interface ModuleCore {
    * with what is announced there alone. One observer a type. Must not throw.
    */
   observeAnnounced(type: string, observer: (event: AnnouncedEvent) => void): void;
+  /** The names of all topics that somebody follows on this instance just now, of every kind: for what is said by `announceHere`. */
+  followedTopics(): readonly string[];
   readonly presence: Pick<Presence, 'list' | 'devicesOf'>;
   /** Those of the users who do not show the viewer whether they are there, or were. [P4] */
   findHidden(viewerId: string, userIds: readonly string[]): Promise<ReadonlySet<string>>;

@@ -2,6 +2,7 @@
 // a new one must be added to `ofAnn` below.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
 import { pollsModule } from '../modules/polls/index.ts';
 import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
@@ -62,6 +63,16 @@ onEachDatabase('strangers', (open) => {
       body: terms,
     });
     const offerId = offer.id;
+    // A hack of Ann on a computer of Eve; Bob plays, too.
+    const play = async ({ accessToken }: TestUser, handle: string) => {
+      const { body } = await server.request('POST', '/v1/players', { token: accessToken, body: { handle } });
+      return { computerId: body.computers[0].id as string }; // of what was created
+    };
+    const { computerId } = await play(ann, 'ann');
+    await play(bob, 'bob');
+    const { computerId: targetComputerId } = await play(eve, 'eve');
+    await server.db.execute(sql`UPDATE players SET shield_until = NULL`);
+    const { id: hackId } = await create('/hacks', { targetComputerId, type: 'exploit' });
     const emoji = encodeURIComponent('👍');
     ofAnn = {
       'DELETE /v1/auth/sessions/{sessionId}': { ids: { sessionId: ann.sessionId } },
@@ -139,6 +150,13 @@ onEachDatabase('strangers', (open) => {
       'GET /v1/structures/{structureId}': { ids: { structureId } },
       'PATCH /v1/structures/{structureId}': { ids: { structureId }, body: { version: 1, level: 3 } },
       'DELETE /v1/structures/{structureId}': { ids: { structureId } },
+      // Everyone sees the faces of players and computers; unlocks are the same for all.
+      'GET /v1/players/{playerId}': 'public',
+      'GET /v1/computers/{computerId}': 'public',
+      'POST /v1/unlocks/{key}': 'public',
+      'POST /v1/computers/{computerId}/defenses': { ids: { computerId }, body: { type: 'ids' } },
+      'GET /v1/hacks/{hackId}': { ids: { hackId } },
+      'DELETE /v1/hacks/{hackId}': { ids: { hackId } },
     };
   });
 
@@ -162,6 +180,8 @@ onEachDatabase('strangers', (open) => {
         '/v1/offers',
         `/v1/campaigns/${campaignId}/tree`,
         `/v1/campaigns/${campaignId}/members`,
+        '/v1/hacks',
+        '/v1/unlocks',
       ];
       const answers = await Promise.all(
         paths.map((path) => server.request('GET', path, { token: ann.accessToken })),

@@ -159,6 +159,8 @@ onEachDatabase('the documentation', (open, { kind }) => {
       'delete /v1/kingdoms/{kingdomId}',
       'delete /v1/campaigns/{campaignId}/members/{userId}',
       'delete /v1/campaigns/{campaignId}',
+      'delete /v1/hacks/{hackId}',
+      'post /v1/unlocks/{key}',
     ]);
   });
 

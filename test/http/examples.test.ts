@@ -97,6 +97,21 @@ onEachDatabase('the examples', (open) => {
         const { body } = await server.request('GET', '/v1/offers?role=creator&status=pending', { token });
         made.offerId = body.items[0].id;
       },
+      // The player and the computer that the examples name.
+      'player.get': async () => {
+        await server.db.execute(sql`
+          WITH player AS (
+            INSERT INTO players (id, user_id, handle, money, energy, energy_max, energy_at, xp, version)
+            SELECT ${exampleId}, id, 'example', 0, 0, 100, now(), 0, 1 FROM users
+            WHERE id = ${exampleId}
+            RETURNING id
+          )
+          INSERT INTO computers (id, player_id, name, ip, cpu, memory, storage)
+          SELECT id, id, 'Example', '10.0.0.1', 1, 1, 1 FROM player`);
+      },
+      'computer.buy': () => server.db.execute(sql`UPDATE players SET money = 2500`),
+      'defense.install': () => server.db.execute(sql`UPDATE players SET money = 2500`),
+      'unlock.buy': () => server.db.execute(sql`UPDATE players SET xp = 60`),
     };
     for (const { method, path, operation } of operations) {
       const { operationId, parameters, requestBody, security, responses } = operation;
@@ -145,6 +160,8 @@ onEachDatabase('the examples', (open) => {
         'kingdomId',
         'settlementId',
         'structureId',
+        'computerId',
+        'hackId',
         'refreshToken',
       ]),
     );

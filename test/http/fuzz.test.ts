@@ -2,6 +2,7 @@
 // A failing seed is printed: FUZZ_SEED repeats its run.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { pollsModule } from '../modules/polls/index.ts';
 import { createPollTables } from '../modules/polls/tables.ts';
@@ -56,6 +57,7 @@ onEachDatabase('fuzz over HTTP', (open) => {
         'chat.create',
         'publish',
         'offer.counter',
+        'hack.start',
         'poll.vote',
         'admin.audit.list',
       ]),
@@ -89,6 +91,15 @@ onEachDatabase('fuzz over HTTP', (open) => {
       body: { recipientId: root.id, title: 'x', amount: '1', currency: 'EUR' },
     });
     const offerId: string = offer.id;
+    const play = async (player: TestUser, handle: string): Promise<string> => {
+      const { accessToken } = player;
+      const { body } = await server.request('POST', '/v1/players', { token: accessToken, body: { handle } });
+      return body.computers[0].id;
+    };
+    const computerId = await play(root, 'root');
+    const targetComputerId = await play(other, 'other');
+    await server.db.execute(sql`UPDATE players SET shield_until = NULL, money = 1000000, xp = 100000`);
+    const hackId = await create('/hacks', { targetComputerId, type: 'exploit' });
     const names = [
       campaignId,
       kingdomId,
@@ -98,6 +109,9 @@ onEachDatabase('fuzz over HTTP', (open) => {
       messageId,
       pollId,
       offerId,
+      computerId,
+      targetComputerId,
+      hackId,
       other.id,
       crypto.randomUUID(),
       'app:public.fuzz',
@@ -116,6 +130,11 @@ onEachDatabase('fuzz over HTTP', (open) => {
       kingdomId,
       settlementId,
       structureId,
+      computerId,
+      targetComputerId,
+      hackId,
+      key: 'networking',
+      tools: 'port-scanner',
       topic: 'app:public.fuzz',
     };
     known = fc.constantFrom(...names, '', ' ', '\0', '\ud800', '%', '%00', '..', '__proto__', '1e999', '-1');

@@ -4,6 +4,7 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { queryRows } from '../../src/db/database.ts';
+import { seeds } from '../modules/game/setup.ts';
 import { pollsModule } from '../modules/polls/index.ts';
 import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
@@ -44,6 +45,10 @@ interface Made {
   pollId: string;
   offerId: string;
   campaignId: string;
+  computerId: string;
+  targetComputerId: string;
+  playerId: string;
+  hackId: string;
   kingdomId: string;
   settlementId: string;
   structureId: string;
@@ -54,6 +59,11 @@ interface Made {
 
 const topic = 'app:public.lobby';
 const terms = { title: 'A lamp', amount: '5', currency: 'EUR' };
+const hack = ({ targetComputerId }: Made) => ({
+  targetComputerId,
+  type: 'bruteforce',
+  tools: ['port-scanner'],
+});
 const offer = ({ chatId, ben }: Made) => ({ chatId, recipientId: ben.id, ...terms });
 const steps: readonly Step[] = [
   { type: 'ping' },
@@ -154,6 +164,27 @@ const steps: readonly Step[] = [
   { type: 'kingdom.delete', payload: ({ kingdomId }) => ({ kingdomId }) },
   { type: 'campaign.owner.change', payload: ({ campaignId, ann }) => ({ campaignId, userId: ann.id }) },
   { type: 'campaign.delete', payload: ({ campaignId }) => ({ campaignId }) },
+  { type: 'player.create', by: 'ben', payload: () => ({ handle: 'ben' }) },
+  { type: 'player.create', payload: () => ({ handle: 'ann' }) },
+  { type: 'player.state' },
+  { type: 'player.list', payload: () => ({ sort: 'xp' }) },
+  { type: 'player.get', payload: ({ playerId }) => ({ playerId }) },
+  { type: 'computer.scan' },
+  { type: 'computer.buy', payload: () => ({ name: 'Garage' }) },
+  { type: 'computer.get', payload: ({ targetComputerId }) => ({ computerId: targetComputerId }) },
+  { type: 'defense.install', payload: ({ computerId }) => ({ computerId, type: 'ids' }) },
+  { type: 'unlock.list' },
+  { type: 'unlock.buy', payload: () => ({ key: 'networking' }) },
+  { type: 'hack.start', payload: hack },
+  { type: 'hack.list', payload: () => ({ role: 'attacker' }) },
+  { type: 'hack.get', payload: ({ hackId }) => ({ hackId }) },
+  { type: 'hack.abort', payload: ({ hackId }) => ({ hackId }) },
+  { type: 'hack.start', payload: hack }, // which succeeds
+  {
+    type: 'hack.start',
+    by: 'ben',
+    payload: ({ computerId }) => ({ targetComputerId: computerId, type: 'ddos' }),
+  }, // fails
   { type: 'poll.create', payload: () => ({ question: 'Tea?', options: ['Yes', 'No'] }) },
   { type: 'poll.vote', payload: ({ pollId }) => ({ pollId, option: 0 }) },
   { type: 'poll.get', payload: ({ pollId }) => ({ pollId }) },
@@ -240,6 +271,10 @@ onEachDatabase('the document of the socket', (open) => {
       pollId: '',
       offerId: '',
       campaignId: '',
+      computerId: '',
+      targetComputerId: '',
+      playerId: '',
+      hackId: '',
       kingdomId: '',
       settlementId: '',
       structureId: '',
@@ -274,6 +309,15 @@ onEachDatabase('the document of the socket', (open) => {
       if (type === 'chat.create') made.chatId = output.id;
       if (type === 'poll.create') made.pollId = output.id;
       if (type === 'offer.create' || type === 'offer.update') made.offerId = output.id;
+      if (type === 'player.create' && by === 'ben') made.targetComputerId = output.computers[0].id;
+      if (type === 'player.create' && by === undefined) {
+        [made.playerId, made.computerId] = [output.player.id, output.computers[0].id];
+        const rich = sql`money = 100000, xp = 95, shield_until = NULL`;
+        await server.db.execute(sql`UPDATE players SET ${rich}`);
+        await mine.subscribe(`player:${made.playerId}`);
+      }
+      if (type === 'hack.start') made.hackId = output.id;
+      if (type === 'hack.start' && by === 'ben') await endHacks(mine);
       if (type === 'campaign.create') made.campaignId = output.id;
       if (type === 'kingdom.create') made.kingdomId = output.id;
       if (type === 'settlement.create') made.settlementId = output.id;
@@ -290,6 +334,17 @@ onEachDatabase('the document of the socket', (open) => {
     expectDocumented([...durable, ...live(mine), ...live(theirs)]);
     for (const each of [mine, theirs]) each.close();
   });
+
+  /** One of them succeeds, and the other fails; how they go is told meanwhile. */
+  async function endHacks(follower: TestClient): Promise<void> {
+    await follower.next('hack.progress');
+    await server.db.execute(sql`
+      UPDATE hack_operations SET completion_at = now(),
+        seed = CASE type WHEN 'ddos' THEN ${seeds.failure}::int ELSE ${seeds.success}::int END
+      WHERE status = 'running'`);
+    await follower.next('hack.completed');
+    await follower.next('hack.failed');
+  }
 
   /** Ephemeral events. */
   const live = ({ frames }: TestClient): Frame[] =>

@@ -22,6 +22,7 @@ onEachDatabase('fuzz', (open) => {
   let server: TestServer;
   let ann: TestUser;
   let chat: TestChat;
+  let computerId: string;
   /** From the document of the socket, but for those that end the session by which all others are tried. */
   let commands: { type: string; payload: JsonSchema }[];
   let bystander: TestClient;
@@ -38,6 +39,9 @@ onEachDatabase('fuzz', (open) => {
     expect(commands.map(({ type }) => type)).toEqual(expect.arrayContaining(['chat.create', 'poll.vote']));
     ann = await server.register('Ann');
     chat = await createGroup(server, ann);
+    const { accessToken: token } = ann;
+    const { body: player } = await server.request('POST', '/v1/players', { token, body: { handle: 'ann' } });
+    computerId = player.computers[0].id;
     bystander = await server.connect(ann);
     await bystander.subscribe(chat.topic);
     victim = await server.connect(ann);
@@ -146,6 +150,7 @@ onEachDatabase('fuzz', (open) => {
       ann.id,
       crypto.randomUUID(),
       chat.topic,
+      computerId,
       'app:public.fuzz',
       '\0',
       '\ud800',

@@ -22,7 +22,7 @@ const floors: Record<string, number> = {
 
 /** What runs in a browser too: the protocol, and what a module says about itself. */
 const browserSafe =
-  /^(?:protocol\/.+|auth\/contract|modules\/[^/]+\/(?:contract|state|rules|currencies))\.ts$/;
+  /^(?:protocol\/.+|auth\/contract|modules\/[^/]+\/(?:contract|state|rules|currencies|catalogue))\.ts$/;
 const browserSafePackages = /^@sinclair\/typebox(?:\/|$)/;
 
 /** The one module that stands on another: offers are made in a chat. */

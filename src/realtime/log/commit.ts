@@ -3,11 +3,11 @@
 
 import type { Db } from '../../db/database.ts';
 import { isTransient } from '../../db/errors.ts';
-import type { EventPosition } from '../../protocol/envelope.ts';
+import type { EventMeta, EventPosition } from '../../protocol/envelope.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Topic } from '../topic-kind.ts';
-import { appendEvents, type LoggedEvent, type NewEvent, type Rewrite, reserveSeq } from './event-log.ts';
+import { appendEvents, type CausedEvent, type LoggedEvent, type Rewrite, reserveSeq } from './event-log.ts';
 import { isKeyTaken, type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
 
 type Topics = Topic | readonly Topic[];
@@ -25,6 +25,7 @@ export interface Emit {
    * follows the topic does so no longer. [S7]
    * `rewrites`: what earlier transactions said on the topic, as it is to be read from now on, in the log and in memory; what
    * was pruned is passed over. [O5]
+   * `isAnonymous`: who reads it is not told who did it; its `meta` has nothing but the source. [E3]
    */
   <On extends Topics, Type extends DurableType<TableOf<On>>>(
     on: On,
@@ -43,6 +44,7 @@ export interface EmitOptions<Payload = unknown> {
   readonly revokes?: readonly string[] | undefined;
   readonly withheldFrom?: readonly string[] | undefined;
   readonly rewrites?: readonly Rewrite<Payload>[] | undefined;
+  readonly isAnonymous?: boolean | undefined;
 }
 
 export interface Committed<Value> {
@@ -124,27 +126,23 @@ async function runOnce<Value extends object>(
     if (first !== undefined) return { committed: { ...first, isRepeat: true }, events: [] };
     if (!isTaken) throw new Error('A key was taken, but its first result is not there.');
   }
-  const emitted: NewEvent[] = [];
-  const value = await work(tx, collect(tx, emitted));
-  const meta = metaOf(actor);
-  const events = await appendEvents(
-    tx,
-    emitted.map((event) => ({ event, meta })),
-  );
+  const emitted: CausedEvent[] = [];
+  const value = await work(tx, collect(tx, metaOf(actor), emitted));
+  const events = await appendEvents(tx, emitted);
   const positions = positionsOf(events);
   if (request !== undefined) await keepResults(tx, [{ ...request, value, events: positions }]);
   return { committed: { value, events: positions, isRepeat: false }, events };
 }
 
 /** What is emitted, kept until the work is done. */
-function collect(tx: Db, emitted: NewEvent[]): Emit {
+function collect(tx: Db, meta: EventMeta, emitted: CausedEvent[]): Emit {
   /** Topics whose last event of this transaction has been said. */
   const ended = new Set<string>();
   const emit = (
     on: Topics,
     type: string,
     payload: unknown,
-    { revokes, withheldFrom = [], rewrites = [] }: EmitOptions = {},
+    { revokes, withheldFrom = [], rewrites = [], isAnonymous = false }: EmitOptions = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
     if (new Set(topics.map(({ name }) => name)).size < topics.length)
@@ -160,18 +158,19 @@ function collect(tx: Db, emitted: NewEvent[]): Emit {
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }
     if (revokes !== undefined && revokes.length > 0) for (const { name } of topics) ended.add(name);
-    emitted.push({
+    const event = {
       topic: topics.map(({ name }) => name),
       type,
       payload,
       revokes,
       withheldFrom: withheldFrom.length === 0 ? undefined : withheldFrom,
       rewrites: rewrites.length === 0 ? undefined : rewrites,
-    });
+    };
+    emitted.push({ event, meta: isAnonymous ? { source: meta.source } : meta });
   };
   const seqOf = async ({ name }: Topic): Promise<number> => {
     // Events get their seqs at COMMIT: until then the topic's head stays where it was.
-    const before = emitted.filter(({ topic }) => topic.includes(name)).length;
+    const before = emitted.filter(({ event }) => event.topic.includes(name)).length;
     return (await reserveSeq(tx, name)) + before;
   };
   return Object.assign(emit, { seqOf });

@@ -89,6 +89,25 @@ onEachDatabase('commit', (_open, database) => {
     });
   });
 
+  test('an anonymous event has nothing but the source in its meta, live and in replay; others beside it have all', async () => {
+    const [told, untold] = [newTopic(), newTopic()];
+    await commit(actor, async (_tx, emit) => {
+      emit(anyTopic(told), 'thing.happened', {});
+      emit(anyTopic(untold), 'thing.happened', {}, { isAnonymous: true });
+      return {};
+    });
+    const live = published.find(({ topic }) => topic === untold);
+    const [replayed] = await readEvents(own.db, untold, 0, 10);
+    expect(replayed).toEqual(live as LoggedEvent);
+    expect(JSON.parse(live?.frame ?? '').meta).toEqual({ source: 'ws' });
+    const [other] = await readEvents(own.db, told, 0, 10);
+    expect(JSON.parse(other?.frame ?? '').meta).toEqual({
+      actorId: actor.userId,
+      source: 'ws',
+      correlationId: 'c1',
+    });
+  });
+
   test('says the same text again in replay, whatever the payload is', async () => {
     const topic = newTopic();
     const payload = {
