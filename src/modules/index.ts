@@ -3,7 +3,14 @@
 import type { DefinedModule } from '../realtime/index.ts';
 import { campaignsModule } from './campaigns/index.ts';
 import { chatModule } from './chat/index.ts';
+import { jobsModule } from './jobs/index.ts';
 import { offersModule } from './offers/index.ts';
 import { topicsModule } from './topics/index.ts';
 
-export const allModules: readonly DefinedModule[] = [topicsModule, chatModule, offersModule, campaignsModule];
+export const allModules: readonly DefinedModule[] = [
+  topicsModule,
+  chatModule,
+  offersModule,
+  campaignsModule,
+  jobsModule,
+];

@@ -23,6 +23,8 @@ export const maxListedForAdmins = 100;
 export const maxCounted = 10_000;
 /** How long a finished job is kept. */
 export const keptHours = 168;
+/** Of an error, in lists, events and snapshots of many: 50 whole ones would not fit. */
+export const maxErrorShown = 500;
 export const maxWaitSeconds = 30;
 export const defaultLeaseSeconds = 30;
 export const defaultMaxAttempts = 5;
@@ -73,7 +75,11 @@ const faceFields = {
   type: JobType,
   priority: Type.Integer(),
   status: JobStatus,
-  error: nullable(Type.String({ description: 'Of the last attempt that failed' })),
+  error: nullable(
+    Type.String({
+      description: `Of the last attempt that failed; in a face its first ${maxErrorShown} characters`,
+    }),
+  ),
   attempts: Type.Integer({
     minimum: 0,
     description: 'How often it was claimed since it was created or retried',
