@@ -68,7 +68,7 @@ function mount(
     const signal = mayWaitSeconds === undefined ? undefined : request.signal;
     if (mayWaitSeconds !== undefined) keepSilent(request, mayWaitSeconds + workSeconds);
     const { output, events } = await run({ actor, key: takesKey ? key : undefined, entered, signal }, input);
-    return check(events === undefined ? output : { ...output, events });
+    return check(events === undefined ? (output ?? {}) : { ...output, events });
   };
   return guarded.route(
     method,
