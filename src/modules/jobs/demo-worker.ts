@@ -2,6 +2,8 @@
 // Its account must have the role worker: CARILLON_EMAIL and CARILLON_PASSWORD, at CARILLON_URL or http://localhost:3000. It ends
 // with SIGINT or SIGTERM; what it is at then goes to another worker when the lease runs out.
 
+export {}; // a module: it waits at its top level
+
 const url = `${process.env.CARILLON_URL ?? 'http://localhost:3000'}/v1`;
 const email = process.env.CARILLON_EMAIL ?? '';
 const password = process.env.CARILLON_PASSWORD ?? '';

@@ -16,13 +16,14 @@ import {
   stored,
 } from './setup.ts';
 
-onEachDatabase('a frozen instance', (open, { kind }) => {
-  if (kind === 'embedded') return; // it has one instance only
+onEachDatabase('a frozen instance', (open, database) => {
+  if (database.kind === 'embedded') return; // it has one instance only
 
   test('its late completion is a conflict, and the other worker’s result stands', async () => {
-    const server = await open();
+    const env = await database.create();
+    const server = await open(env);
     const [ann, worker] = [await server.register('Ann'), await registerWorker(server)];
-    const frozen = await spawnServer(server.env);
+    const frozen = await spawnServer(env);
     const job = await create(server, ann);
     const lost = await claimOne(server, worker, { leaseSeconds: 5 });
     process.kill(frozen.pid, 'SIGSTOP');
