@@ -15,7 +15,7 @@ import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
 import { createGuard } from './http/guard.ts';
 import { listenAt } from './http/listen.ts';
-import { mountModule } from './http/routes.ts';
+import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
 import { allModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
@@ -109,6 +109,7 @@ export async function startServer(
 
   let clockwork: Clockwork | undefined;
   const stops: (() => Promise<void>)[] = [];
+  const draining = new AbortController();
   const moduleCore: ModuleCore = {
     ...core,
     isLimited: ({ points }) => points(config) > 0,
@@ -117,6 +118,7 @@ export async function startServer(
     confirm: auth.confirm,
     audit: auth.audit.record,
     wakeIn: (ms) => clockwork?.wakeIn(ms),
+    draining: draining.signal,
     onStop: (stop) => void stops.push(stop),
   };
   const modules: Module[] = [auth.module, ...chosen, ...further].map((defined) => defined.start(moduleCore));
@@ -151,15 +153,18 @@ export async function startServer(
     },
     allowedOrigins: config.allowedOrigins,
   });
-  let isDraining = false;
+  const keepSilent: KeepSilent = (request, seconds) => server?.timeout(request, seconds);
   const app = createApp({
-    plugins: [createSignIn(auth), ...modules.map((module) => mountModule(module, moduleCore, guard))],
+    plugins: [
+      createSignIn(auth),
+      ...modules.map((module) => mountModule(module, moduleCore, guard, keepSilent)),
+    ],
     health: {
       db,
       instanceId: config.instanceId,
       port: () => server?.port,
       redis: () => links.bridge.status,
-      isDraining: () => isDraining,
+      isDraining: () => draining.signal.aborted,
     },
     modules,
     toRefusal: reporter.toRefusal,
@@ -196,7 +201,7 @@ export async function startServer(
   );
 
   const stop = async (): Promise<void> => {
-    isDraining = true;
+    draining.abort();
     const closed = listening.stop(); // no new ones; those open go on
     await sockets.drain(config.drainSeconds * 1_000);
     sockets.stop();

@@ -20,14 +20,31 @@ const Written = Type.Object({
   }),
 });
 
+/** Lets nothing pass on the request's connection for so many seconds, before it counts as dead. */
+export type KeepSilent = (request: Request, seconds: number) => void;
+
+/** What a request may take beside its waiting. */
+const workSeconds = 10;
+
 /** The routes of the module's operations, below /v1. */
-export function mountModule({ name, operations }: Module, core: ModuleCore, guard: Guard): AnyElysia {
+export function mountModule(
+  { name, operations }: Module,
+  core: ModuleCore,
+  guard: Guard,
+  keepSilent: KeepSilent,
+): AnyElysia {
   const routes: AnyElysia = new Elysia({ name, normalize: false });
-  for (const operation of operations) routes.use(mount(operation, core, guard, name));
+  for (const operation of operations) routes.use(mount(operation, core, guard, keepSilent, name));
   return routes;
 }
 
-function mount(operation: Operation, core: ModuleCore, guard: Guard, module: string): AnyElysia {
+function mount(
+  operation: Operation,
+  core: ModuleCore,
+  guard: Guard,
+  keepSilent: KeepSilent,
+  module: string,
+): AnyElysia {
   const { http, takesKey = false } = operation;
   if (http === undefined) return new Elysia();
   const [method = '', path = ''] = http.split(' ');
@@ -41,19 +58,27 @@ function mount(operation: Operation, core: ModuleCore, guard: Guard, module: str
   const guarded: AnyElysia = new Elysia({ normalize: false }).use(guard);
   // Before the schemas: who may not do it learns nothing of them.
   if (operation.roles !== undefined) guarded.onTransform(({ actor }) => admit(actor));
-  const reply = async (actor: Actor, input: object, key: string | undefined): Promise<unknown> => {
-    const { output, events } = await run({ actor, key: takesKey ? key : undefined, entered }, input);
-    return check(events === undefined ? output : { ...output, events });
+  const { mayWaitSeconds } = operation;
+  const reply = async (
+    actor: Actor,
+    input: object,
+    key: string | undefined,
+    request: Request,
+  ): Promise<unknown> => {
+    const signal = mayWaitSeconds === undefined ? undefined : request.signal;
+    if (mayWaitSeconds !== undefined) keepSilent(request, mayWaitSeconds + workSeconds);
+    const { output, events } = await run({ actor, key: takesKey ? key : undefined, entered, signal }, input);
+    return check(events === undefined ? (output ?? {}) : { ...output, events });
   };
   return guarded.route(
     method,
     path,
     // Elysia reads off a handler what it takes, and prepares that for every request.
     hasBody
-      ? async ({ actor, params, body, headers, status }) =>
-          status(success, await reply(actor, { ...body, ...params }, headers['idempotency-key']))
-      : async ({ actor, params, query, status }) =>
-          status(success, await reply(actor, { ...query, ...params }, undefined)),
+      ? async ({ actor, params, body, headers, request, status }) =>
+          status(success, await reply(actor, { ...body, ...params }, headers['idempotency-key'], request))
+      : async ({ actor, params, query, request, status }) =>
+          status(success, await reply(actor, { ...query, ...params }, undefined, request)),
     {
       ...(parameters.length > 0 && { params: only(operation.input, parameters) }),
       ...(takesKey && { headers: keyHeaders }),

@@ -112,7 +112,7 @@ const describeKind = ({ kind, form, hasPresence, snapshot }: TopicKind) => ({
   snapshot: snapshot?.schema,
 });
 
-/** What several modules have, each on a kind of topic of its own, is one event. */
+/** What several modules have, each on a kind of topic of its own, is one event; where it is live alone it is listed apart. */
 function describeEvents(tables: readonly EventTable[]) {
   const byType = Map.groupBy(
     tables.flatMap((table) => Object.entries(table)),
@@ -122,6 +122,10 @@ function describeEvents(tables: readonly EventTable[]) {
     const [first] = entries;
     if (first === undefined) return [];
     const { isDurable, payload } = first[1]; // the same in all of them, or the server had not started
-    return [{ type, on: entries.flatMap(([, { on }]) => on), isDurable, payload }];
+    const live = entries.flatMap(([, { liveOn = [] }]) => liveOn);
+    return [
+      { type, on: entries.flatMap(([, { on }]) => on), isDurable, payload },
+      ...(live.length > 0 ? [{ type, on: live, isDurable: false, payload }] : []),
+    ];
   });
 }

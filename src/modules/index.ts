@@ -4,6 +4,7 @@ import type { DefinedModule } from '../realtime/index.ts';
 import { campaignsModule } from './campaigns/index.ts';
 import { chatModule } from './chat/index.ts';
 import { gameModule } from './game/index.ts';
+import { jobsModule } from './jobs/index.ts';
 import { offersModule } from './offers/index.ts';
 import { topicsModule } from './topics/index.ts';
 
@@ -13,4 +14,5 @@ export const allModules: readonly DefinedModule[] = [
   offersModule,
   campaignsModule,
   gameModule,
+  jobsModule,
 ];

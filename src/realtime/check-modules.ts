@@ -63,7 +63,7 @@ function checkEvents(modules: readonly Module[]): void {
   const places = new Map<string, string>();
   const meanings = new Map<string, { readonly owner: string; readonly json: string }>();
   for (const { name, events, topicKinds } of modules) {
-    for (const [type, { on, payload, isDurable }] of Object.entries(events)) {
+    for (const [type, { on, liveOn = [], payload, isDurable }] of Object.entries(events)) {
       if (!new RegExp(typePattern).test(type) || serverFrames.has(type))
         throw new Error(`The module ${name} has an event "${type}": no event can be called so.`);
       const json = JSON.stringify({ payload, isDurable });
@@ -71,7 +71,7 @@ function checkEvents(modules: readonly Module[]): void {
       meanings.set(type, known);
       if (known.json !== json)
         throw new Error(`${known.owner} and ${name} mean different things by the event ${type}.`);
-      for (const kind of on) {
+      for (const kind of [...on, ...liveOn]) {
         if (!kinds.has(kind))
           throw new Error(
             `The event ${type} of the module ${name} is on "${kind}", which is no kind of topic.`,

@@ -45,6 +45,8 @@ export interface ModuleCore {
    * its context does. Never fails.
    */
   wakeIn(ms: number): void;
+  /** Aborted when the server begins to stop: whoever keeps a request waiting answers it then. The database is still open. */
+  readonly draining: AbortSignal;
   /** For what a module starts: called once when the server stops, before the database closes. It must not fail. */
   onStop(stop: () => Promise<void>): void;
 }

@@ -41,6 +41,8 @@ export interface Declared<Input extends TSchema, Output extends TSchema | undefi
    * done, behind those of later commands. [E6]
    */
   readonly isLate?: boolean;
+  /** Its answer may come this much later, while nothing passes on the connection: over HTTP, which gives up after 10 s else. */
+  readonly mayWaitSeconds?: number;
   /** An idempotency key may come with it. [K1] */
   readonly takesKey?: boolean;
   /** Only users of these roles. */
@@ -65,6 +67,8 @@ export interface Call {
   readonly key: string | undefined;
   /** The request has its place in the order of its lane; the next one may follow. [E6] */
   readonly entered: () => void;
+  /** Of a request over HTTP whose operation may wait: aborted when the client is gone, and nobody reads the answer. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What both answer; `events` says where its events stand, and is there where it may have written some. [O3] */

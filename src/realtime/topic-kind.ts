@@ -3,7 +3,7 @@
 
 import { type TSchema, Type } from '@sinclair/typebox';
 import type { Db } from '../db/database.ts';
-import type { EventsOn, EventTable } from '../protocol/events.ts';
+import { type EventsOn, type EventTable, findEventsOn } from '../protocol/events.ts';
 import { uuidSource } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
 
@@ -64,7 +64,10 @@ export interface TopicKindOptions<Table extends EventTable> {
   readonly events?: Table;
   /** Around the id, where the name is not `kind:id`. */
   readonly name?: { readonly before?: string; readonly after?: string };
-  /** What an id looks like: a regular expression without anchors. A UUID where it is left out. */
+  /**
+   * What an id looks like: a regular expression without anchors. A UUID where it is left out. Empty: there is one topic of
+   * the kind, and its id is the empty text.
+   */
   readonly id?: string;
   readonly hasPresence?: boolean;
   readonly dependsOnToken?: boolean;
@@ -87,7 +90,8 @@ export function topicKind<const Kind extends string, Table extends EventTable = 
   const nameOf = (id: string): string => before + id + after;
   return {
     kind,
-    form: `${before}<${options.id === undefined ? 'id' : 'name'}>${after}`,
+    form:
+      options.id === '' ? before + after : `${before}<${options.id === undefined ? 'id' : 'name'}>${after}`,
     events,
     hasPresence: options.hasPresence ?? false,
     dependsOnToken: options.dependsOnToken ?? false,
@@ -114,8 +118,7 @@ function eventsOn<Table extends EventTable, Kind extends string>(
   table: Table,
   kind: Kind,
 ): EventsOn<Table, Kind> {
-  const here = Object.entries(table).filter(([, { on }]) => on.includes(kind));
-  return Object.fromEntries(here) as EventsOn<Table, Kind>; // what the type says, said to the runtime
+  return findEventsOn(table, kind) as EventsOn<Table, Kind>; // what the type says, said to the runtime
 }
 
 /** The kinds with what is added to their snapshots. The rest of a snapshot gets the bytes that its parts leave. */

@@ -6,6 +6,7 @@ import { onEachDatabase } from '../support/server.ts';
 import { steps as campaignSteps } from './campaigns/steps.ts';
 import { operations as chatOperations } from './chat/steps.ts';
 import { steps as gameSteps } from './game/steps.ts';
+import { steps as jobSteps } from './jobs/steps.ts';
 import { operations as offerOperations } from './offers/steps.ts';
 
 const walked: readonly string[] = [
@@ -13,6 +14,7 @@ const walked: readonly string[] = [
   ...offerOperations,
   ...Object.keys(campaignSteps),
   ...Object.keys(gameSteps),
+  ...Object.keys(jobSteps),
 ];
 
 /** What writes, and changes no state that a topic has: their events are on kinds of topic without a snapshot. */

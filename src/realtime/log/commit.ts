@@ -42,6 +42,8 @@ export interface Emit {
 
 export interface EmitOptions<Payload = unknown> {
   readonly revokes?: readonly string[] | undefined;
+  /** Of several topics the one that they lose; left out: all of them. */
+  readonly revokesOn?: Topic | undefined;
   readonly withheldFrom?: readonly string[] | undefined;
   readonly rewrites?: readonly Rewrite<Payload>[] | undefined;
   readonly isAnonymous?: boolean | undefined;
@@ -142,7 +144,7 @@ function collect(tx: Db, meta: EventMeta, emitted: CausedEvent[]): Emit {
     on: Topics,
     type: string,
     payload: unknown,
-    { revokes, withheldFrom = [], rewrites = [], isAnonymous = false }: EmitOptions = {},
+    { revokes, revokesOn, withheldFrom = [], rewrites = [], isAnonymous = false }: EmitOptions = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
     if (new Set(topics.map(({ name }) => name)).size < topics.length)
@@ -157,12 +159,15 @@ function collect(tx: Db, meta: EventMeta, emitted: CausedEvent[]): Emit {
       if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }
-    if (revokes !== undefined && revokes.length > 0) for (const { name } of topics) ended.add(name);
+    if (revokes !== undefined && revokes.length > 0) {
+      for (const { name } of revokesOn === undefined ? topics : [revokesOn]) ended.add(name);
+    }
     const event = {
       topic: topics.map(({ name }) => name),
       type,
       payload,
       revokes,
+      revokesOn: revokesOn?.name,
       withheldFrom: withheldFrom.length === 0 ? undefined : withheldFrom,
       rewrites: rewrites.length === 0 ? undefined : rewrites,
     };

@@ -15,6 +15,8 @@ export interface NewEvent {
   readonly payload: unknown;
   /** Users who lose the topic with this event. It must be the last event of its transaction on that topic. [S7] */
   readonly revokes?: readonly string[];
+  /** Of several topics the one that they lose; left out: all of them. */
+  readonly revokesOn?: string;
   /** Users who lost the topic before this event, through another one: they do not get it, nor anything behind it. [S7] */
   readonly withheldFrom?: readonly string[];
   /** What earlier transactions said on the topic, as it is to be read from now on. For an event on one topic. [O5] */
@@ -84,7 +86,13 @@ export async function appendEvents(tx: Db, caused: readonly CausedEvent[]): Prom
   const single = caused.flatMap(({ event, meta }) => {
     const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
     const id = Bun.randomUUIDv7();
-    return names.map((topic) => ({ topic, event, meta, id }));
+    const { revokes, revokesOn, ...plain } = event;
+    return names.map((topic) => ({
+      topic,
+      event: revokes !== undefined && (revokesOn ?? topic) === topic ? { ...plain, revokes } : plain,
+      meta,
+      id,
+    }));
   });
   const counts = countBy(single.map(({ topic }) => topic));
   const nextSeq = seqsBelow(await raiseHeads(tx, counts), counts);

@@ -1,0 +1,45 @@
+// The jobs module: work that users ask for, and that workers in any language do.
+
+import { defineModule } from '../../realtime/index.ts';
+import { listAllJobs } from './admins.ts';
+import { createNews } from './changes.ts';
+import { claimJobs, findReady } from './claiming.ts';
+import { events } from './contract.ts';
+import { completeJob, failJob } from './finishing.ts';
+import { jobLease } from './leases.ts';
+import { cancelJob, createJob, getJob, listJobs, retryJob } from './owning.ts';
+import { startPruning } from './pruning.ts';
+import { createReports, reportProgress } from './reporting.ts';
+import { adminJobs, job, userJobs } from './topics.ts';
+import { createWaiting } from './waiting.ts';
+
+export const jobsModule = defineModule('jobs', {
+  topicKinds: [job, userJobs, adminJobs],
+  events,
+  tags: {
+    Jobs: 'Work that users ask for, and what becomes of it',
+    Work: 'For workers: claim jobs, and say what becomes of them',
+  },
+  timed: (core) => [jobLease(createNews(core))],
+  operations(core) {
+    const { db, draining, reporter, onStop } = core;
+    const news = createNews(core);
+    const reports = createReports(core, news);
+    const waiting = createWaiting({ findReady: (types) => findReady(db, types), draining, reporter });
+    onStop(reports.stop);
+    onStop(waiting.stop);
+    onStop(startPruning(db, reporter));
+    return [
+      createJob(news, waiting),
+      listJobs,
+      getJob,
+      claimJobs(news, waiting),
+      reportProgress(reports),
+      failJob(news, reports),
+      completeJob(news, reports),
+      cancelJob(news),
+      retryJob(news, waiting),
+      listAllJobs,
+    ];
+  },
+});

@@ -1,0 +1,61 @@
+// What can be said of a job without a database: what fits into it, how far it has come, and its face. Pure and browser-safe.
+
+import type { FieldError } from '../../protocol/errors.ts';
+import { readInstant } from '../../protocol/values.ts';
+import { type JobFace, maxDataBytes, maxErrorShown, type Progress } from './contract.ts';
+
+/** What is wrong with a payload or a result; `path` is where it stands in the request. */
+export function findDataProblem(data: unknown, path: string): FieldError | undefined {
+  const json = JSON.stringify(data);
+  if (new TextEncoder().encode(json).length > maxDataBytes) {
+    return { path, message: `Expected at most ${maxDataBytes} bytes as JSON` };
+  }
+  // It is kept as jsonb, which takes neither NUL nor half a surrogate pair, in keys nor values.
+  let isStorable = true;
+  JSON.stringify(data, (key, value: unknown) => {
+    isStorable &&= isText(key) && (typeof value !== 'string' || isText(value));
+    return value;
+  });
+  return isStorable
+    ? undefined
+    : { path, message: 'Expected text without NUL and halves of surrogate pairs' };
+}
+
+/** What is wrong with an instant that has the form of one. */
+export function findInstantProblem(instant: string | undefined, path: string): FieldError | undefined {
+  if (instant === undefined || readInstant(instant) !== undefined) return undefined;
+  return { path, message: 'Expected a date that exists, in the years 0001 to 9999' };
+}
+
+export function toProgress(current: number, total: number, message: string | undefined): Progress {
+  const share = total > 0 ? current / total : 1;
+  // 0.29 is 28.999… in a hundred: what is a tenth of a percent to eleven digits counts as it.
+  const percentage = Math.min(100, Math.floor(Number((share * 1_000).toPrecision(12))) / 10);
+  return { current, total, percentage, message: message ?? null };
+}
+
+/** Of a job, or of anything that has what a job has: only what a face shows. */
+export function faceOf(job: JobFace): JobFace {
+  return {
+    id: job.id,
+    userId: job.userId,
+    type: job.type,
+    priority: job.priority,
+    status: job.status,
+    error: job.error === null ? null : cut(job.error),
+    attempts: job.attempts,
+    maxAttempts: job.maxAttempts,
+    runAt: job.runAt,
+    workerId: job.workerId,
+    claimedBy: job.claimedBy,
+    createdAt: job.createdAt,
+    startedAt: job.startedAt,
+    finishedAt: job.finishedAt,
+    updatedAt: job.updatedAt,
+  };
+}
+
+/** Without half a pair at its end. */
+const cut = (error: string): string => error.slice(0, maxErrorShown).replace(/[\ud800-\udbff]$/, '');
+
+const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();
