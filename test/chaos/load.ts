@@ -9,8 +9,11 @@ import { readHeads } from '../../src/realtime/log/event-log.ts';
 import type { TestUser } from '../support/api.ts';
 import { Builder, compareSite, type Site } from './builder.ts';
 import { type Cluster, senderCount } from './cluster.ts';
+import { Crew } from './crew.ts';
+import { Duel } from './duel.ts';
 import { within } from './roaming-client.ts';
 import { Sender, type Sent } from './sender.ts';
+import { type Stage, setStage } from './stage.ts';
 import { Subscriber } from './subscriber.ts';
 import { Trader } from './trader.ts';
 
@@ -49,11 +52,14 @@ export interface Outcome {
   offers: number;
   /** Of a settlement, acknowledged. */
   changes: number;
+  /** Started and ended. */
+  hacks: number;
+  /** Created and completed. */
+  jobs: number;
   /** Codes that senders were refused with. */
   refusals: string[];
 }
 
-const chatCount = 4;
 const progressPatienceMs = 30_000;
 const quietMs = 30_000;
 
@@ -66,21 +72,21 @@ export class Load {
   /** In the first chat. */
   readonly #trader: Trader;
   readonly #builders: readonly Builder[];
+  readonly #duel: Duel;
+  readonly #crew: Crew;
   #acknowledged = 0;
   #arrival = Promise.withResolvers<void>();
 
   /** Resolves when everyone follows, and messages flow. */
   static async start(cluster: Cluster, options: LoadOptions = {}): Promise<Load> {
-    const chatIds: string[] = [];
-    for (let number = 0; number < chatCount; number += 1) chatIds.push(await createChat(cluster));
-    const load = new Load(cluster, { chatIds, site: await createSite(cluster) }, options);
+    const load = new Load(cluster, await setStage(cluster), options);
     await load.moveOn();
     return load;
   }
 
   private constructor(
     cluster: Cluster,
-    { chatIds, site }: { readonly chatIds: readonly string[]; readonly site: Site },
+    { chatIds, site, duel, crew }: Stage,
     { urls = cluster.urls, senderUrls = urls, pauseMs = 10, contentChars = 0 }: LoadOptions,
   ) {
     this.#cluster = cluster;
@@ -103,6 +109,9 @@ export class Load {
     this.#builders = users
       .slice(0, 2)
       .map((user, first) => new Builder({ user, urls: senderUrls, first, settlementId: site.settlementId }));
+    const { db } = cluster;
+    this.#duel = new Duel({ ...duel, urls: senderUrls, db });
+    this.#crew = new Crew({ ...crew, urls: senderUrls, db });
     const topics = [
       ...chatIds.map(chatTopic),
       campaignTopic(site.campaignId),
@@ -146,14 +155,17 @@ export class Load {
 
   /** Ends the sending. Fails when the last messages are not acknowledged or not received by all within 30 s. */
   async settle(): Promise<Outcome> {
-    const stopping = Promise.all(
-      [...this.#senders, this.#trader, ...this.#builders].map((writer) => writer.stop()),
-    );
+    const stopping = Promise.all(this.#writers.map((writer) => writer.stop()));
     await within(quietMs, stopping).catch((error) => {
       throw new Error(`Not everything was acknowledged. ${this.#troubles()}`, { cause: error });
     });
     const { db } = this.#cluster;
-    const traded = await this.#trader.compare(); // first: it waits until everything that is due has expired
+    const others = [
+      await this.#trader.compare(), // first: it waits until everything that is due has expired
+      await this.#duel.compare(),
+      await this.#crew.compare(),
+      await compareSite(db, this.#site, this.#builders),
+    ];
     const topics = new Set(this.subscribers.flatMap((subscriber) => subscriber.topics));
     const heads = await readHeads(db, [...topics]);
     await Promise.all(
@@ -163,7 +175,7 @@ export class Load {
       }),
     );
     const outcome = await this.#compare(db);
-    for (const { lost, repeated, invented } of [traded, await compareSite(db, this.#site, this.#builders)]) {
+    for (const { lost, repeated, invented } of others) {
       outcome.lost += lost;
       outcome.repeated += repeated;
       outcome.invented += invented;
@@ -173,7 +185,7 @@ export class Load {
 
   /** Lets everyone go, also in the middle of it. */
   async stop(): Promise<void> {
-    for (const writer of [...this.#senders, this.#trader, ...this.#builders]) writer.abandon();
+    for (const writer of this.#writers) writer.abandon();
     await Promise.all(this.subscribers.map((subscriber) => subscriber.stop()));
   }
 
@@ -191,6 +203,8 @@ export class Load {
       lostConnections: this.lostConnections,
       offers: this.#trader.ended,
       changes: this.#builders.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0),
+      hacks: this.#duel.hacks,
+      jobs: this.#crew.done,
       slowestAnswerMs: Math.max(...this.#senders.map(({ slowestMs }) => slowestMs)),
       slowestDeliveryMs: Math.max(...this.subscribers.map(({ slowestMs }) => slowestMs)),
       refusals: [...new Set(this.#senders.flatMap(({ refusals }) => [...refusals.keys()]))],
@@ -216,37 +230,13 @@ export class Load {
     return outcome;
   }
 
+  get #writers() {
+    return [...this.#senders, this.#trader, ...this.#builders, this.#duel, this.#crew];
+  }
+
   #troubles(): string {
     return this.#senders.map(({ trouble }) => trouble).join('\n');
   }
-}
-
-/** Everyone is a member. */
-async function createChat(cluster: Cluster): Promise<string> {
-  const [owner, ...others] = cluster.users;
-  const { status, body } = await cluster.instance(0).request('POST', '/v1/chats', {
-    token: owner?.accessToken ?? '',
-    body: { type: 'group', name: 'Load', participantIds: others.map(({ id }) => id) },
-  });
-  if (status !== 201) throw new Error(`The chat was not created: ${JSON.stringify(body)}`);
-  return body.id;
-}
-
-/** Everyone is a member of the campaign, and may write in it. */
-async function createSite(cluster: Cluster): Promise<Site> {
-  const [owner, ...others] = cluster.users;
-  const create = async (path: string, body: object): Promise<string> => {
-    const made = await cluster
-      .instance(0)
-      .request('POST', `/v1${path}`, { token: owner?.accessToken ?? '', body });
-    if (made.status !== 201) throw new Error(`${path} was not created: ${JSON.stringify(made.body)}`);
-    return made.body.id;
-  };
-  const campaignId = await create('/campaigns', { name: 'Load' });
-  for (const { id: userId } of others)
-    await create(`/campaigns/${campaignId}/members`, { userId, role: 'editor' });
-  const kingdomId = await create(`/campaigns/${campaignId}/kingdoms`, { name: 'Northmark' });
-  return { campaignId, settlementId: await create(`/kingdoms/${kingdomId}/settlements`, { name: 'Harrow' }) };
 }
 
 /** A message and its event, joined at their seq; one of them may be missing. */

@@ -2,13 +2,13 @@
 // back, accepted by the other side, or expired by the clockwork, whoever of the instances is there for it.
 
 import { sql } from 'drizzle-orm';
-import { Refused } from '../../src/client/refused.ts';
 import { type Db, queryRows } from '../../src/db/database.ts';
 import { chatTopic } from '../../src/modules/chat/contract.ts';
 import type { ListedOffers, Offer, OfferStatus } from '../../src/modules/offers/contract.ts';
 import { readListed } from '../../src/modules/offers/rows.ts';
 import { applyOffers } from '../../src/modules/offers/state.ts';
 import type { TestUser } from '../support/api.ts';
+import { insist, insistOn } from './insist.ts';
 import type { Outcome } from './load.ts';
 import { readFrames } from './log.ts';
 import { RoamingClient } from './roaming-client.ts';
@@ -24,7 +24,6 @@ export interface TraderOptions {
 
 const replyPatienceMs = 3_000;
 const pauseMs = 50;
-const retryMs = 50;
 const expiresInMs = 500;
 /** The clockwork's own bound, with an instance killed under it, and what a frozen database or instance takes. */
 const expiryPatienceMs = 30_000;
@@ -92,7 +91,8 @@ export class Trader {
   }
 
   async #run(): Promise<void> {
-    const { chatId, taker } = this.#options;
+    const { chatId, taker, db } = this.#options;
+    const isAbandoned = () => this.#isAbandoned;
     for (let number = 0; !this.#isStopping; number += 1) {
       const terms = {
         chatId,
@@ -101,51 +101,24 @@ export class Trader {
         amount: '12.50',
         currency: 'EUR',
       };
-      const offerId = await this.#insist(this.#maker, 'offer.create', terms);
-      if (offerId === undefined) return;
-      const act = (client: RoamingClient, action: string) =>
-        this.#insist(client, 'offer.update', { offerId, action });
+      const offer = await insist<Offer>(this.#maker, 'offer.create', terms, isAbandoned);
+      if (offer === undefined) return;
+      const { id: offerId } = offer;
       if (number % 3 === 0) {
-        await act(this.#maker, 'withdraw');
+        await insist(this.#maker, 'offer.update', { offerId, action: 'withdraw' }, isAbandoned);
         this.#offers.set(offerId, 'withdrawn');
       } else if (number % 3 === 1) {
-        await act(this.#taker, 'accept');
+        await insist(this.#taker, 'offer.update', { offerId, action: 'accept' }, isAbandoned);
         this.#offers.set(offerId, 'accepted');
       } else {
-        await this.#bringNear(offerId);
+        const soon = sql`now() + make_interval(secs => ${expiresInMs / 1_000})`;
+        await insistOn(
+          () => db.execute(sql`UPDATE offers SET expires_at = ${soon} WHERE id = ${offerId}`),
+          isAbandoned,
+        );
         this.#offers.set(offerId, 'expired');
       }
       await Bun.sleep(pauseMs);
-    }
-  }
-
-  /** Until it is answered, with the same key; undefined once abandoned. */
-  async #insist(client: RoamingClient, type: string, payload: object): Promise<string | undefined> {
-    const key = crypto.randomUUID();
-    while (!this.#isAbandoned) {
-      try {
-        return ((await client.send(type, payload, { key })) as Offer).id; // the contract of both commands
-      } catch (error) {
-        // Many offers may be about to expire while nothing can: `conflict` tells of the limit then.
-        const isForNow = error instanceof Refused && ['unavailable', 'conflict'].includes(error.code);
-        if (error instanceof Refused && !isForNow) throw error;
-        await Bun.sleep((error instanceof Refused ? error.retryAfterMs : undefined) ?? retryMs);
-      }
-    }
-    return undefined;
-  }
-
-  async #bringNear(offerId: string): Promise<void> {
-    const { db } = this.#options;
-    while (!this.#isAbandoned) {
-      try {
-        await db.execute(
-          sql`UPDATE offers SET expires_at = now() + make_interval(secs => ${expiresInMs / 1_000}) WHERE id = ${offerId}`,
-        );
-        return;
-      } catch {
-        await Bun.sleep(retryMs); // the database is away: that is what is tried
-      }
     }
   }
 
