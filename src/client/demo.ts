@@ -1,5 +1,6 @@
-// Two users chat on a running server; one is cut off in the middle, comes back with `since`, and gets what it missed.
-// Prints every envelope, and at the end counts what came: exit code 0 only if nothing is lost, repeated or reordered.
+// Two users chat on a running server; one is cut off in the middle, comes back with `since`, and gets what it missed; then one
+// thing of each other module. Prints every envelope, and counts what came: exit code 0 only if nothing is lost, repeated or
+// reordered.
 
 import { parseArgs } from 'node:util';
 import { type Static, Type } from '@sinclair/typebox';
@@ -7,6 +8,7 @@ import { Value } from '@sinclair/typebox/value';
 import { Chat, chatTopic } from '../modules/chat/contract.ts';
 import { apply, type ChatState } from '../modules/chat/state.ts';
 import { type Client, createClient } from './client.ts';
+import { showModules } from './demo-tour.ts';
 import { defaultServer, parseServerUrl, post } from './http.ts';
 import { signIn } from './login.ts';
 import { createPrinter } from './printer.ts';
@@ -52,9 +54,6 @@ async function runDemo(server: URL): Promise<boolean> {
   const last = await ben.say(topic, 'I am back, and I have read it all.');
   await ann.reach(topic, last);
   await ben.reach(topic, last);
-  ann.client.close();
-  ben.client.close();
-
   notes.note(`Missed by Ben: ${missed.length}; replayed to him: ${replayed}.`);
   let isKept = replayed === missed.length;
   for (const { name, seqs } of [ann, ben]) {
@@ -63,8 +62,14 @@ async function runDemo(server: URL): Promise<boolean> {
     if (lost + repeated + reordered > 0) isKept = false;
   }
   notes.note(isKept ? 'Every event, in order, once.' : 'The promise was broken.');
+
+  await showModules({ ann, ben, chatId: chatIdOf(topic), note: notes.note });
+  ann.client.close();
+  ben.client.close();
   return isKept;
 }
+
+const chatIdOf = (topic: string): string => topic.replace(chatTopic(''), '');
 
 async function createDirectChat(server: URL, creator: Person, other: Person): Promise<string> {
   const chat = await post(
@@ -111,7 +116,7 @@ class Person {
 
   /** Answers the seq of the message. */
   async say(topic: string, content: string): Promise<number> {
-    const payload = { chatId: topic.replace(chatTopic(''), ''), content };
+    const payload = { chatId: chatIdOf(topic), content };
     const key = crypto.randomUUID();
     const { events } = check(Written, await this.client.send('message.send', payload, { key }));
     const position = events.find((event) => event.topic === topic);

@@ -22,6 +22,24 @@ describe('the demo', () => {
     expect(demo.output).toMatch(/Ben ← \{.*"type":"message.created"/);
   });
 
+  test('shows one thing of each other module, live', async () => {
+    const demo = runProgram('demo.ts', ['--url', server.url]);
+    expect(await demo.exited).toBe(0);
+    expect(demo.output).toMatch(/Ann ← \{.*"type":"offer.updated".*"change":"accepted"/);
+    expect(demo.output).toMatch(/Ben ← \{.*"type":"settlement.updated".*"level":3/);
+    expect(demo.output).toMatch(/Ben ← \{.*"type":"world-time.changed"/);
+    expect(demo.output).toMatch(/Ann ← \{.*"type":"job.cancelled"/);
+    expect(demo.output).toMatch(/Ann ← \{.*"type":"defense.installed"/);
+  });
+
+  test('passes over what the server has switched off', async () => {
+    const small = await spawnServer({ DATA_DIR: await createDataFolder(), MODULES: 'chat' });
+    const demo = runProgram('demo.ts', ['--url', small.url]);
+    expect(await demo.exited).toBe(0);
+    expect(demo.output.match(/This server has the module switched off\./g)).toHaveLength(4);
+    await small.stop();
+  });
+
   test('says that no server answers, and ends with 1', async () => {
     const demo = runProgram('demo.ts', ['--url', 'http://127.0.0.1:1']);
     expect(await demo.exited).toBe(1);
