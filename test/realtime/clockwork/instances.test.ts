@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
-import { Glob } from 'bun';
 import pino from 'pino';
 import { connectDatabase } from '../../../src/db/connect.ts';
 import type { Database, Db } from '../../../src/db/database.ts';
 import { timed } from '../../../src/realtime/index.ts';
+import { clockOf, faketimeMissing } from '../../support/faketime.ts';
 import { makeFolder, removeFolder } from '../../support/janitor.ts';
 import { describeWith } from '../../support/needs.ts';
 import { postgresMissing, sharedPostgres, startPostgres } from '../../support/postgres.ts';
@@ -27,9 +27,6 @@ import {
 import { type Rig, readFailures, startRig } from './rig.ts';
 
 const program = join(import.meta.dir, 'instance.ts');
-const [faketime] = [...new Glob('/usr/lib/*/faketime/libfaketime.so.1').scanSync('/')];
-const faketimeMissing =
-  postgresMissing ?? (faketime === undefined ? 'libfaketime is not installed in /usr/lib' : undefined);
 
 const connect = (url: string): Promise<Database> =>
   connectDatabase({ databaseUrl: url, databasePool: 8, dataDir: '' }, pino({ level: 'silent' }));
@@ -121,19 +118,14 @@ describeWith('instances as processes', postgresMissing, () => {
     await kill(other);
   });
 
-  describeWith('with a clock that is wrong', faketimeMissing, () => {
+  describeWith('with a clock that is wrong', postgresMissing ?? faketimeMissing, () => {
     const folder = makeFolder('clock');
     afterAll(() => removeFolder(folder));
 
     test('an hour ahead, then an hour behind: nothing is early, late or twice, and what fails backs off the same', async () => {
       const file = join(folder, 'offset');
       await Bun.write(file, '+1h\n');
-      const wrong = await spawn({
-        LD_PRELOAD: faketime ?? '',
-        FAKETIME_TIMESTAMP_FILE: file,
-        FAKETIME_NO_CACHE: '1',
-        FAKETIME_DONT_FAKE_MONOTONIC: '1', // nobody sets that one
-      });
+      const wrong = await spawn(clockOf(file));
       const line = wrong.output.split('\n').find((text) => text.includes('"ready"')) ?? '{}';
       expect(JSON.parse(line).now - Date.now()).toBeWithin(3_500_000, 3_700_000); // its clock is wrong indeed
       const soon = await putBells(db, 5, { inMs: 700 });
