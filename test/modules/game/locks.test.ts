@@ -5,9 +5,19 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import type { Hack } from '../../../src/modules/game/contract.ts';
+import { untilWaiting } from '../../protocol/chat.ts';
 import { createRandom } from '../../support/random.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
-import { attempt, makeDue, makePlayers, type TestPlayer, tryStart, untilEnded } from './setup.ts';
+import {
+  attempt,
+  makeDue,
+  makePlayers,
+  startOn,
+  storedHack,
+  type TestPlayer,
+  tryStart,
+  untilEnded,
+} from './setup.ts';
 
 const random = createRandom('LOCK_SEED');
 
@@ -30,6 +40,28 @@ onEachDatabase('locks of the game', (open, database) => {
   });
 
   const either = () => servers[random.below(2)] ?? server;
+
+  test('a hack is given up behind the locks of both players: their events stand in the order of what happens to them', async () => {
+    const [attacker, target] = await makePlayers(server, 2);
+    if (attacker === undefined || target === undefined) throw new Error('Two were made.');
+    for (const { id } of [attacker, target]) {
+      const hack = await startOn(server, attacker, target.computerId);
+      const held = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      const holding = server.db.transaction(async (tx) => {
+        await tx.execute(sql`SELECT id FROM players WHERE id = ${id} FOR NO KEY UPDATE`);
+        held.resolve();
+        await goOn.promise;
+      });
+      await held.promise;
+      const aborting = attempt(server, attacker.user, 'DELETE', `/hacks/${hack.id}`);
+      await untilWaiting(server.db, 1);
+      expect((await storedHack(server, hack)).status).toBe('running');
+      goOn.resolve();
+      await holding;
+      expect((await aborting).status).toBe(200);
+    }
+  });
 
   test('three players hack each other, give up, buy and install, while hacks end', async () => {
     const players = await makePlayers(server, 3, { money: 10_000_000, xp: 100_000 });

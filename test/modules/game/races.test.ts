@@ -102,7 +102,7 @@ onEachDatabase('races of the game', (open, database) => {
     expect(statuses(answers)).toEqual(Array(50).fill(201));
     expect((await durableState(server, target.id)).hacks.defending).toHaveLength(20);
     await expectLaw([target], before);
-  }, 30_000);
+  }, 60_000);
 
   test('around the last place in the list of a defender, who starts and who gives up at once agree on who has it', async () => {
     const target = await makePlayer(server);
@@ -124,7 +124,7 @@ onEachDatabase('races of the game', (open, database) => {
       await expectLaw([target], before);
       await server.db.execute(sql`UPDATE players SET energy = 100 WHERE id <> ${target.id}`);
     }
-  }, 30_000);
+  }, 60_000);
 
   test('energy for two hacks is spent on two, whichever come first', async () => {
     const attacker = await makePlayer(server);
@@ -251,5 +251,5 @@ onEachDatabase('races of the game', (open, database) => {
     );
     expect(await sum()).toBe(120_000);
     await expectLaw(ring, before);
-  }, 30_000);
+  }, 60_000);
 });
