@@ -56,7 +56,13 @@ const Handle = Type.String({
   examples: ['zero_cool'],
 });
 const ComputerName = Type.String({ minLength: 1, maxLength: 60, ...line, examples: ['Garage'] });
-const Key = Type.String({ minLength: 1, maxLength: 40, pattern: '^[a-z0-9-]+$', examples: ['networking'] });
+const Key = Type.String({
+  minLength: 1,
+  maxLength: 40,
+  pattern: '^[a-z0-9-]+$',
+  description: 'Of a node of the tree, or of a tool',
+  examples: ['networking'],
+});
 const Count = Type.Integer({ minimum: 0 });
 const Level = Type.Integer({ minimum: 1 });
 

@@ -102,7 +102,29 @@ onEachDatabase('races of the game', (open, database) => {
     expect(statuses(answers)).toEqual(Array(50).fill(201));
     expect((await durableState(server, target.id)).hacks.defending).toHaveLength(20);
     await expectLaw([target], before);
-  }, 30_000);
+  }, 60_000);
+
+  test('around the last place in the list of a defender, who starts and who gives up at once agree on who has it', async () => {
+    const target = await makePlayer(server);
+    const attackers = await makePlayers(server, 26);
+    const start = async (attacker: TestPlayer) =>
+      (await tryStart(either(), attacker, target.computerId)).body.id;
+    const running = await Promise.all(attackers.slice(0, 20).map(start));
+    for (let round = 0; round < 4; round += 1) {
+      const before = await look([target]);
+      const aborts = attackers.slice(5 * round, 5 * round + 5).map(async ({ user }, n) => {
+        await attempt(either(), user, 'DELETE', `/hacks/${running[5 * round + n]}`);
+      });
+      const starts = attackers.slice(20).map(async (attacker) => {
+        const id = await start(attacker);
+        if (id !== undefined) await attempt(either(), attacker.user, 'DELETE', `/hacks/${id}`);
+        await start(attacker);
+      });
+      await Promise.all([...aborts, ...starts]);
+      await expectLaw([target], before);
+      await server.db.execute(sql`UPDATE players SET energy = 100 WHERE id <> ${target.id}`);
+    }
+  }, 60_000);
 
   test('energy for two hacks is spent on two, whichever come first', async () => {
     const attacker = await makePlayer(server);
@@ -229,5 +251,5 @@ onEachDatabase('races of the game', (open, database) => {
     );
     expect(await sum()).toBe(120_000);
     await expectLaw(ring, before);
-  }, 30_000);
+  }, 60_000);
 });
