@@ -73,6 +73,8 @@ onEachDatabase('strangers', (open) => {
     const { computerId: targetComputerId } = await play(eve, 'eve');
     await server.db.execute(sql`UPDATE players SET shield_until = NULL`);
     const { id: hackId } = await create('/hacks', { targetComputerId, type: 'exploit' });
+    const { id: jobId } = await create('/jobs', { type: 'of-ann', payload: 1 });
+    const leaseId = unknownId;
     const emoji = encodeURIComponent('👍');
     ofAnn = {
       'DELETE /v1/auth/sessions/{sessionId}': { ids: { sessionId: ann.sessionId } },
@@ -157,6 +159,12 @@ onEachDatabase('strangers', (open) => {
       'POST /v1/computers/{computerId}/defenses': { ids: { computerId }, body: { type: 'ids' } },
       'GET /v1/hacks/{hackId}': { ids: { hackId } },
       'DELETE /v1/hacks/{hackId}': { ids: { hackId } },
+      'GET /v1/jobs/{jobId}': { ids: { jobId } },
+      'POST /v1/jobs/{jobId}/cancel': { ids: { jobId } },
+      'POST /v1/jobs/{jobId}/retry': { ids: { jobId } },
+      'POST /v1/jobs/{jobId}/progress': { ids: { jobId }, body: { leaseId, current: 1, total: 2 } },
+      'POST /v1/jobs/{jobId}/complete': { ids: { jobId }, body: { leaseId, result: 1 } },
+      'POST /v1/jobs/{jobId}/fail': { ids: { jobId }, body: { leaseId, error: 'of Bob' } },
     };
   });
 
@@ -178,6 +186,7 @@ onEachDatabase('strangers', (open) => {
         '/v1/chats',
         '/v1/users/me',
         '/v1/offers',
+        '/v1/jobs',
         `/v1/campaigns/${campaignId}/tree`,
         `/v1/campaigns/${campaignId}/members`,
         '/v1/hacks',
