@@ -5,6 +5,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import { selectTargets } from '../../../src/modules/game/computers.ts';
 import { hackEnd } from '../../../src/modules/game/ending.ts';
 import { selectSide } from '../../../src/modules/game/hacks.ts';
+import { selectProgress } from '../../../src/modules/game/progress.ts';
 import { selectAttacking, selectDefending } from '../../../src/modules/game/topics.ts';
 import { selectDue } from '../../../src/realtime/clockwork/items.ts';
 import { explain } from '../../support/explain.ts';
@@ -91,6 +92,13 @@ onEachDatabase('the indexes of the game', (open) => {
       'hack_operations',
       ['hack_operations_defender'],
       0,
+    ],
+    [
+      'what is told of progress',
+      () => selectProgress([ann.id]),
+      'hack_operations',
+      ['hack_operations_endured', 'hack_operations_running'],
+      1,
     ],
     [
       'a scan',
