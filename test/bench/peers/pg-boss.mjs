@@ -1,5 +1,5 @@
 // pg-boss on Node and PostgreSQL. Its own `work` looks at the queue twice a second at most, so these workers ask by
-// themselves, as its documentation has it for who cannot wait; a batch is completed in one statement, as `work` does.
+// themselves, with its `fetch`; a batch is completed in one statement, as `work` does.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import PgBoss from 'pg-boss';
