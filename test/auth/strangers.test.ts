@@ -62,6 +62,8 @@ onEachDatabase('strangers', (open) => {
       body: terms,
     });
     const offerId = offer.id;
+    const { id: jobId } = await create('/jobs', { type: 'of-ann', payload: 1 });
+    const leaseId = unknownId;
     const emoji = encodeURIComponent('👍');
     ofAnn = {
       'DELETE /v1/auth/sessions/{sessionId}': { ids: { sessionId: ann.sessionId } },
@@ -139,6 +141,12 @@ onEachDatabase('strangers', (open) => {
       'GET /v1/structures/{structureId}': { ids: { structureId } },
       'PATCH /v1/structures/{structureId}': { ids: { structureId }, body: { version: 1, level: 3 } },
       'DELETE /v1/structures/{structureId}': { ids: { structureId } },
+      'GET /v1/jobs/{jobId}': { ids: { jobId } },
+      'POST /v1/jobs/{jobId}/cancel': { ids: { jobId } },
+      'POST /v1/jobs/{jobId}/retry': { ids: { jobId } },
+      'POST /v1/jobs/{jobId}/progress': { ids: { jobId }, body: { leaseId, current: 1, total: 2 } },
+      'POST /v1/jobs/{jobId}/complete': { ids: { jobId }, body: { leaseId, result: 1 } },
+      'POST /v1/jobs/{jobId}/fail': { ids: { jobId }, body: { leaseId, error: 'of Bob' } },
     };
   });
 
@@ -160,6 +168,7 @@ onEachDatabase('strangers', (open) => {
         '/v1/chats',
         '/v1/users/me',
         '/v1/offers',
+        '/v1/jobs',
         `/v1/campaigns/${campaignId}/tree`,
         `/v1/campaigns/${campaignId}/members`,
       ];

@@ -22,6 +22,11 @@ interface Command {
   example: object;
 }
 
+interface Kind {
+  kind: string;
+  name: string;
+}
+
 interface EventEntry {
   type: string;
   on: string[];
@@ -47,6 +52,8 @@ interface Made {
   kingdomId: string;
   settlementId: string;
   structureId: string;
+  jobId: string;
+  leaseId: string;
   ann: TestUser;
   ben: TestUser;
   seq: number;
@@ -55,6 +62,7 @@ interface Made {
 const topic = 'app:public.lobby';
 const terms = { title: 'A lamp', amount: '5', currency: 'EUR' };
 const offer = ({ chatId, ben }: Made) => ({ chatId, recipientId: ben.id, ...terms });
+const leased = ({ jobId, leaseId }: Made) => ({ jobId, leaseId });
 const steps: readonly Step[] = [
   { type: 'ping' },
   { type: 'auth', payload: ({ ann }) => ({ token: ann.accessToken }) },
@@ -154,6 +162,16 @@ const steps: readonly Step[] = [
   { type: 'kingdom.delete', payload: ({ kingdomId }) => ({ kingdomId }) },
   { type: 'campaign.owner.change', payload: ({ campaignId, ann }) => ({ campaignId, userId: ann.id }) },
   { type: 'campaign.delete', payload: ({ campaignId }) => ({ campaignId }) },
+  { type: 'job.create', payload: () => ({ type: 'a', payload: { n: [1] } }) },
+  { type: 'job.list', payload: () => ({ status: 'queued', type: 'a' }) },
+  { type: 'job.get', payload: ({ jobId }) => ({ jobId }) },
+  { type: 'job.progress', payload: (made) => ({ ...leased(made), current: 1, total: 2, message: 'Half' }) },
+  { type: 'job.complete', payload: (made) => ({ ...leased(made), result: 'done' }) },
+  { type: 'job.create', payload: () => ({ type: 'a', payload: null }) },
+  { type: 'job.fail', payload: (made) => ({ ...leased(made), error: 'No.' }) },
+  { type: 'job.cancel', payload: ({ jobId }) => ({ jobId }) },
+  { type: 'job.retry', payload: ({ jobId }) => ({ jobId }) },
+  { type: 'admin.job.list', payload: () => ({ type: 'a' }) },
   { type: 'poll.create', payload: () => ({ question: 'Tea?', options: ['Yes', 'No'] }) },
   { type: 'poll.vote', payload: ({ pollId }) => ({ pollId, option: 0 }) },
   { type: 'poll.get', payload: ({ pollId }) => ({ pollId }) },
@@ -169,6 +187,7 @@ onEachDatabase('the document of the socket', (open) => {
   let ann: TestUser;
   let ben: TestUser;
   let commands: Command[];
+  let topics: Kind[];
   let events: EventEntry[];
   let schemas: Record<string, JsonSchema>;
 
@@ -180,6 +199,7 @@ onEachDatabase('the document of the socket', (open) => {
     expect(status).toBe(200);
     ({
       commands,
+      topics,
       events,
       components: { schemas },
     } = body);
@@ -207,7 +227,7 @@ onEachDatabase('the document of the socket', (open) => {
       Object.values(methods).map(({ operationId }) => operationId),
     );
     const onlyHttp = routes.filter((name) =>
-      /^(?:auth|health|reaction)[.]|^password[.]change$|^offer[.](?:accept|reject|withdraw|counter)$/.test(
+      /^(?:auth|health|reaction)[.]|^password[.]change$|^offer[.](?:accept|reject|withdraw|counter)$|^job[.]claim$/.test(
         name,
       ),
     );
@@ -224,7 +244,7 @@ onEachDatabase('the document of the socket', (open) => {
     const expected = [...routes.filter((name) => !onlyHttp.includes(name)), ...onlySocket];
     expect(commands.map(({ type }) => type).sort()).toEqual(expected.sort());
     const client = await server.connect(ann);
-    expect(onlyHttp.length).toBe(12);
+    expect(onlyHttp.length).toBe(13);
     for (const name of onlyHttp) {
       expect([name, (await client.request(name)).error?.code]).toEqual([name, 'unknown_command']);
     }
@@ -243,6 +263,8 @@ onEachDatabase('the document of the socket', (open) => {
       kingdomId: '',
       settlementId: '',
       structureId: '',
+      jobId: '',
+      leaseId: '',
       seq: 1,
       ann: other,
       ben,
@@ -250,6 +272,7 @@ onEachDatabase('the document of the socket', (open) => {
     const client = await server.connect(annAgain);
     const [mine, theirs] = [await server.connect(await server.login(ann)), await server.connect(ben)];
     await mine.subscribe(`user:${ann.id}`);
+    for (const topic of [`user:${ann.id}:jobs`, 'admin:jobs']) await mine.subscribe(topic);
     await theirs.subscribe(`user:${ben.id}`);
     made.ann = { ...annAgain, sessionId: other.sessionId };
     for (const { type, topic: named, payload, by } of steps) {
@@ -279,6 +302,13 @@ onEachDatabase('the document of the socket', (open) => {
       if (type === 'settlement.create') made.settlementId = output.id;
       if (type === 'structure.create') made.structureId = output.id;
       if (type === 'message.send') [made.messageId, made.seq] = [output.id, output.seq];
+      if (type === 'job.create') made.jobId = output.id;
+      if (type === 'job.get' || (type === 'job.create' && output.payload === null)) {
+        const body = { types: ['a'], workerId: 'w', max: 1, waitSeconds: 0 };
+        const claimed = await server.request('POST', '/v1/jobs/claim', { token: ann.accessToken, body });
+        made.leaseId = claimed.body.items[0].leaseId;
+      }
+      if (type === 'job.progress') await mine.next('job.progress');
       if (type === 'typing') await theirs.next('typing');
       if (type === 'message.send') await theirs.next('message.notified');
     }
@@ -291,6 +321,10 @@ onEachDatabase('the document of the socket', (open) => {
     for (const each of [mine, theirs]) each.close();
   });
 
+  /** By the forms that the document shows. */
+  const kindOf = (topic: string): string =>
+    topics.find(({ name }) => new RegExp(`^${name.replace(/<\w+>/, '[^:]+')}$`).test(topic))?.kind ?? '';
+
   /** Ephemeral events. */
   const live = ({ frames }: TestClient): Frame[] =>
     frames.filter((frame) => frame.meta !== undefined && frame.seq === undefined);
@@ -298,7 +332,7 @@ onEachDatabase('the document of the socket', (open) => {
   function expectDocumented(frames: Frame[]): void {
     const seen = new Set<string>();
     for (const { type, topic: name = '', seq, payload } of frames) {
-      const kind = name.split(':')[0] ?? '';
+      const kind = kindOf(name);
       if (kind === 'app') continue; // anything may be published
       seen.add(type);
       const entry = events.find((candidate) => candidate.type === type && candidate.on.includes(kind));

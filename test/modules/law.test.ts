@@ -5,9 +5,15 @@ import { expect, test } from 'bun:test';
 import { onEachDatabase } from '../support/server.ts';
 import { steps as campaignSteps } from './campaigns/steps.ts';
 import { operations as chatOperations } from './chat/steps.ts';
+import { steps as jobSteps } from './jobs/steps.ts';
 import { operations as offerOperations } from './offers/steps.ts';
 
-const walked: readonly string[] = [...chatOperations, ...offerOperations, ...Object.keys(campaignSteps)];
+const walked: readonly string[] = [
+  ...chatOperations,
+  ...offerOperations,
+  ...Object.keys(campaignSteps),
+  ...Object.keys(jobSteps),
+];
 
 /** What writes, and changes no state that a topic has: their events are on kinds of topic without a snapshot. */
 const withoutState: Readonly<Record<string, string>> = {

@@ -21,6 +21,7 @@ const strict = { additionalProperties: false };
 const Named = Type.Object({ name: Type.String() }, strict);
 const Answer = Type.Object({ name: Type.String() }, { title: 'Answer' });
 const events = { 'bell.rung': durable(['bell'], Answer) };
+const heard = { 'horn.blown': durable(['bell'], Answer, { liveOn: ['bird'] }) };
 const bell = topicKind('bell', { events, mayFollow: async () => true });
 
 const read = (http: `GET /${string}`, input = Type.Object({}, strict), name = 'bell.get') =>
@@ -98,6 +99,22 @@ test.each<[string, EventTable, string]>([
   ],
 ])('%s stops the start', (_, table, message) => {
   expect(() => check([], table)).toThrow(message);
+});
+
+test('an event may be durable on one kind and live alone on another, and each kind has it so', () => {
+  const bird = topicKind('bird', { events: heard, mayFollow: async () => true });
+  check([], heard, [bell, bird]);
+  expect(bird.events).toEqual({ 'horn.blown': { on: ['bird'], payload: Answer, isDurable: false } });
+  expect(bell.carrying(heard).on('x').events).toEqual({ 'horn.blown': heard['horn.blown'] });
+  expect(() => check([], heard)).toThrow('The event horn.blown of the module more is on "bird"');
+  const twice = { 'horn.blown': durable(['bell'], Answer, { liveOn: ['bell'] }) };
+  expect(() => check([], twice)).toThrow('Both more and more have the event horn.blown on bell.');
+});
+
+test('a kind may have one topic only', () => {
+  const tower = topicKind('tower', { name: { before: 'the:tower' }, id: '', mayFollow: async () => true });
+  expect([tower.form, tower.on('').name, tower.parse('the:tower')]).toEqual(['the:tower', 'the:tower', '']);
+  expect([tower.parse('the:towers'), tower.parse('the:tower:x')]).toEqual([undefined, undefined]);
 });
 
 test('a kind of topic that is there stops the start, and one whose events were left out', () => {

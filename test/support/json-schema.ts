@@ -110,6 +110,11 @@ export function valuesOf(schema: JsonSchema, texts: Texts, field = ''): fc.Arbit
         fc.constantFrom(schema.minimum ?? 0, schema.maximum ?? 1),
         fc.integer({ min: 0, max: 5 }),
       );
+    case 'number':
+      return fc.oneof(
+        fc.constantFrom(schema.minimum ?? 0, schema.maximum ?? 1),
+        fc.double({ min: 0, max: 5 }),
+      );
     case 'boolean':
       return fc.boolean();
     case 'string': {

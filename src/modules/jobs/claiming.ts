@@ -1,7 +1,7 @@
 // How workers get jobs: the oldest of the highest priority, each job once. A claim is one statement, and whoever finds nothing
 // waits without holding a connection.
 
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
 import { action, type ModuleCore } from '../../realtime/index.ts';
 import { changeJobs, type News, type Telling } from './changes.ts';
@@ -47,15 +47,14 @@ export const claimJobs = (news: News, waiting: Waiting) =>
 
 /** Those of the types that have a job whose time has come: a look into the index for each. */
 export async function findReady(db: Db, types: readonly string[]): Promise<string[]> {
-  const rows = await queryRows<{ type: string; is_ready: boolean | null }>(
-    db,
-    sql`
-      SELECT asked.type, (
-        SELECT true FROM jobs WHERE jobs.type = asked.type AND ${isClaimable} ORDER BY ${claimOrder} LIMIT 1
-      ) AS is_ready FROM unnest(${sql.param([...types])}::text[]) AS asked(type)`,
-  );
+  const rows = await queryRows<{ type: string; is_ready: boolean | null }>(db, selectReady(types));
   return rows.flatMap(({ type, is_ready }) => (is_ready ? [type] : []));
 }
+
+export const selectReady = (types: readonly string[]): SQL => sql`
+  SELECT asked.type, (
+    SELECT true FROM jobs WHERE jobs.type = asked.type AND ${isClaimable} ORDER BY ${claimOrder} LIMIT 1
+  ) AS is_ready FROM unnest(${sql.param([...types])}::text[]) AS asked(type)`;
 
 const isClaimable = sql`status = 'queued' AND run_at <= now()`;
 const claimOrder = sql`priority DESC, created_at, id`;
@@ -127,7 +126,7 @@ function createClaim({ commit }: ModuleCore, news: News) {
  * locked; what this locks beyond the limit, it lets go at COMMIT. To be put into ARRAY(…): that is computed once, where a join
  * might do it again for each row, and lock more every time.
  */
-const pickJobs = (types: readonly string[], max: number) => sql`
+export const pickJobs = (types: readonly string[], max: number) => sql`
   SELECT picked.id FROM unnest(${sql.param([...types])}::text[]) AS asked(type) CROSS JOIN LATERAL (
     SELECT id, priority, created_at FROM jobs
     WHERE jobs.type = asked.type AND ${isClaimable} ORDER BY ${claimOrder} LIMIT ${max} FOR UPDATE SKIP LOCKED

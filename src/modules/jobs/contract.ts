@@ -216,7 +216,7 @@ export type ReportProgress = Static<typeof ReportProgress>;
 
 export const CompleteJob = Type.Object(
   { jobId: Id, leaseId: LeaseId, result: Type.Optional(JobResult) },
-  strict,
+  { ...strict, examples: [{ jobId: exampleId, leaseId: exampleId, result: { frames: 1200 } }] },
 );
 export const FailJob = Type.Object(
   {

@@ -78,7 +78,7 @@ async function readAllJobs(db: Db): Promise<AdminJobsState> {
     db,
     sql`
       SELECT asked.status, (
-        SELECT count(*)::int FROM (SELECT 1 FROM jobs WHERE jobs.status = asked.status LIMIT ${maxCounted}) AS some
+        SELECT count(*)::int FROM (SELECT 1 FROM jobs WHERE jobs.status = asked.status LIMIT ${maxCounted}) AS these
       ) AS count FROM unnest(${sql.param(statuses)}::text[]) AS asked(status)`,
   );
   const rows = await db

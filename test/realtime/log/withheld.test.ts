@@ -45,6 +45,25 @@ onEachDatabase('withholding', (_open, database) => {
     }
   });
 
+  test('[S7] an event on two topics that revokes one of them leaves the other to go on', async () => {
+    const [lost, kept] = [newTopic(), newTopic()];
+    await commit(undefined, async (_tx, emit) => {
+      const both = [lost, kept].map(anyTopic);
+      emit(both, 'thing.said', {}, { revokes: ['cy'], revokesOn: anyTopic(lost) });
+      emit(anyTopic(kept), 'thing.said', {}, { revokes: ['di'] });
+      expect(() => emit(anyTopic(lost), 'thing.said', {})).toThrow('that one is its last');
+      return {};
+    });
+    const expected: [string, (string[] | undefined)[]][] = [
+      [lost, [['cy']]],
+      [kept, [undefined, ['di']]],
+    ];
+    for (const [topic, revoked] of expected) {
+      expect(publishedOn(topic).map(({ revokes }) => revokes)).toEqual(revoked);
+      expect(await readEvents(own.db, topic, 0, 10)).toEqual(publishedOn(topic));
+    }
+  });
+
   test('[S7] an event that is rewritten is withheld all the same', async () => {
     const topic = newTopic();
     await say([topic], { withheldFrom: ['ann'] });
