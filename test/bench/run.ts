@@ -15,6 +15,7 @@ import { fanOut } from './scenarios/fan-out.ts';
 import { growthOfRooms, growthOfSubscribers } from './scenarios/growth.ts';
 import { httpRoute } from './scenarios/http-route.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
+import { jobs } from './scenarios/jobs.ts';
 import { reads } from './scenarios/reads.ts';
 import { replay } from './scenarios/replay.ts';
 import { resume } from './scenarios/resume.ts';
@@ -28,6 +29,7 @@ const createScenarios = [
   stored,
   storedOnSlowDisk,
   reads,
+  jobs,
   idleMemory,
   resume,
   replay,

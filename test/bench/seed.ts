@@ -5,11 +5,11 @@ import pg from 'pg';
 import pino from 'pino';
 import { connectDatabase } from '../../src/db/connect.ts';
 
-/** Users 0 to `count` - 1, each with a session. */
-export async function seedUsers(databaseUrl: string, count: number): Promise<void> {
+/** Users 0 to `count` - 1, each with a session. The last of them, so many, have the role of workers. */
+export async function seedUsers(databaseUrl: string, count: number, workers = 0): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
-  for (const statement of statementsFor(count)) await client.query(statement);
+  for (const statement of statementsFor(count, workers)) await client.query(statement);
   await client.end();
 }
 
@@ -19,15 +19,16 @@ export async function seedEmbedded(dataDir: string, count: number): Promise<void
     { databaseUrl: undefined, databasePool: 1, dataDir },
     pino({ level: 'silent' }),
   );
-  for (const statement of statementsFor(count)) await database.db.execute(sql.raw(statement));
+  for (const statement of statementsFor(count, 0)) await database.db.execute(sql.raw(statement));
   await database.close();
 }
 
-function statementsFor(count: number): string[] {
+function statementsFor(count: number, workers: number): string[] {
   const numbers = `SELECT n, lpad(to_hex(n), 12, '0') AS hex FROM generate_series(0, ${count - 1}) AS n`;
   return [
-    `INSERT INTO users (id, email, password_hash, name, folded_name)
-     SELECT ('00000000-0000-7000-8000-' || hex)::uuid, 'user' || n || '@example.com', 'none', 'User ' || n, 'user ' || n
+    `INSERT INTO users (id, email, password_hash, name, folded_name, role)
+     SELECT ('00000000-0000-7000-8000-' || hex)::uuid, 'user' || n || '@example.com', 'none', 'User ' || n, 'user ' || n,
+       CASE WHEN n < ${count - workers} THEN 'user' ELSE 'worker' END
      FROM (${numbers}) AS numbers`,
     `INSERT INTO user_sessions (id, user_id, expires_at)
      SELECT ('00000000-0000-7000-9000-' || hex)::uuid, ('00000000-0000-7000-8000-' || hex)::uuid,

@@ -42,12 +42,12 @@ export class Rig {
     this.#redis = redis;
   }
 
-  /** A new database; with `users`, migrated and with so many in it. Dropped at the end. */
-  async createDatabase({ users }: { users?: number } = {}): Promise<string> {
+  /** A new database; with `users`, migrated and with so many in it, the last of them `workers`. Dropped at the end. */
+  async createDatabase({ users, workers = 0 }: { users?: number; workers?: number } = {}): Promise<string> {
     const postgres = await this.databaseServer();
     const url = await postgres.createDatabase(users === undefined ? 'bare' : 'migrated');
     this.#cleanups.push(() => postgres.dropDatabase(url));
-    if (users !== undefined) await seedUsers(url, users);
+    if (users !== undefined) await seedUsers(url, users, workers);
     return url;
   }
 
@@ -59,18 +59,27 @@ export class Rig {
     return folder;
   }
 
-  /** The same Redis for all, emptied. */
-  async emptyRedis(): Promise<string> {
-    const { url } = await this.#redis();
+  /** The same Redis for all, emptied. `syncs`: what it answered is on the disk, as with PostgreSQL. */
+  async emptyRedis({ syncs = false }: { syncs?: boolean } = {}): Promise<Pick<Redis, 'url' | 'pid'>> {
+    const { url, pid } = await this.#redis();
     const client = new RedisClient(url);
     await client.flushall();
+    await client.config('SET', 'appendfsync', 'always', 'appendonly', syncs ? 'yes' : 'no');
     client.disconnect();
-    return url;
+    return { url, pid };
   }
 
-  /** On the database with so many users in it, or on the one that `env` names. */
-  async startCarillon({ users = 2, env = {} }: { users?: number; env?: Env } = {}): Promise<Server> {
-    const databaseUrl = env.DATABASE_URL ?? env.DATA_DIR ?? (await this.createDatabase({ users }));
+  /** On a database with so many users in it, the last of them `workers`, or on the one that `env` names. */
+  async startCarillon({
+    users = 2,
+    workers = 0,
+    env = {},
+  }: {
+    users?: number;
+    workers?: number;
+    env?: Env;
+  } = {}): Promise<Server> {
+    const databaseUrl = env.DATABASE_URL ?? env.DATA_DIR ?? (await this.createDatabase({ users, workers }));
     const database = env.DATA_DIR === undefined ? { DATABASE_URL: databaseUrl } : {};
     const child = await startChild({
       command: pinned(serverCore, [process.execPath, '--no-env-file', 'src/main.ts']),

@@ -112,22 +112,24 @@ function toFaceOf(row: ComputerRow, xp: number, installed: readonly DefenseRow[]
 /** How many players above me, and as many below, are looked at. */
 const nearby = 50;
 
-/** By the index of xp, from mine upwards and downwards: however many players there are, no more is read than that. */
 async function findTargets(db: Db, playerId: string): Promise<string[]> {
-  const isOpen = sql`id <> ${playerId} AND (shield_until IS NULL OR shield_until <= now())`;
-  const rows = await queryRows<{ id: string }>(
-    db,
-    sql`
-      WITH mine AS (SELECT xp FROM players WHERE id = ${playerId}),
-      near AS (
-        (SELECT id, xp FROM players WHERE xp >= (SELECT xp FROM mine) AND ${isOpen} ORDER BY xp LIMIT ${nearby})
-        UNION ALL
-        (SELECT id, xp FROM players WHERE xp < (SELECT xp FROM mine) AND ${isOpen} ORDER BY xp DESC LIMIT ${nearby})
-      )
-      SELECT computers.id FROM near JOIN computers ON computers.player_id = near.id
-      ORDER BY abs(${levelIn(sql`near.xp`)} - (SELECT ${levelIn(sql`xp`)} FROM mine)), random() LIMIT ${maxTargets}`,
-  );
+  const rows = await queryRows<{ id: string }>(db, selectTargets(playerId));
   return rows.map(({ id }) => id);
+}
+
+/** By the index of xp, from mine upwards and downwards: however many players there are, few are read. */
+export function selectTargets(playerId: string): SQL {
+  const isOpen = sql`id <> ${playerId} AND (shield_until IS NULL OR shield_until <= now())`;
+  return sql`
+    WITH mine AS (SELECT xp FROM players WHERE id = ${playerId}),
+    near AS (
+      (SELECT id, xp FROM players WHERE xp >= (SELECT xp FROM mine) AND ${isOpen} ORDER BY xp LIMIT ${nearby})
+      UNION ALL
+      (SELECT id, xp FROM players WHERE xp < (SELECT xp FROM mine) AND ${isOpen} ORDER BY xp DESC LIMIT ${nearby})
+    )
+    SELECT own.id FROM near
+    CROSS JOIN LATERAL (SELECT id FROM computers WHERE player_id = near.id ORDER BY id LIMIT ${maxComputers}) AS own
+    ORDER BY abs(${levelIn(sql`near.xp`)} - (SELECT ${levelIn(sql`xp`)} FROM mine)), random() LIMIT ${maxTargets}`;
 }
 
 /** As `levelOf` says it. */

@@ -11,7 +11,7 @@ import { type HackRow, type PlayerRow, toEnergy, toHack } from './rows.ts';
 import { durationMs, energyAt, isShielded, isTracing, spendEnergy, toolLimit } from './rules.ts';
 import { computers, defenses, hackOperations } from './schema.ts';
 import { readNowMs } from './time.ts';
-import { isRunning } from './topics.ts';
+import { isRunning, selectAttacking } from './topics.ts';
 import { readHeld } from './unlocks.ts';
 import { announceHack, changePlayer, saveHack } from './writer.ts';
 
@@ -138,10 +138,7 @@ function requireMemory(memory: number, keys: readonly string[]): void {
 
 /** Throws `conflict` over a limit. Exact behind the lock of the attacker: whatever else they start waits. */
 async function requirePlace(tx: Db, attackerId: string, targetComputerId: string): Promise<void> {
-  const running = await tx
-    .select()
-    .from(hackOperations)
-    .where(and(isRunning, eq(hackOperations.attackerId, attackerId)));
+  const running = await selectAttacking(tx, attackerId);
   const same = running.find((row) => row.targetComputerId === targetComputerId);
   if (same !== undefined) {
     const message = 'A hack of yours runs on this computer already: wait for its end, or abort it.';

@@ -25,7 +25,7 @@ export const listHacks = query('hack.list', {
     const asked = { playerId, after: readCursor(Position, cursor), limit: limit + 1 };
     const sides = role === undefined ? (['attacker', 'defender'] as const) : [role];
     const found: HackRow[] = [];
-    for (const side of sides) found.push(...(await readSide(db, side, asked)));
+    for (const side of sides) found.push(...(await selectSide(db, side, asked)));
     found.sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime() || compare(b.id, a.id));
     return toPage(
       found,
@@ -64,11 +64,7 @@ interface Asked {
 }
 
 /** By the index of that side: a page reads no more than twice what it shows. */
-function readSide(
-  db: Db,
-  side: 'attacker' | 'defender',
-  { playerId, after, limit }: Asked,
-): Promise<HackRow[]> {
+export function selectSide(db: Db, side: 'attacker' | 'defender', { playerId, after, limit }: Asked) {
   const { startedAt, id } = hackOperations;
   const isMine = eq(side === 'attacker' ? hackOperations.attackerId : hackOperations.defenderId, playerId);
   const at = after && new Date(after[0]);

@@ -1,12 +1,13 @@
 // The topics of the game: `player:<id>` for the user whose player it is, `computer:<id>` for its owner. Nobody else may follow
 // them. Their states, for those who begin to.
 
-import { and, asc, eq, inArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
 import { topicKind } from '../../realtime/index.ts';
 import { noSuchComputer, noSuchPlayer } from './access.ts';
-import { ComputerState, events, type Hack, PlayerState } from './contract.ts';
+import { ComputerState, events, maxComputers, maxListed, maxRunning, PlayerState } from './contract.ts';
 import {
+  compare,
   type HackRow,
   toComputer,
   toDefenses,
@@ -58,18 +59,14 @@ export async function readPlayerState(tx: Db, playerId: string): Promise<PlayerS
   const ids = owned.map(({ id }) => id);
   const installed = await tx.select().from(defenses).where(inArray(defenses.computerId, ids));
   const held = await tx.select().from(progressionUnlocks).where(eq(progressionUnlocks.playerId, playerId));
-  const hacks = await selectRunning(
-    tx,
-    or(eq(hackOperations.attackerId, playerId), and(eq(hackOperations.defenderId, playerId), isListed)),
-  );
-  const attacking = hacks.filter(({ attackerId }) => attackerId === playerId).map(toHack);
-  const defending = hacks.filter(({ defenderId }) => defenderId === playerId).map(toEndured);
+  const attacking = byId(await selectAttacking(tx, playerId));
+  const defending = byId(await selectDefending(tx, playerId));
   return {
     player: toPlayer(row),
     computers: owned.map((each) => toComputer(each, installed)),
     unlocks: toUnlocks(held),
-    hacks: { attacking, defending },
-    live: await readLive(tx, hacks.map(toHack)),
+    hacks: { attacking: attacking.map(toHack), defending: defending.map(toEndured) },
+    live: await readLive(tx, byId([...attacking, ...defending])),
   };
 }
 
@@ -78,30 +75,50 @@ export async function readComputerState(tx: Db, computerId: string): Promise<Com
   const [row] = await tx.select().from(computers).where(eq(computers.id, computerId));
   if (row === undefined) throw noSuchComputer();
   const installed = await tx.select().from(defenses).where(eq(defenses.computerId, computerId));
-  // With the owner, by whom the index goes.
-  const isOn = and(
-    eq(hackOperations.defenderId, row.playerId),
-    eq(hackOperations.targetComputerId, computerId),
-  );
-  const hacks = await selectRunning(tx, and(isOn, isListed));
+  const hacks = byId(await selectDefending(tx, row.playerId, computerId));
   return {
     computer: toMachine(row),
     defenses: toDefenses(installed),
     hacks: hacks.map(toEndured),
-    live: await readLive(tx, hacks.map(toHack)),
+    live: await readLive(tx, hacks),
   };
 }
-
-const isListed = sql`${hackOperations.isListed}`;
 
 /** In words that the partial indexes have, too: a parameter could be any status. */
 export const isRunning = sql`${hackOperations.status} = 'running'`;
 
-const selectRunning = (tx: Db, which: SQL | undefined): Promise<HackRow[]> =>
-  tx.select().from(hackOperations).where(and(isRunning, which)).orderBy(asc(hackOperations.id));
+/**
+ * There are no more than the limit, here and below; the planner, who cannot know, takes the index for it, also of a player
+ * with thousands of hacks that are over.
+ */
+export const selectAttacking = (tx: Db, playerId: string) =>
+  tx
+    .select()
+    .from(hackOperations)
+    .where(and(isRunning, eq(hackOperations.attackerId, playerId)))
+    .orderBy(asc(hackOperations.targetComputerId))
+    .limit(maxRunning);
 
-async function readLive(tx: Db, hacks: readonly Hack[]): Promise<PlayerState['live']> {
-  if (hacks.length === 0) return { progress: [] };
+/** Those that the snapshots have; `computerId`: of one computer alone. */
+export const selectDefending = (tx: Db, playerId: string, computerId?: string) =>
+  tx
+    .select()
+    .from(hackOperations)
+    .where(
+      and(
+        isRunning,
+        eq(hackOperations.defenderId, playerId),
+        computerId === undefined ? undefined : eq(hackOperations.targetComputerId, computerId),
+        sql`${hackOperations.isListed}`,
+      ),
+    )
+    .orderBy(asc(hackOperations.targetComputerId))
+    .limit(maxComputers * maxListed);
+
+const byId = (rows: readonly HackRow[]): HackRow[] => rows.toSorted((a, b) => compare(a.id, b.id));
+
+async function readLive(tx: Db, rows: readonly HackRow[]): Promise<PlayerState['live']> {
+  if (rows.length === 0) return { progress: [] };
   const nowMs = await readNowMs(tx);
-  return { progress: hacks.map((hack) => ({ hackId: hack.id, ...progressOf(hack, nowMs) })) };
+  return { progress: rows.map((row) => ({ hackId: row.id, ...progressOf(toHack(row), nowMs) })) };
 }

@@ -1,14 +1,16 @@
 // The load generator: a process of its own, on a core of its own. Reads one job from standard input, does it, writes its
 // figures as one line of JSON, and ends.
 
+import { type CountedFigures, type CountedJob, runCounted } from './counted.ts';
 import { type FanOutFigures, type FanOutJob, runFanOut } from './fan-out.ts';
 import { type HttpFigures, type HttpJob, runHttp } from './http.ts';
 import { type IdleFigures, type IdleJob, runIdle } from './idle.ts';
+import { type JobsFigures, type JobsJob, runJobs } from './jobs.ts';
 import { type ReplayFigures, type ReplayJob, runReplay } from './replay.ts';
 import { type RequestsFigures, type RequestsJob, runRequests } from './requests.ts';
 import { type ResumeFigures, type ResumeJob, runResume } from './resume.ts';
 
-export type Job = FanOutJob | RequestsJob | IdleJob | ResumeJob | ReplayJob | HttpJob;
+export type Job = FanOutJob | RequestsJob | IdleJob | ResumeJob | ReplayJob | HttpJob | JobsJob | CountedJob;
 
 /** What each kind of job answers. */
 export interface Figures {
@@ -18,6 +20,8 @@ export interface Figures {
   resume: ResumeFigures;
   replay: ReplayFigures;
   http: HttpFigures;
+  jobs: JobsFigures;
+  counted: CountedFigures;
 }
 
 if (import.meta.main) {
@@ -40,5 +44,9 @@ function run(job: Job): Promise<Figures[Job['kind']]> {
       return runReplay(job);
     case 'http':
       return runHttp(job);
+    case 'jobs':
+      return runJobs(job);
+    case 'counted':
+      return runCounted(job);
   }
 }

@@ -19,7 +19,7 @@ export function acrossInstances(rigs: Rigs, settings: Settings): Scenario {
     name,
     measure: () =>
       rigs.use(async (rig) => {
-        const env = { REDIS_URL: await rig.emptyRedis(), ...(await prepare(rig)) };
+        const env = { REDIS_URL: (await rig.emptyRedis()).url, ...(await prepare(rig)) };
         const [here, there] = [await start(rig, env), await start(rig, env)];
         const job = fanOutJob(settings, {
           dialect,
