@@ -166,7 +166,7 @@ function collect(tx: Db, meta: EventMeta, emitted: CausedEvent[]): Emit {
       topic: topics.map(({ name }) => name),
       type,
       payload,
-      revokes,
+      revokes: revokes?.length ? revokes : undefined, // none: or the row would be written twice
       revokesOn: revokesOn?.name,
       withheldFrom: withheldFrom.length === 0 ? undefined : withheldFrom,
       rewrites: rewrites.length === 0 ? undefined : rewrites,
