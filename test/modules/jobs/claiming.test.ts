@@ -106,8 +106,10 @@ onEachDatabase('claims', (open, database) => {
     const wait = () => timed(claimOne(server, worker, { types: ['wait'], waitSeconds: 20 }));
     const created = wait();
     await Bun.sleep(100); // it has looked, and waits
+    const createdAt = performance.now();
     const job = await create(server, ann, { type: 'wait' });
     expect((await created).result.id).toBe(job.id);
+    expect(performance.now() - createdAt).toBeLessThan(500);
     await act(server, ann, job, 'cancel');
     const retried = wait();
     await Bun.sleep(100);

@@ -25,6 +25,7 @@ import {
   registerWorker,
   rootEmail,
   statusOf,
+  stored,
   unknownId,
 } from './setup.ts';
 
@@ -90,13 +91,18 @@ onEachDatabase('topics of jobs', (open, database) => {
     client.close();
   });
 
+  const untilQueued = async (job: { id: string }) => {
+    await until(async () => (await statusOf(server, job)) === 'queued', 'the lease runs out');
+    return await stored(server, job);
+  };
+
   const endings: Record<string, (job: { id: string }, leaseId: string) => Promise<unknown>> = {
     complete: (job, leaseId) => act(server, worker, job, 'complete', { leaseId }),
     fail: (job, leaseId) => act(server, worker, job, 'fail', { leaseId, error: 'no' }),
     'cancel by the owner': (job) => act(server, ann, job, 'cancel'),
     'end of its lease': async (job) => {
       await endLease(server, job);
-      await until(async () => (await statusOf(server, job)) === 'queued', 'the lease runs out');
+      await untilQueued(job);
     },
   };
   test.each(Object.entries(endings))('[S7] only the worker loses the job with %s', async (_, end) => {
@@ -155,11 +161,14 @@ onEachDatabase('topics of jobs', (open, database) => {
       made.push({ job, client });
     }
     await server.db.execute(sql`UPDATE jobs SET lease_until = now() WHERE type = 'two'`);
+    const times = new Set<number>();
     for (const { job, client } of made) {
+      times.add((await untilQueued(job)).updatedAt.getTime());
       expect(await client.next('unsubscribed')).toMatchObject({ topic: jobTopic(job.id) });
       client.close();
       await act(server, ann, job, 'cancel');
     }
+    expect(times.size).toBe(1); // of one transaction
   });
 
   test('snapshots: a job with all it has; the newest of a user, and of all with how many there are', async () => {
