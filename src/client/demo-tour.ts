@@ -44,7 +44,8 @@ export async function showModules(tour: Tour): Promise<void> {
   for (const [name, show] of stops) {
     tour.note(`${name}.`);
     await show(tour).catch((error: unknown) => {
-      if (!(error instanceof Refused) || !['unknown_command', 'unknown_topic'].includes(error.code)) throw error;
+      if (!(error instanceof Refused) || !['unknown_command', 'unknown_topic'].includes(error.code))
+        throw error;
       tour.note('This server has the module switched off.');
     });
   }
