@@ -2,8 +2,6 @@
 // Its account must have the role worker: CARILLON_EMAIL and CARILLON_PASSWORD, at CARILLON_URL or http://localhost:3000. It ends
 // with SIGINT or SIGTERM; what it is at then goes to another worker when the lease runs out.
 
-export {}; // a module: it waits at its top level
-
 const url = `${process.env.CARILLON_URL ?? 'http://localhost:3000'}/v1`;
 const email = process.env.CARILLON_EMAIL ?? '';
 const password = process.env.CARILLON_PASSWORD ?? '';
@@ -50,21 +48,25 @@ async function count(job: { id: string; leaseId: string; payload: unknown }): Pr
   return status === 200 ? `is done: ${end}` : `was answered ${status}`;
 }
 
-console.log(`${workerId} waits for jobs of the type "count" at ${url}`);
-for (;;) {
-  const wanted = { types: ['count'], workerId, max: 1, waitSeconds: 30 };
-  const response = await post('/jobs/claim', wanted).catch((error: Error) => {
-    console.log(error.message);
-    return undefined;
-  });
-  if (response?.ok !== true) {
-    if (response !== undefined)
-      console.log(`A claim was answered ${response.status}: ${await response.text()}`);
-    if (response?.status === 403) process.exit(1); // the account is no worker's
-    await Bun.sleep(1_000);
-    continue;
+async function work(): Promise<never> {
+  console.log(`${workerId} waits for jobs of the type "count" at ${url}`);
+  for (;;) {
+    const wanted = { types: ['count'], workerId, max: 1, waitSeconds: 30 };
+    const response = await post('/jobs/claim', wanted).catch((error: Error) => {
+      console.log(error.message);
+      return undefined;
+    });
+    if (response?.ok !== true) {
+      if (response !== undefined)
+        console.log(`A claim was answered ${response.status}: ${await response.text()}`);
+      if (response?.status === 403) process.exit(1); // the account is no worker's
+      await Bun.sleep(1_000);
+      continue;
+    }
+    const { items } = await response.json();
+    for (const job of items)
+      console.log(`${job.id} ${await count(job).catch((error: Error) => error.message)}`);
   }
-  const { items } = await response.json();
-  for (const job of items)
-    console.log(`${job.id} ${await count(job).catch((error: Error) => error.message)}`);
 }
+
+if (import.meta.main) await work();
