@@ -1,11 +1,10 @@
 // The audit log: who did what, from where. Rows are only ever added.
 
-import { Type } from '@sinclair/typebox';
 import { and, desc, eq, gte, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
-import { defaultPageSize, type Page, readCursor, toPage } from '../protocol/paging.ts';
-import { Id, readInstant } from '../protocol/values.ts';
+import { defaultPageSize, type Page, readCursor, TimePosition, toPage } from '../protocol/paging.ts';
+import { readInstant } from '../protocol/values.ts';
 import type { AuditEntry, ReadAudit } from '../realtime/index.ts';
 import type { AuditQuery, AuditRow } from './contract.ts';
 import { auditLog } from './schema.ts';
@@ -16,9 +15,6 @@ export interface Audit {
   /** Newest first. */
   list(query: AuditQuery): Promise<Page<AuditRow>>;
 }
-
-/** Milliseconds, up to the year 9999: what PostgreSQL and ISO 8601 both can say. */
-const Position = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
 
 /** `readers`: of events that are told from elsewhere. */
 export function createAudit(db: Db, readers: () => Readonly<Record<string, ReadAudit>> = () => ({})): Audit {
@@ -53,7 +49,7 @@ export function createAudit(db: Db, readers: () => Readonly<Record<string, ReadA
     },
 
     async list({ event, user, since, limit = defaultPageSize, cursor }) {
-      const position = readCursor(Position, cursor);
+      const position = readCursor(TimePosition, cursor);
       const asked = {
         userId: user,
         since: since === undefined ? undefined : parseInstant(since),

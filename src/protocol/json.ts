@@ -29,6 +29,28 @@ export function cutNested(text: string): string {
   return kept.join('') + text.slice(keptTo);
 }
 
+/** Whether jsonb can keep it: it takes neither NUL nor half a surrogate pair, in keys nor values. */
+export function isStorable(value: unknown): boolean {
+  let isSo = true;
+  JSON.stringify(value, (key, inner: unknown) => {
+    isSo &&= isText(key) && (typeof inner !== 'string' || isText(inner));
+    return inner;
+  });
+  return isSo;
+}
+
+const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();
+
+/** The same text for the same value, whatever the order of its keys; undefined is null. */
+export function toOrderedJson(value: unknown): string {
+  const ordered = JSON.stringify(value, (_, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+  return ordered ?? 'null';
+}
+
 /** Visits each bracket outside of strings, with the level behind it; ends where a visit answers false. */
 function walk(text: string, visit: (level: number, index: number, isOpening: boolean) => boolean): void {
   let level = 0;

@@ -4,6 +4,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { AppError } from './errors.ts';
+import { Id } from './values.ts';
 
 export const defaultPageSize = 50;
 
@@ -25,6 +26,10 @@ export interface Page<Item> {
   /** Null at the end of the list. */
   nextCursor: string | null;
 }
+
+/** The position of what a list orders by a time, in milliseconds since 1970 and up to the year 9999, and then by its id. */
+export const TimePosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
+export type TimePosition = Static<typeof TimePosition>;
 
 /** `title`: of the page, in documents. */
 export const pageOf = <Item extends TSchema>(

@@ -61,3 +61,6 @@ export const line = {
   pattern: `^(?=.*\\S)${textWithout('\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029')}`,
   description: 'One line of text: not only spaces, and no control characters',
 };
+
+/** Text of several lines: of the control characters only tab, line feed and carriage return. */
+export const prosePattern = `^${textWithout('\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f')}`;

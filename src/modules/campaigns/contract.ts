@@ -10,8 +10,8 @@ import {
   instantPattern,
   line,
   Profile,
+  prosePattern,
   text,
-  textWithout,
 } from '../../protocol/values.ts';
 
 /** For whoever cannot load the kinds of topic: they name the same. */
@@ -52,7 +52,7 @@ const Name = Type.String({ minLength: 1, maxLength: 100, ...line, examples: ['No
 const Kind = Type.String({ minLength: 1, maxLength: 50, ...line, examples: ['temple'] });
 const Description = Type.String({
   maxLength: 2_000,
-  pattern: `^${textWithout('\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f')}`,
+  pattern: prosePattern,
   description: 'Text; of the control characters only tab, line feed and carriage return',
 });
 const Level = Type.Integer({ minimum: 0, maximum: maxLevel });

@@ -3,6 +3,7 @@
 
 import { eq, type SQL, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
+import { compare } from '../../protocol/order.ts';
 import type { Emit } from '../../realtime/index.ts';
 import type { LockedCampaign } from './access.ts';
 import { deleted, invalidate } from './changes.ts';
@@ -93,7 +94,7 @@ const deleteSettlementsWhere = async (tx: Db, where: SQL): Promise<Last[]> =>
 const deleteKingdomsWhere = async (tx: Db, where: SQL): Promise<Last[]> =>
   byId(await tx.delete(kingdoms).where(where).returning({ id: kingdoms.id, version: kingdoms.version }));
 
-const byId = (rows: Last[]): Last[] => rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+const byId = (rows: Last[]): Last[] => rows.sort((a, b) => compare(a.id, b.id));
 
 async function readMemberIds(tx: Db, campaignId: string): Promise<string[]> {
   const rows = await tx

@@ -1,6 +1,7 @@
 // The rules of campaigns, pure: what variables are like and what fits them, and how far world time goes.
 
 import { AppError, type FieldError } from '../../protocol/errors.ts';
+import { toOrderedJson } from '../../protocol/json.ts';
 import { readInstant } from '../../protocol/values.ts';
 import {
   maxSchemasBytes,
@@ -157,14 +158,6 @@ function requireSize(what: string, value: object, maxBytes: number): void {
   throw new AppError(
     'conflict',
     `The ${what} of one entity have at most ${maxBytes} bytes together as JSON; these have ${bytes}.`,
-  );
-}
-
-function toOrderedJson(value: unknown): string | undefined {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
   );
 }
 

@@ -13,9 +13,8 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
+import { instant } from '../../db/columns.ts';
 import type { Role, VariableSchema, Variables } from './contract.ts';
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 export const campaigns = pgTable(
   'campaigns',

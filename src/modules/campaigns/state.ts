@@ -3,6 +3,7 @@
 // deleted has no snapshot any more: its state stays the last one.
 
 import type { EventFrame } from '../../protocol/envelope.ts';
+import { put } from '../../protocol/order.ts';
 import type {
   CampaignEvent,
   CampaignState,
@@ -99,13 +100,4 @@ const idOf = ({ id }: { readonly id: string }): string => id;
 /** The list with the item in its place, or without the one that is gone. */
 function replace<Item>(items: Item[], id: string, item: Item | null, keyOf: (item: Item) => string): Item[] {
   return item === null ? items.filter((other) => keyOf(other) !== id) : put(items, item, keyOf);
-}
-
-/** Ascending, as a snapshot has it. */
-function put<Item>(items: Item[], item: Item, keyOf: (item: Item) => string): Item[] {
-  const key = keyOf(item);
-  const place = items.findIndex((other) => keyOf(other) >= key);
-  if (place === -1) return [...items, item];
-  const found = items[place];
-  return items.toSpliced(place, found !== undefined && keyOf(found) === key ? 1 : 0, item);
 }

@@ -2,13 +2,11 @@
 // overlooks the other. Whether the two may speak in a direct chat that is there stands in both its rows, changed behind the
 // lock of its topic: a message stands before the block in the log, or is refused. Locks: the user, participants, the topic.
 
-import { Type } from '@sinclair/typebox';
 import { and, asc, desc, eq, inArray, or, sql } from 'drizzle-orm';
 import { users } from '../../auth/schema.ts';
 import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { Id } from '../../protocol/values.ts';
+import { defaultPageSize, readCursor, TimePosition, toPage } from '../../protocol/paging.ts';
 import { command, type Emit, type Hiding, query } from '../../realtime/index.ts';
 import { directKeyOf } from './access.ts';
 import { Block, BlockPage, BlockUser, ListBlocks, maxBlocks, Unblocked } from './contract.ts';
@@ -69,7 +67,7 @@ export const listBlocks = query('block.list', {
   input: ListBlocks,
   output: BlockPage,
   async run({ actor, db }, { limit = defaultPageSize, cursor }) {
-    const after = readCursor(ListPosition, cursor);
+    const after = readCursor(TimePosition, cursor);
     const isBehind =
       after &&
       sql`(${userBlocks.createdAt}, ${userBlocks.blockedId}) < (${new Date(after[0]).toISOString()}::timestamptz, ${after[1]}::uuid)`;
@@ -178,9 +176,6 @@ type BlockRow = typeof userBlocks.$inferSelect;
 
 const isBlock = (userId: string, blockedId: string) =>
   and(eq(userBlocks.userId, userId), eq(userBlocks.blockedId, blockedId));
-
-/** When it was made, in ms up to the year 9999, and whom it is about. */
-const ListPosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
 
 const toBlock = ({ blockedId, createdAt }: BlockRow): Block => ({
   userId: blockedId,

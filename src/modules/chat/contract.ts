@@ -12,7 +12,7 @@ import {
   line,
   nullable,
   Profile,
-  textWithout,
+  prosePattern,
 } from '../../protocol/values.ts';
 
 /** For whoever cannot load the kind of topic: it names the same. */
@@ -60,14 +60,11 @@ export const maxBlocks = 1_000;
 /** How many members a message may mention. */
 export const maxMentions = 50;
 
-// Like any text, and of the control characters only tab, line feed and carriage return.
-const contentPattern = `^${textWithout('\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f')}`;
-
 const Name = Type.String({ minLength: 1, maxLength: 100, ...line, examples: ['Book club'] });
 const Content = Type.String({
   minLength: 1,
   maxLength: 10_000,
-  pattern: contentPattern,
+  pattern: prosePattern,
   description:
     'Text, never HTML, kept as written. Its length counts UTF-16 units. Of the control characters only tab, line feed ' +
     'and carriage return are allowed.',

@@ -1,10 +1,9 @@
 // My chats, newest activity first, with what a list shows of each; and how much in all of them is unread.
 
-import { type Static, Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
-import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { Id } from '../../protocol/values.ts';
+import { defaultPageSize, readCursor, TimePosition, toPage } from '../../protocol/paging.ts';
 import { query } from '../../realtime/index.ts';
 import {
   type ChatListItem,
@@ -31,7 +30,7 @@ export const listChats = query('chat.list', {
   input: ListChats,
   output: ChatPage,
   async run({ actor, db }, { limit = defaultPageSize, cursor, hidden }) {
-    const after = readCursor(ListPosition, cursor);
+    const after = readCursor(TimePosition, cursor);
     const rows = await readList(db, { userId: actor.userId, limit: limit + 1, after, hidden });
     return toPage(rows, limit, (row) => [Date.parse(row.created_at), row.id], toListItem);
   },
@@ -50,13 +49,10 @@ export const countUnreadChats = query('chat.unread', {
   run: ({ actor, db }) => countAllUnread(db, actor.userId),
 });
 
-/** When the chat was last active, in ms up to the year 9999, and its id. */
-const ListPosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
-
 interface ListRequest {
   readonly userId: string;
   readonly limit: number;
-  readonly after: Static<typeof ListPosition> | undefined;
+  readonly after: TimePosition | undefined;
   readonly hidden: Static<typeof ListChats>['hidden'];
 }
 

@@ -11,14 +11,13 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
+import { instant } from '../../db/columns.ts';
 import type { ChatType, MemberRole, MessageType, Metadata, Muted } from './contract.ts';
 
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 const seq = (name: string) => bigint(name, { mode: 'number' });
 
 export const chats = pgTable('chats', {

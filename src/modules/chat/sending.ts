@@ -3,6 +3,7 @@
 
 import { type Db, runStatement, toList } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { isStorable } from '../../protocol/json.ts';
 import { type GroupItem, grouped } from '../../realtime/index.ts';
 import { blocked, noSuchChat } from './access.ts';
 import { Message, type Metadata, maxMetadataBytes, SendMessage } from './contract.ts';
@@ -115,20 +116,14 @@ const noSuchOriginal = () =>
     fields: [{ path: '/replyTo', message: 'There is no such message in this chat' }],
   });
 
-/** It is kept as jsonb, which takes neither NUL nor half a surrogate pair, in keys nor values. */
 function checkMetadata(metadata: Metadata): void {
   if (Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes) {
     throw invalidMetadata(`Expected at most ${maxMetadataBytes} bytes as JSON`);
   }
-  let isStorable = true;
-  JSON.stringify(metadata, (key, value: unknown) => {
-    isStorable &&= isText(key) && (typeof value !== 'string' || isText(value));
-    return value;
-  });
-  if (!isStorable) throw invalidMetadata('Expected text without NUL and without halves of surrogate pairs');
+  if (!isStorable(metadata)) {
+    throw invalidMetadata('Expected text without NUL and without halves of surrogate pairs');
+  }
 }
-
-const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();
 
 const invalidMetadata = (message: string) =>
   new AppError('invalid', `The metadata cannot be kept. ${message}.`, {

@@ -2,6 +2,7 @@
 // The law: apply over the events between two snapshots turns the first snapshot into the second.
 
 import type { EventFrame } from '../../protocol/envelope.ts';
+import { compare } from '../../protocol/order.ts';
 import {
   type ChatEvent,
   type ChatState,
@@ -102,8 +103,4 @@ type Joined = Pick<Member, 'userId' | 'joinedAt'>;
 /** The order of the members in a snapshot too. Clocks of instances differ, so it is not the order of the events. */
 function byJoining(a: Joined, b: Joined): number {
   return compare(a.joinedAt, b.joinedAt) || compare(a.userId, b.userId);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

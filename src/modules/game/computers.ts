@@ -3,6 +3,7 @@
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { compare } from '../../protocol/order.ts';
 import { command, query } from '../../realtime/index.ts';
 import { findComputer, lockOwnPlayer, noSuchComputer, requirePlayerId } from './access.ts';
 import {
@@ -16,7 +17,7 @@ import {
   ScanComputers,
   Targets,
 } from './contract.ts';
-import { type ComputerRow, compare, type DefenseRow, toComputer } from './rows.ts';
+import { type ComputerRow, type DefenseRow, toComputer } from './rows.ts';
 import { computerPrice, levelOf } from './rules.ts';
 import { computers, defenses, players } from './schema.ts';
 import { player } from './topics.ts';

@@ -1,14 +1,13 @@
 // Hacks as their two sides see them: one's own, and those on one's computers.
 
-import { type Static, Type } from '@sinclair/typebox';
 import { and, desc, eq, lt, or } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
-import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { Id } from '../../protocol/values.ts';
+import { compare } from '../../protocol/order.ts';
+import { defaultPageSize, readCursor, TimePosition, toPage } from '../../protocol/paging.ts';
 import { query } from '../../realtime/index.ts';
 import { noSuchHack, requirePlayerId } from './access.ts';
 import { Hack, HackPage, HackPath, ListHacks } from './contract.ts';
-import { compare, type HackRow, toEndured, toHack } from './rows.ts';
+import { type HackRow, toEndured, toHack } from './rows.ts';
 import { hackOperations } from './schema.ts';
 
 const tag = 'Hacks';
@@ -22,7 +21,7 @@ export const listHacks = query('hack.list', {
   refuses: ['not_found'],
   async run({ actor, db }, { role, limit = defaultPageSize, cursor }) {
     const playerId = await requirePlayerId(db, actor.userId);
-    const asked = { playerId, after: readCursor(Position, cursor), limit: limit + 1 };
+    const asked = { playerId, after: readCursor(TimePosition, cursor), limit: limit + 1 };
     const sides = role === undefined ? (['attacker', 'defender'] as const) : [role];
     const found: HackRow[] = [];
     for (const side of sides) found.push(...(await selectSide(db, side, asked)));
@@ -54,12 +53,9 @@ export const getHack = query('hack.get', {
 const toSeen = (row: HackRow, playerId: string): Hack =>
   row.attackerId === playerId ? toHack(row) : toEndured(row);
 
-/** When it began, in ms up to the year 9999, and its id. */
-const Position = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
-
 interface Asked {
   readonly playerId: string;
-  readonly after: Static<typeof Position> | undefined;
+  readonly after: TimePosition | undefined;
   readonly limit: number;
 }
 

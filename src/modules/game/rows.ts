@@ -1,5 +1,6 @@
 // From rows to what goes over the wire, each for whom it is: a defender sees of a hack no more than they may know.
 
+import { compare } from '../../protocol/order.ts';
 import type {
   Computer,
   Defense,
@@ -113,5 +114,3 @@ export function toHack(row: HackRow): Hack {
 export function toEndured(row: HackRow): Hack {
   return row.isTraced ? toHack(row) : { ...toHack(row), attackerId: null, tools: null };
 }
-
-export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

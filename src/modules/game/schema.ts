@@ -11,15 +11,13 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   unique,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
+import { instant } from '../../db/columns.ts';
 import type { DefenseType, HackResult, HackStatus, HackType } from './contract.ts';
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 export const players = pgTable(
   'players',

@@ -3,6 +3,7 @@
 // `live`, which is computed from the clock when a snapshot is read.
 
 import type { EventFrame } from '../../protocol/envelope.ts';
+import { put } from '../../protocol/order.ts';
 import {
   type Computer,
   type ComputerEvent,
@@ -110,12 +111,3 @@ const keyOf = ({ key }: Unlock): string => key;
 const typeOf = ({ type }: Defense): string => type;
 
 const without = (hacks: Hack[], id: string): Hack[] => hacks.filter((hack) => hack.id !== id);
-
-/** Ascending, as a snapshot has it. */
-function put<Item>(items: Item[], item: Item, nameOf: (item: Item) => string): Item[] {
-  const name = nameOf(item);
-  const place = items.findIndex((other) => nameOf(other) >= name);
-  if (place === -1) return [...items, item];
-  const found = items[place];
-  return items.toSpliced(place, found !== undefined && nameOf(found) === name ? 1 : 0, item);
-}

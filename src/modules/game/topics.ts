@@ -3,11 +3,11 @@
 
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
+import { compare } from '../../protocol/order.ts';
 import { topicKind } from '../../realtime/index.ts';
 import { noSuchComputer, noSuchPlayer } from './access.ts';
 import { ComputerState, events, maxComputers, maxListed, maxRunning, PlayerState } from './contract.ts';
 import {
-  compare,
   type HackRow,
   toComputer,
   toDefenses,

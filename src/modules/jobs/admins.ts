@@ -1,9 +1,7 @@
 // All jobs, for admins.
 
-import { Type } from '@sinclair/typebox';
 import { and, desc, eq, sql } from 'drizzle-orm';
-import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { Id } from '../../protocol/values.ts';
+import { defaultPageSize, readCursor, TimePosition, toPage } from '../../protocol/paging.ts';
 import { query } from '../../realtime/index.ts';
 import { JobPage, ListAllJobs } from './contract.ts';
 import { itemColumns, toItem } from './rows.ts';
@@ -17,7 +15,7 @@ export const listAllJobs = query('admin.job.list', {
   input: ListAllJobs,
   output: JobPage,
   async run({ db }, { status, type, user, limit = defaultPageSize, cursor }) {
-    const after = readCursor(Position, cursor);
+    const after = readCursor(TimePosition, cursor);
     const isBehind =
       after && sql`(created_at, id) < (${new Date(after[0]).toISOString()}::timestamptz, ${after[1]}::uuid)`;
     const rows = await db
@@ -36,6 +34,3 @@ export const listAllJobs = query('admin.job.list', {
     return toPage(rows, limit, ({ createdAt, id }) => [createdAt.getTime(), id], toItem);
   },
 });
-
-/** When it was created, in ms up to the year 9999, and its id. */
-const Position = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);

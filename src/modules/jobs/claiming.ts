@@ -3,6 +3,7 @@
 
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
+import { compare } from '../../protocol/order.ts';
 import { action, type ModuleCore } from '../../realtime/index.ts';
 import { changeJobs, type News, type Telling } from './changes.ts';
 import { type ClaimedJob, ClaimedJobs, ClaimJobs, defaultLeaseSeconds, maxWaitSeconds } from './contract.ts';
@@ -96,9 +97,7 @@ function createClaim({ commit }: ModuleCore, news: News) {
         });
         rows.sort(
           (a, b) =>
-            b.priority - a.priority ||
-            a.createdAt.getTime() - b.createdAt.getTime() ||
-            (a.id < b.id ? -1 : 1),
+            b.priority - a.priority || a.createdAt.getTime() - b.createdAt.getTime() || compare(a.id, b.id),
         );
         for (const row of rows) news.changed(telling, row);
         if (signal?.aborted) throw gone;

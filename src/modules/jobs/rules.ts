@@ -1,6 +1,7 @@
 // What can be said of a job without a database: what fits into it, how far it has come, and its face. Pure and browser-safe.
 
 import type { FieldError } from '../../protocol/errors.ts';
+import { isStorable } from '../../protocol/json.ts';
 import { readInstant } from '../../protocol/values.ts';
 import { type JobFace, maxDataBytes, maxErrorShown, type Progress } from './contract.ts';
 
@@ -10,13 +11,7 @@ export function findDataProblem(data: unknown, path: string): FieldError | undef
   if (new TextEncoder().encode(json).length > maxDataBytes) {
     return { path, message: `Expected at most ${maxDataBytes} bytes as JSON` };
   }
-  // It is kept as jsonb, which takes neither NUL nor half a surrogate pair, in keys nor values.
-  let isStorable = true;
-  JSON.stringify(data, (key, value: unknown) => {
-    isStorable &&= isText(key) && (typeof value !== 'string' || isText(value));
-    return value;
-  });
-  return isStorable
+  return isStorable(data)
     ? undefined
     : { path, message: 'Expected text without NUL and halves of surrogate pairs' };
 }
@@ -57,5 +52,3 @@ export function faceOf(job: JobFace): JobFace {
 
 /** Without half a pair at its end. */
 const cut = (error: string): string => error.slice(0, maxErrorShown).replace(/[\ud800-\udbff]$/, '');
-
-const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();

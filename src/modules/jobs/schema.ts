@@ -4,9 +4,8 @@
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, pgTable, text, timestamp, unique, uuid } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
+import { instant } from '../../db/columns.ts';
 import type { JobStatus, Progress } from './contract.ts';
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 /** Whether a lease may run out: word for word the condition of its index. */
 export const isLeased = sql`status = 'running'`;

@@ -10,7 +10,7 @@ import {
   instantPattern,
   line,
   nullable,
-  textWithout,
+  prosePattern,
 } from '../../protocol/values.ts';
 
 const strict = { additionalProperties: false };
@@ -48,11 +48,9 @@ export const OfferChange = Type.Union([
 export type OfferChange = Static<typeof OfferChange>;
 
 const Title = Type.String({ minLength: 1, maxLength: 200, ...line, examples: ['A bicycle, blue'] });
-// Of the control characters only tab, line feed and carriage return.
-const notePattern = `^${textWithout('\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f')}`;
 const Note = Type.String({
   maxLength: 2_000,
-  pattern: notePattern,
+  pattern: prosePattern,
   description:
     'Text, never HTML, kept as written. Of the control characters only tab, line feed and carriage return.',
   examples: ['Lights and lock included.'],

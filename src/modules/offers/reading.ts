@@ -1,10 +1,9 @@
 // Offers as their readers see them: those of a chat for its members, and one's own for ever.
 // Membership is asked behind each reading: asked before it, a member who is removed in between would read what came later.
 
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
-import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { Id } from '../../protocol/values.ts';
+import { defaultPageSize, readCursor, TimePosition, toPage } from '../../protocol/paging.ts';
 import { query } from '../../realtime/index.ts';
 import { findOwnChats, noSuchChat } from '../chat/index.ts';
 import { noSuchOffer } from './access.ts';
@@ -46,7 +45,7 @@ export const listMyOffers = query('offer.mine', {
     const rows = await db
       .select()
       .from(offers)
-      .where(sql`${offers.id} IN ${findMine({ ...asked, after: readCursor(OwnPosition, cursor) })}`)
+      .where(sql`${offers.id} IN ${findMine({ ...asked, after: readCursor(TimePosition, cursor) })}`)
       .orderBy(desc(offers.createdAt), desc(offers.id));
     return toPage(rows, limit, ({ createdAt, id }) => [createdAt.getTime(), id], toOffer);
   },
@@ -72,15 +71,12 @@ export const getOffer = query('offer.get', {
 /** The seq in the chat. */
 const ChatPosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })]);
 
-/** When it was made, in ms up to the year 9999, and its id. */
-const OwnPosition = Type.Tuple([Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 }), Id]);
-
 interface MineRequest {
   readonly userId: string;
   readonly status: ListMyOffers['status'];
   readonly role: ListMyOffers['role'];
   readonly limit: number;
-  readonly after: Static<typeof OwnPosition> | undefined;
+  readonly after: TimePosition | undefined;
 }
 
 /**

@@ -10,14 +10,12 @@ import {
   numeric,
   pgTable,
   text,
-  timestamp,
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
 import { users } from '../../auth/schema.ts';
+import { instant } from '../../db/columns.ts';
 import type { OfferStatus } from './contract.ts';
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 export const offers = pgTable(
   'offers',

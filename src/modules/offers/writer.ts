@@ -5,6 +5,7 @@
 import { inArray, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { compare } from '../../protocol/order.ts';
 import type { CommandContext, Emit } from '../../realtime/index.ts';
 import { addMessage, systemMessage } from '../chat/index.ts';
 import { type CounterTerms, maxPending, type Offer, type OfferChange } from './contract.ts';
@@ -136,8 +137,6 @@ async function endOffers(tx: Db, ids: readonly string[], status: OfferChange): P
     .where(inArray(offers.id, [...ids]))
     .returning();
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** When it is made, and when it ends. Exact behind the lock of the chat's topic: whatever else is offered there waits. */
 async function requirePlace(

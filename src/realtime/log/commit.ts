@@ -144,7 +144,7 @@ function collect(tx: Db, meta: EventMeta, emitted: CausedEvent[]): Emit {
     on: Topics,
     type: string,
     payload: unknown,
-    { revokes, revokesOn, withheldFrom = [], rewrites = [], isAnonymous = false }: EmitOptions = {},
+    { revokes = [], revokesOn, withheldFrom = [], rewrites = [], isAnonymous = false }: EmitOptions = {},
   ): void => {
     const topics = 'name' in on ? [on] : on;
     if (new Set(topics.map(({ name }) => name)).size < topics.length)
@@ -159,14 +159,14 @@ function collect(tx: Db, meta: EventMeta, emitted: CausedEvent[]): Emit {
       if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
         throw new Error(`The table of events has no durable "${type}" on ${name}.`);
     }
-    if (revokes !== undefined && revokes.length > 0) {
+    if (revokes.length > 0) {
       for (const { name } of revokesOn === undefined ? topics : [revokesOn]) ended.add(name);
     }
     const event = {
       topic: topics.map(({ name }) => name),
       type,
       payload,
-      revokes: revokes?.length ? revokes : undefined, // none: or the row would be written twice
+      revokes: revokes.length === 0 ? undefined : revokes, // none: or the row would be written twice
       revokesOn: revokesOn?.name,
       withheldFrom: withheldFrom.length === 0 ? undefined : withheldFrom,
       rewrites: rewrites.length === 0 ? undefined : rewrites,

@@ -6,6 +6,7 @@ import { type Db, queryRows, runStatement, type Statement, toList } from '../../
 import { isWithoutValue } from '../../db/errors.ts';
 import type { EventPosition } from '../../protocol/envelope.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { toOrderedJson } from '../../protocol/json.ts';
 
 /** What makes a request the same one again. `body` is what the client asked for, as parsed. */
 export interface KeyedRequest {
@@ -210,16 +211,5 @@ export const nameOf = (userId: string, operation: string, key: string): string =
   `${userId}\0${operation}\0${key}`;
 
 function hashBody(body: unknown): string {
-  return createHash('sha256').update(canonicalJson(body)).digest('base64url');
-}
-
-/** The same text for the same value, whatever the order of its keys. */
-function canonicalJson(value: unknown): string {
-  return (
-    JSON.stringify(value, (_, nested: unknown) =>
-      nested !== null && typeof nested === 'object' && !Array.isArray(nested)
-        ? Object.fromEntries(Object.entries(nested).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : nested,
-    ) ?? 'null'
-  );
+  return createHash('sha256').update(toOrderedJson(body)).digest('base64url');
 }

@@ -1,22 +1,11 @@
 // The log's tables. `topics.head` is the only counter of a topic; whoever holds its row writes the next event.
 
 import { sql } from 'drizzle-orm';
-import {
-  bigint,
-  customType,
-  index,
-  integer,
-  pgTable,
-  primaryKey,
-  text,
-  timestamp,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { bigint, customType, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { instant } from '../../db/columns.ts';
 
 /** JSON kept as it was written: jsonb would reorder keys and refuse \u0000. Read as text: replay never parses it. */
 const jsonText = customType<{ data: string }>({ dataType: () => 'json' });
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 /** One row. A new epoch says that positions from before are void, as after a restored backup. [S4] */
 export const eventLog = pgTable('event_log', {
