@@ -46,9 +46,14 @@ const commands: Readonly<Record<string, Command>> = {
     run: withoutArguments(async () => (await import('./commands/renew-epoch.ts')).renewEpoch()),
   },
   health: {
-    summary: 'Whether the instance on this machine is alive; exits with 1 where it is not',
-    failure: 'It is not alive',
-    run: withoutArguments(async () => (await import('./commands/health.ts')).checkHealth()),
+    arguments: '[--ready]',
+    summary: 'Whether the instance on this machine is alive, or ready; exits with 1 where it is not',
+    failure: 'It is not so',
+    run(given) {
+      if (given.length > 1 || (given.length === 1 && given[0] !== '--ready')) return false;
+      const what = given.length === 1 ? 'ready' : 'live';
+      return import('./commands/health.ts').then(({ checkHealth }) => checkHealth(what));
+    },
   },
 };
 
