@@ -100,6 +100,11 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = { ...defaults, ...options };
+    if (this.#options.WebSocket === undefined) {
+      throw new Error(
+        'There is no WebSocket here: give one as an option, or start Node 20 with --experimental-websocket.',
+      );
+    }
     const { clock, backoff, commandTimeoutMs, maxWaiting } = this.#options;
     this.#alarms = new Alarms(clock);
     this.#backoff = new Backoff(backoff, clock.random);
