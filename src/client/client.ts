@@ -78,8 +78,6 @@ const defaults = {
   harmlessCommands: new Set<string>() as ReadonlySet<string>,
 };
 
-export const createClient = (options: ClientOptions): Client => new Client(options);
-
 export class Client {
   readonly #options: Settled;
   /** Of the attempt or the connection that is there: cleared with it. */
