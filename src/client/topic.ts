@@ -46,7 +46,8 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
   readonly joined: Promise<Subscribed>;
   /** Resolves with the reason when it is followed no more: closed, refused, or the right to it was lost. [S7] */
   readonly ended: Promise<Error>;
-  readonly #apply: TopicOptions<State>['apply'];
+  /** Of its own state: so that a topic with a known state is a topic. */
+  readonly #apply: Apply | undefined;
   readonly #leave: () => void;
   readonly #listeners = new Listeners<Events>();
   readonly #onChange = new Set<() => void>();
@@ -63,7 +64,7 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
     leave: () => void,
   ) {
     this.request = apply === undefined ? { since, epoch } : { snapshot: true };
-    this.#apply = apply;
+    this.#apply = apply as Apply | undefined; // it sees no other state
     this.#leave = leave;
     this.ended = new Promise((resolve) => {
       this.#onEnded = resolve;
@@ -132,7 +133,7 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
   receive(event: EventFrame): void {
     const { state } = this.#view;
     if (this.#apply !== undefined && state !== undefined) {
-      this.#show({ ...this.#view, state: this.#apply(state, event) });
+      this.#show({ ...this.#view, state: this.#apply(state, event) as State });
     }
     this.#listeners.tell(event);
     if (event.seq !== undefined) this.#moveTo(event.seq);

@@ -9,6 +9,7 @@ import { writeDeclarations } from '../../src/build/declarations.ts';
 import { format } from '../../src/build/format.ts';
 import type { Commands, Kinds, Written } from '../../src/client/declarations.ts';
 import type { Client } from '../../src/client/index.ts';
+import { findApply } from '../../src/client/states.ts';
 import { describeSocket } from '../../src/http/socket-docs.ts';
 import type { CampaignState, Settlement, Structure } from '../../src/modules/campaigns/contract.ts';
 import type { campaignsModule } from '../../src/modules/campaigns/index.ts';
@@ -128,6 +129,15 @@ export async function useTypes(client: Client, id: string, someName: string): Pr
 
 onEachDatabase('declarations.ts', (open, { kind }) => {
   if (kind === 'postgres') return; // the declarations are the same
+  test('has a state that is kept for each kind of topic with a snapshot, but for what is live alone', async () => {
+    const { modules } = await open();
+    for (const { kind, form, snapshot } of modules.flatMap(({ topicKinds }) => topicKinds)) {
+      const isKept = findApply(form.replace(/<\w+>/, crypto.randomUUID())) !== undefined;
+      expect([kind, isKept]).toEqual([kind, snapshot !== undefined && kind !== 'admin-jobs']);
+    }
+    expect(findApply('constructor:x')).toBeUndefined();
+  });
+
   test('is what `bun run types:client` writes', async () => {
     const { modules } = await open();
     const written = await format(writeDeclarations(describeSocket(modules)));

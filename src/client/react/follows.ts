@@ -1,4 +1,5 @@
-// Topics that components share: followed when the first one asks, left when the last one goes.
+// Topics that components share: followed when the first one asks, left when the last one goes, even where somebody beside
+// the components asked the client for it.
 
 import type { TopicView } from '../topic.ts';
 import type { Client, Topic } from '../typed.ts';
