@@ -1,6 +1,7 @@
 // A client of the server that stays connected: it comes back with backoff, renews its token in place, resumes each topic
 // where it stood, and sends again what has a key and was not answered. Every durable event reaches a topic's listeners
-// once and in order; where the log no longer has what was missed, the topic says `reset`. Runs in browsers, too.
+// once and in order; where the log no longer has what was missed, the topic says `reset`. It knows no module: `index.ts` gives it
+// their states and the types of their commands. Runs in browsers, too.
 
 import { closeCodes, subprotocol, type WelcomePayload } from '../protocol/frames.ts';
 import { Backoff, type BackoffTimes } from './backoff.ts';
@@ -27,7 +28,7 @@ export interface ClientOptions {
   readonly backoff?: BackoffTimes;
   /** How long the token and the welcome may take together. */
   readonly connectTimeoutMs?: number;
-  /** How long an answer may take before a command with a key is sent again, and one without fails. */
+  /** How long an answer may take before a command that may be repeated is sent again, and any other fails. */
   readonly commandTimeoutMs?: number;
   /** How many commands may wait for a connection. */
   readonly maxWaiting?: number;
@@ -160,7 +161,7 @@ export class Client {
     this.#stop({ name: 'disconnected' }, (connection) => connection.abandon());
   }
 
-  /** Sends a command and answers the payload of its reply; throws Refused, or Disconnected. With a key it is sent until answered. */
+  /** Sends a command and answers the payload of its reply; throws Refused, or Disconnected. With a key, or harmless, it is sent until answered. */
   send(type: string, payload?: unknown, options: Omit<Command, 'type' | 'payload'> = {}): Promise<unknown> {
     const { needsKey, isHarmless } = this.#options;
     const key = options.key ?? (needsKey(type, payload) ? createKey() : undefined);

@@ -55,6 +55,7 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
   readonly #waiters = new Set<Waiter>();
   #view: TopicView<State> = { state: undefined, status: 'joining', error: undefined };
   #seq = 0;
+  #holds = 0;
   #onFirstJoined: OnJoined = () => {};
   #onEnded: (error: Error) => void = () => {};
 
@@ -115,7 +116,22 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
 
   /** Follows it no more. */
   close(): void {
-    this.#leave();
+    if (this.status !== 'ended') this.#leave(); // else there may be another one of this name
+  }
+
+  /** For who shares it: answers how to let go. It is closed behind the last one who does. */
+  hold(): () => void {
+    let isHeld = true;
+    this.#holds += 1;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holds -= 1;
+      // Not at once: another one may hold it in the same breath, as components do that are mounted anew.
+      queueMicrotask(() => {
+        if (this.#holds === 0) this.close();
+      });
+    };
   }
 
   /** For the client alone: it is followed (again). */

@@ -73,6 +73,26 @@ describe('a topic', () => {
     expect(newest().sent.at(-1)?.payload).toEqual({ topics: [{ topic: 'chat:x', since: 3 }] });
   });
 
+  test('is left when the last one lets go who holds it, and not before', async () => {
+    const { client } = await enterTyped();
+    const topic = client.topic(name);
+    const releases = [topic.hold(), topic.hold()];
+    releases[0]?.();
+    releases[0]?.();
+    await Promise.resolve();
+    expect(topic.status).toBe('joining');
+    releases[1]?.();
+    const again = topic.hold();
+    await Promise.resolve();
+    expect(topic.status).toBe('joining');
+    again();
+    await Promise.resolve();
+    expect(topic.status).toBe('ended');
+    const next = client.topic(name);
+    topic.close();
+    expect([next === topic, next.status]).toEqual([false, 'joining']);
+  });
+
   test('calls a listener no more once it is stopped, be it by another one', async () => {
     const { client, socket } = await enterTyped();
     const topic = client.topic('app:public.lobby');
