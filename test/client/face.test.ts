@@ -162,12 +162,14 @@ describe('the client', () => {
     await Promise.allSettled(answers);
   });
 
-  test('sends again what changes nothing, over the next connection, and nothing else without a key', async () => {
+  test('sends again what only reads, over the next connection, and nothing else without a key', async () => {
     const { client, socket, newest, clock } = await enterTyped();
     const list = client.send('chat.list');
     const edited = client.send('message.edit', { messageId: id, content: 'Ho' }).catch((error) => error);
+    const typing = client.send('typing', { chatId: id, active: true }).catch((error) => error);
     socket.ends(1006);
     expect(await edited).toBeInstanceOf(Disconnected);
+    expect(await typing).toBeInstanceOf(Disconnected);
     await clock.advance(1_000);
     newest().welcomes();
     expect(newest().sent.map(({ type }) => type)).toEqual(['chat.list']);
