@@ -7,7 +7,6 @@ WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production
 COPY drizzle drizzle
-COPY deploy deploy
 COPY src src
 RUN bun run build
 

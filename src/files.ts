@@ -1,5 +1,5 @@
 // The files that are read while running and are no code. They lie in this tree, or inside of the executable, where
-// `deploy/executable.ts` puts them.
+// `build/executable.ts` puts them.
 
 import { join } from 'node:path';
 

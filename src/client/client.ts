@@ -1,16 +1,19 @@
 // A client of the server that stays connected: it comes back with backoff, renews its token in place, resumes each topic
 // where it stood, and sends again what has a key and was not answered. Every durable event reaches a topic's listeners
-// once and in order; where the log no longer has what was missed, the topic says `reset`. Runs in browsers, too.
+// once and in order; where the log no longer has what was missed, the topic says `reset`. It knows no module: `index.ts` gives it
+// their states and the types of their commands. Runs in browsers, too.
 
-import { type ClientFrame, closeCodes, subprotocol, type WelcomePayload } from '../protocol/envelope.ts';
+import { closeCodes, subprotocol, type WelcomePayload } from '../protocol/frames.ts';
 import { Backoff, type BackoffTimes } from './backoff.ts';
 import { Alarms, type Clock, systemClock } from './clock.ts';
 import { type Closing, Connection, type ServerFrame, type Socket } from './connection.ts';
+import type { ClientFrame } from './declarations.ts';
+import { type AnyEvents, type EventOf, FirstTimes, Listeners } from './listeners.ts';
 import { type Command, Outbox } from './outbox.ts';
 import type { Positions } from './positions.ts';
 import { Disconnected, Refused } from './refused.ts';
 import { Subscriptions } from './subscriptions.ts';
-import type { Topic, TopicOptions } from './topic.ts';
+import type { Apply, Topic, TopicOptions } from './topic.ts';
 
 /** `expiring`: a newer one of the same session, for the connection that is there. `refused`: the last one was no good. */
 export type TokenReason = 'connect' | 'expiring' | 'refused';
@@ -25,12 +28,18 @@ export interface ClientOptions {
   readonly backoff?: BackoffTimes;
   /** How long the token and the welcome may take together. */
   readonly connectTimeoutMs?: number;
-  /** How long an answer may take before a command with a key is sent again, and one without fails. */
+  /** How long an answer may take before a command that may be repeated is sent again, and any other fails. */
   readonly commandTimeoutMs?: number;
   /** How many commands may wait for a connection. */
   readonly maxWaiting?: number;
   readonly WebSocket?: new (url: string, protocols: string[]) => Socket;
   readonly clock?: Clock;
+  /** How the state of a topic of this name is kept, where its user does not say. */
+  readonly findApply?: (topic: string) => Apply | undefined;
+  /** Whether a command gets a key where its user gives none, so that it is sent until it is answered. */
+  readonly needsKey?: (type: string, payload: unknown) => boolean;
+  /** Whether a command may be sent twice without one. */
+  readonly isHarmless?: (type: string) => boolean;
   /** Sees every frame of the server before anything is made of it, repeated ones too. */
   readonly onFrame?: (frame: ServerFrame) => void;
   /** Sees every frame that the client sends, tokens too. */
@@ -65,9 +74,10 @@ const defaults = {
   maxWaiting: 64, // a new connection takes 100 frames at once by default [E6]
   WebSocket: globalThis.WebSocket,
   clock: systemClock,
+  findApply: (): Apply | undefined => undefined,
+  needsKey: (_type: string, _payload: unknown) => false,
+  isHarmless: (_type: string) => false,
 };
-
-export const createClient = (options: ClientOptions): Client => new Client(options);
 
 export class Client {
   readonly #options: Settled;
@@ -76,7 +86,9 @@ export class Client {
   readonly #backoff: Backoff;
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
-  readonly #listeners = new Set<(state: ClientState) => void>();
+  readonly #onState = new Set<(state: ClientState) => void>();
+  readonly #listeners = new Listeners();
+  readonly #firstTimes = new FirstTimes();
   #state: ClientState = { name: 'disconnected' };
   #connection: Connection | undefined;
   /** Counts what begins and ends: what was awaited since is worth nothing under another number. */
@@ -101,6 +113,9 @@ export class Client {
       alarms: this.#alarms,
       retryMs: backoff.firstMs,
       onGap: ({ topic, seq }) => this.#giveUpConnection(`An event before ${topic} ${seq} is missing.`),
+      onEvent: (event) => {
+        if (this.#listeners.hears(event.type) && this.#firstTimes.take(event)) this.#listeners.tell(event);
+      },
     });
   }
 
@@ -115,8 +130,8 @@ export class Client {
 
   /** Answers how to stop it. */
   onState(listener: (state: ClientState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    this.#onState.add(listener);
+    return () => void this.#onState.delete(listener);
   }
 
   /** Connects, and stays connected until `close`. Resolves with the next welcome; fails when it gives up or is closed. */
@@ -146,9 +161,12 @@ export class Client {
     this.#stop({ name: 'disconnected' }, (connection) => connection.abandon());
   }
 
-  /** Sends a command and answers the payload of its reply; throws Refused, or Disconnected. With a key it is sent until answered. */
+  /** Sends a command and answers the payload of its reply; throws Refused, or Disconnected. With a key, or harmless, it is sent until answered. */
   send(type: string, payload?: unknown, options: Omit<Command, 'type' | 'payload'> = {}): Promise<unknown> {
-    return this.#outbox.send({ type, payload, ...options });
+    const { needsKey, isHarmless } = this.#options;
+    const key = options.key ?? (needsKey(type, payload) ? createKey() : undefined);
+    const isRepeatable = key !== undefined || isHarmless(type);
+    return this.#outbox.send({ type, payload, ...options, key }, isRepeatable);
   }
 
   /** Sends this text as it is, and expects no answer. False: there is no connection. */
@@ -160,7 +178,15 @@ export class Client {
 
   /** Follows the topic from now on, over all connections; asked again, the same one. */
   topic<State = unknown>(name: string, options: TopicOptions<State> = {}): Topic<State> {
-    return this.#subscriptions.topic(name, options);
+    const { findApply } = this.#options;
+    const isStateless = options.since !== undefined || options.epoch !== undefined;
+    const apply = options.apply ?? (isStateless ? undefined : findApply(name));
+    return this.#subscriptions.topic(name, { ...options, apply: apply as Apply<State> | undefined }); // the name says which state
+  }
+
+  /** Hears events of this type, or of all ('*'), on every topic that is followed; what is on several, once. Answers how to stop it. */
+  on<Type extends string>(type: Type, listener: (event: EventOf<AnyEvents, Type>) => void): () => void {
+    return this.#listeners.on(type, listener);
   }
 
   #begin(): void {
@@ -181,9 +207,10 @@ export class Client {
     const era = this.#era;
     this.#alarms.set(connectTimeoutMs, () => this.#giveUpConnection('No welcome came in time.'));
     try {
+      if (WebSocket === undefined) throw new Unable(noWebSocket); // the type says what platforms should have
       const token = await getToken(this.#tokenReason);
       if (era !== this.#era) return;
-      if (token === undefined) throw new NoToken('There is no access token to connect with.');
+      if (token === undefined) throw new Unable('There is no access token to connect with.');
       this.#tokenReason = 'connect'; // until this one is refused
       const address = new URL('/ws', typeof url === 'string' ? url : url());
       address.protocol = address.protocol.replace('http', 'ws');
@@ -196,7 +223,7 @@ export class Client {
       this.#connection = connection;
     } catch (error) {
       if (era !== this.#era) return;
-      if (error instanceof NoToken) this.#giveUp(error);
+      if (error instanceof Unable) this.#giveUp(error);
       else this.#lose({ code: 1006, reason: String(error) });
     }
   }
@@ -326,8 +353,18 @@ export class Client {
 
   #setState(state: ClientState): void {
     this.#state = state;
-    for (const listener of [...this.#listeners]) listener(state);
+    for (const listener of [...this.#onState]) listener(state);
   }
 }
 
-class NoToken extends Error {}
+/** Another attempt would fail as this one. */
+class Unable extends Error {}
+
+const noWebSocket =
+  'There is no WebSocket here. Give the client one as an option, or start Node 20 with --experimental-websocket.';
+
+/** Random, of 128 bits. Pages that were not loaded over HTTPS have no `crypto.randomUUID`. */
+const createKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
+    '',
+  );

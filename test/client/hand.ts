@@ -1,6 +1,6 @@
 // A clock and a network that a test moves by hand, for what the real ones do too rarely or too slowly.
 
-import { type Client, type ClientOptions, createClient } from '../../src/client/client.ts';
+import { Client, type ClientOptions } from '../../src/client/client.ts';
 import type { Clock } from '../../src/client/clock.ts';
 import type { Closing, ServerFrame, Socket } from '../../src/client/connection.ts';
 
@@ -88,8 +88,11 @@ export class HandSocket implements Socket {
   }
 }
 
-/** A client on both, and every socket that it made. */
-export function createByHand(options: Partial<ClientOptions> = {}) {
+/** A client on both, and every socket that it made. `create`: another one than the untyped. */
+export function createByHand<Made extends Pick<Client, 'connect'> = Client>(
+  options: Partial<ClientOptions> = {},
+  create: (options: ClientOptions) => Made = (given) => new Client(given) as unknown as Made, // where none is given, it is a Client
+) {
   const clock = new HandClock();
   const sockets: HandSocket[] = [];
   class OwnSocket extends HandSocket {
@@ -98,7 +101,7 @@ export function createByHand(options: Partial<ClientOptions> = {}) {
       sockets.push(this);
     }
   }
-  const client: Client = createClient({
+  const client = create({
     url: 'https://carillon.test',
     getToken: () => 'a.b.c',
     WebSocket: OwnSocket,

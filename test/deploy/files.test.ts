@@ -74,6 +74,6 @@ test('the image has the versions that the package asks for, and its steps copy w
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) =>
     paths.split(' '),
   );
-  expect(copied).toContain('deploy');
+  expect(copied).toContain('src');
   for (const path of copied) expect([path, existsSync(join(project, path))]).toEqual([path, true]);
 });

@@ -3,9 +3,9 @@
 
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { findFile, findPackageFile } from '../src/files.ts';
+import { findFile, findPackageFile } from '../files.ts';
 
-const project = join(import.meta.dir, '..');
+const project = join(import.meta.dir, '../..');
 const outfile = join(project, 'dist/carillon');
 
 /** What code asks for at run time: by its path in there, as `src/files.ts` finds it. */
