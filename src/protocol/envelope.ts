@@ -1,7 +1,7 @@
 // The envelopes of both directions, as TypeBox schemas and the types that follow from them. [E, H, S, C]
 
 import { type Static, Type } from '@sinclair/typebox';
-import { text } from './values.ts';
+import { Id, Instant, text } from './values.ts';
 
 export const protocolVersion = 1;
 export const subprotocol = 'carillon.v1';
@@ -27,14 +27,21 @@ export const ClientFrame = Type.Object(
 );
 export type ClientFrame = Static<typeof ClientFrame>;
 
-export type Source = 'ws' | 'http' | 'system';
+export const Source = Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]);
+export type Source = Static<typeof Source>;
 
 /** Who or what caused an event. [E3] */
-export interface EventMeta {
-  actorId?: string;
-  source: Source;
-  correlationId?: string;
-}
+export const EventMeta = Type.Object(
+  {
+    actorId: Type.Optional(Id),
+    source: Source,
+    correlationId: Type.Optional(
+      Type.String({ description: 'The id of the frame, or the X-Correlation-Id of the request' }),
+    ),
+  },
+  { title: 'EventMeta' },
+);
+export type EventMeta = Static<typeof EventMeta>;
 
 /** An event as it arrives at a subscriber. Durable ones have a `seq`. [E3] */
 export interface EventFrame<Type extends string = string, Payload = unknown> {
@@ -49,10 +56,11 @@ export interface EventFrame<Type extends string = string, Payload = unknown> {
 }
 
 /** Where an event that a command wrote stands. [O3] */
-export interface EventPosition {
-  topic: string;
-  seq: number;
-}
+export const EventPosition = Type.Object(
+  { topic: Type.String(), seq: Type.Integer({ minimum: 1 }) },
+  { title: 'EventPosition' },
+);
+export type EventPosition = Static<typeof EventPosition>;
 
 /** Where a client wants to join a topic. [S1] */
 export const SubscribeRequest = Type.Object(
@@ -85,22 +93,51 @@ export type Subscribed = Static<typeof Subscribed>;
 /** Of a snapshot, as JSON in UTF-8: common clients cut off frames of more than 1 MiB. [S3] */
 export const maxSnapshotBytes = 524_288;
 
-export interface WelcomePayload {
-  connectionId: string;
-  userId: string;
-  sessionId: string;
-  instanceId: string;
-  protocol: number;
-  /** When the access token ends, ISO 8601. */
-  expiresAt: string;
-  heartbeatMs: number;
-  limits: {
-    frameBytes: number;
-    subscriptions: number;
-    commandsPerSecond: number;
-    snapshotBytes: number;
-  };
-}
+const Limit = (description: string) => Type.Integer({ minimum: 0, description });
+
+/** The end of the greeting. [H3] */
+export const WelcomePayload = Type.Object(
+  {
+    connectionId: Type.String(),
+    userId: Id,
+    sessionId: Id,
+    instanceId: Type.String(),
+    protocol: Type.Integer({ examples: [protocolVersion] }),
+    expiresAt: Instant,
+    heartbeatMs: Type.Integer({ minimum: 0, description: 'Send a ping after so much silence' }),
+    limits: Type.Object(
+      {
+        frameBytes: Limit('Of a frame that the client sends'),
+        subscriptions: Limit('Topics that the connection may follow'),
+        commandsPerSecond: Limit('That the client may send'),
+        snapshotBytes: Limit('Of a snapshot that the client is sent'),
+      },
+      { description: '0 means none' },
+    ),
+  },
+  { title: 'Welcome' },
+);
+export type WelcomePayload = Static<typeof WelcomePayload>;
+
+/** What the server says beside replies and events, by type. [E4] */
+export const notices = {
+  welcome: { summary: 'The connection is live', hasTopic: false, payload: WelcomePayload },
+  'auth.expiring': {
+    summary: 'The access token ends soon: hand in a newer one',
+    hasTopic: false,
+    payload: Type.Object({ expiresAt: Instant }),
+  },
+  unsubscribed: {
+    summary: 'The right to follow the topic is gone, and nothing more of it comes',
+    hasTopic: true,
+    payload: Type.Object({ reason: Type.Literal('forbidden') }),
+  },
+  draining: {
+    summary: 'The instance goes away, and closes this connection when its time has come',
+    hasTopic: false,
+    payload: Type.Object({ reconnectInMs: Type.Integer({ minimum: 0 }) }),
+  },
+} as const;
 
 export const closeCodes = {
   goingAway: 1001,
