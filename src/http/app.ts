@@ -3,7 +3,7 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
-import { createSocketDocs } from './asyncapi.ts';
+import { createSocketDocs } from './asyncapi/routes.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';

@@ -3,10 +3,10 @@
 
 import { type TProperties, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { EventMeta, FrameId, Key, notices } from '../protocol/envelope.ts';
-import { WireError } from '../protocol/errors.ts';
-import { Id, Instant } from '../protocol/values.ts';
-import { exampleOf } from './examples.ts';
+import { EventMeta, FrameId, Key, notices } from '../../protocol/envelope.ts';
+import { WireError } from '../../protocol/errors.ts';
+import { Id, Instant } from '../../protocol/values.ts';
+import { exampleOf } from '../examples.ts';
 
 export interface Message {
   /** The type of the frame. */
@@ -71,9 +71,14 @@ export const errorMessage: Message = {
 };
 
 /** An event of this type; of any that its publisher chooses where the kind of topic declares none. [E3] [T1] */
-export function eventMessage(type: string | undefined, payload: TSchema, isDurable: boolean): Message {
+export function eventMessage(
+  type: string | undefined,
+  payload: TSchema,
+  isDurable: boolean,
+  topic: string,
+): Message {
   const fields = {
-    topic: Type.String(),
+    topic: Type.String({ examples: [topic] }),
     ...(isDurable && { seq: Type.Integer({ minimum: 1 }) }),
     id: Id,
     at: Instant,
