@@ -35,21 +35,23 @@ function comparePromises(
   after: Promised,
   within: (direction: Comparison['direction']) => Comparison,
 ): Change[] {
-  const compare = (direction: Comparison['direction'], parts: 'inputs' | 'outputs'): Change[] => {
-    // A part that was not there took nothing, and one that is there no longer takes nothing.
-    const keys = new Set([
-      ...Object.keys(before[parts]),
-      ...(parts === 'inputs' ? Object.keys(after[parts]) : []),
-    ]);
-    return [...keys].flatMap((key) => {
-      const [old, other] = [before[parts][key] ?? noFields, after[parts][key] ?? noFields];
-      return compareSchemas(within(direction), old, other, `${name}, ${key}`);
-    });
-  };
+  const inputs = new Set([...Object.keys(before.inputs), ...Object.keys(after.inputs)]);
   return [
     ...compareFacts(name, before.facts, after.facts),
-    ...compare('input', 'inputs'),
-    ...compare('output', 'outputs'),
+    ...[...inputs].flatMap((key) =>
+      // A part that is not there takes no fields.
+      compareSchemas(
+        within('input'),
+        before.inputs[key] ?? noFields,
+        after.inputs[key] ?? noFields,
+        `${name}, ${key}`,
+      ),
+    ),
+    ...Object.entries(before.outputs).flatMap(([key, schema]): Change[] => {
+      const [where, now] = [`${name}, ${key}`, after.outputs[key]];
+      if (now === undefined) return [{ level: 'breaking', where, what: 'is gone' }];
+      return compareSchemas(within('output'), schema, now, where);
+    }),
     ...after.refuses
       .filter((code) => !before.refuses.includes(code))
       .map((code): Change => ({ level: 'note', where: name, what: `may refuse with ${code} now` })),

@@ -40,20 +40,38 @@ export function compareSchemas(
     const key = `${direction} ${name} ${newName}`;
     if (seen.has(key)) return [];
     seen.add(key);
-    if (name === newName) [place, path] = [`${name} (as in ${place}${path && ` ${path}`})`, ''];
+    if (name === newName) [place, path] = [`${name} (as in ${originOf(place, path)})`, ''];
   }
-  const [olds, news] = [
-    groupByType(listVariants(before, comparison.before)),
-    groupByType(listVariants(after, comparison.after)),
-  ];
   const where = path === '' ? place : `${place} ${path}`;
-  const changes = compareTypes(direction, [...olds.keys()], [...news.keys()], where);
+  const shared = listShared(before, after);
+  const changes = shared.flatMap((part) => compareSchemas(comparison, part, part, place, path));
+  const olds = groupByType(listVariants(leaveOut(before, shared), comparison.before));
+  const news = groupByType(listVariants(leaveOut(after, shared), comparison.after));
+  changes.push(...compareTypes(direction, [...olds.keys()], [...news.keys()], where));
   for (const [type, variants] of olds) {
     const others = news.get(type) ?? (type === 'integer' ? news.get('number') : undefined);
     if (others !== undefined) changes.push(...compareVariants(comparison, variants, others, place, path));
   }
   return changes;
 }
+
+/** Of a shape within a shape, where the outer one was met. */
+const originOf = (place: string, path: string): string =>
+  / [(]as in (.+)[)]$/.exec(place)?.[1] ?? `${place}${path && ` ${path}`}`;
+
+/** The named parts that both are made of: they are told of under their names. */
+function listShared(before: JsonSchema, after: JsonSchema): JsonSchema[] {
+  const names = new Set(partsOf(after).map(nameOf));
+  return partsOf(before).filter((part) => nameOf(part) !== undefined && names.has(nameOf(part)));
+}
+
+function leaveOut(schema: JsonSchema, shared: readonly JsonSchema[]): JsonSchema {
+  if (shared.length === 0) return schema;
+  const names = new Set(shared.map(nameOf));
+  return { ...schema, allOf: partsOf(schema).filter((part) => !names.has(nameOf(part))) };
+}
+
+const partsOf = ({ allOf }: JsonSchema): readonly JsonSchema[] => (Array.isArray(allOf) ? allOf : []);
 
 /** The types that each may be: `any` stands for all. */
 function compareTypes(

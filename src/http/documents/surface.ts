@@ -90,7 +90,7 @@ function readAsyncApi({ channels, operations, components }: AsyncApiDocument): S
     if (address === null) continue;
     promises.set(`topics ${kind}`, {
       ...told(snapshot, 'snapshot'),
-      facts: { address, 'have presence': hasPresence, 'have a snapshot': snapshot !== undefined },
+      facts: { address, 'have presence': hasPresence },
     });
     for (const ref of Object.values(refs)) {
       const { name, payload, 'x-durable': isDurable = false } = messages[keyOf(ref)] ?? {};
