@@ -1,7 +1,7 @@
 // Reads the AsyncAPI document as a client's tools would: its references are followed, and a frame finds its message.
 
 import type { Frame } from './client.ts';
-import { type JsonSchema, listMisfits, type Schemas } from './json-schema.ts';
+import { type JsonSchema, listMisfits, listUndocumented, type Schemas } from './json-schema.ts';
 
 interface Ref {
   $ref: string;
@@ -67,11 +67,14 @@ export function findMessage(
   return named ?? keys.find((key) => components.messages[key]?.name === '*');
 }
 
-/** What in the frame is not as the message says. */
+/** What in the frame is not as the message says, and what is in it that the message does not say. */
 export function listFrameMisfits({ components }: AsyncApi, key: string, frame: object): string[] {
   const message = components.messages[key];
   if (message === undefined) return [`There is no message ${key}.`];
-  return listMisfits(message.payload, frame, components.schemas);
+  return [
+    ...listMisfits(message.payload, frame, components.schemas),
+    ...listUndocumented([message.payload], frame, components.schemas).map((path) => `${path} undocumented`),
+  ];
 }
 
 const matches = (address: string | null, topic: string): boolean =>
