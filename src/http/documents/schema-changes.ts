@@ -45,8 +45,12 @@ export function compareSchemas(
   const where = path === '' ? place : `${place} ${path}`;
   const shared = listShared(before, after);
   const changes = shared.flatMap((part) => compareSchemas(comparison, part, part, place, path));
-  const olds = groupByType(listVariants(leaveOut(before, shared), comparison.before));
-  const news = groupByType(listVariants(leaveOut(after, shared), comparison.after));
+  const olds = groupByType(
+    listVariants(resolve(leaveOut(before, shared), comparison.before), comparison.before),
+  );
+  const news = groupByType(
+    listVariants(resolve(leaveOut(after, shared), comparison.after), comparison.after),
+  );
   changes.push(...compareTypes(direction, [...olds.keys()], [...news.keys()], where));
   for (const [type, variants] of olds) {
     const others = news.get(type) ?? (type === 'integer' ? news.get('number') : undefined);
@@ -104,6 +108,12 @@ function compareVariants(
   const changes = compareValues(comparison.direction, values, newValues, where);
   if (values !== undefined) return changes;
   for (const [old, other] of pairUp(olds, news)) {
+    const shape = old[shapeKey];
+    if (typeof shape === 'string' && shape === other[shapeKey]) {
+      const named = { $ref: shape };
+      changes.push(...compareSchemas(comparison, named, named, place, path));
+      continue;
+    }
     changes.push(...compareBounds(comparison.direction, old, other, where));
     changes.push(...compareParts(comparison, old, other, place, path));
   }
@@ -114,12 +124,13 @@ function compareVariants(
   return changes;
 }
 
-/** What has no counterpart is left out. */
+/** Those of one name belong together, then those that are the same; what has no counterpart is left out. */
 function pairUp(
   olds: readonly JsonSchema[],
   news: readonly JsonSchema[],
 ): (readonly [JsonSchema, JsonSchema])[] {
-  const isSame = (old: JsonSchema) => (other: JsonSchema) => Bun.deepEquals(old, other);
+  const isSame = (old: JsonSchema) => (other: JsonSchema) =>
+    old[shapeKey] === undefined ? Bun.deepEquals(old, other) : old[shapeKey] === other[shapeKey];
   const rest = news.filter((other) => !olds.some(isSame(other)));
   return olds.flatMap((old) => {
     const other = news.find(isSame(old)) ?? rest.shift();
@@ -231,10 +242,21 @@ function compareFields(
 const requiredOf = ({ required }: JsonSchema): ReadonlySet<string> =>
   new Set(Array.isArray(required) ? required : []);
 
-/** The choices that a schema is, references followed; one of several parts is their sum. */
-function listVariants(schema: JsonSchema, schemas: Schemas): JsonSchema[] {
+/** Says of a variant which reference it was. */
+const shapeKey = 'x-shape';
+
+const resolve = (schema: JsonSchema, schemas: Schemas): JsonSchema => {
   const name = nameOf(schema);
-  if (name !== undefined) return listVariants(schemas[name] ?? {}, schemas);
+  return name === undefined ? schema : (schemas[name] ?? {});
+};
+
+/** The choices that a schema is, references in it followed; one of several parts is their sum. */
+function listVariants(schema: JsonSchema, schemas: Schemas): JsonSchema[] {
+  const shape = nameOf(schema);
+  if (shape !== undefined) {
+    const variants = listVariants(resolve(schema, schemas), schemas);
+    return variants.length === 1 ? variants.map((variant) => ({ ...variant, [shapeKey]: shape })) : variants;
+  }
   const { anyOf, oneOf, allOf } = schema;
   const choices = anyOf ?? oneOf;
   if (Array.isArray(choices)) return choices.flatMap((choice) => listVariants(choice, schemas));

@@ -233,7 +233,7 @@ describe('bun run docs:breaking', () => {
 
   test('compares the copies with what the source says', () => {
     expect(run()).toEqual({ exitCode: 0, output: 'Nothing breaks clients.\n', errors: '' });
-  }, 30_000);
+  }, 60_000);
 
   test('says what it cannot read, and ends with 2', async () => {
     const other = await write('other.json', '{}');

@@ -261,6 +261,19 @@ describe('a change of a schema', () => {
     ]);
   });
 
+  test('in a shape that may be null or is one of several is told once, too', () => {
+    const before = { A: object({ x: text }, ['x']), B: object({ y: text }) };
+    const shapes = [before, { ...before, A: object({ x: text }) }] as const;
+    const uses = object({
+      first: nullable(ref('A')),
+      second: { oneOf: [ref('B'), ref('A')] },
+      third: { type: 'object', allOf: [ref('A'), object({ z: text })] },
+    });
+    expect(compare('output', uses, uses, shapes)).toEqual([
+      'breaking: A (as in GET /a, part /first) /x: may be missing now',
+    ]);
+  });
+
   test('is found behind a name that is another one, and not where the name alone is', () => {
     const shapes = [{ A: object({ x: text }) }, { B: object({ x: text }), C: object({}) }] as const;
     expect(compare('input', ref('A'), ref('B'), shapes)).toEqual([]);
@@ -268,7 +281,8 @@ describe('a change of a schema', () => {
   });
 
   test('of a shape that holds itself comes to an end', () => {
-    const tree = (leaf: Schema) => ({ Tree: object({ leaf, trees: { type: 'array', items: ref('Tree') } }) });
+    const trees = { type: 'array', items: ref('Tree') };
+    const tree = (leaf: Schema) => ({ Tree: object({ leaf, trees, first: nullable(ref('Tree')) }) });
     expect(compare('input', ref('Tree'), ref('Tree'), [tree(text), tree({ type: 'null' })])).toEqual([
       'breaking: Tree (as in GET /a, part) /leaf: its type was string, and is null now',
     ]);
