@@ -6,11 +6,11 @@ import type { adminOperations } from '../../src/auth/admin-operations.ts';
 import type { sessionOperations } from '../../src/auth/session-operations.ts';
 import type { userOperations } from '../../src/auth/user-operations.ts';
 import { writeDeclarations } from '../../src/build/declarations.ts';
+import { listDeclared } from '../../src/build/declared.ts';
 import { format } from '../../src/build/format.ts';
 import type { Commands, Kinds, Written } from '../../src/client/declarations.ts';
 import type { Client } from '../../src/client/index.ts';
 import { findApply } from '../../src/client/states.ts';
-import { describeSocket } from '../../src/http/socket-docs.ts';
 import type { CampaignState, Settlement, Structure } from '../../src/modules/campaigns/contract.ts';
 import type { ChatState, events as chatEvents } from '../../src/modules/chat/contract.ts';
 import type { ComputerState, events as gameEvents, PlayerState } from '../../src/modules/game/contract.ts';
@@ -134,7 +134,7 @@ onEachDatabase('declarations.ts', (open, { kind }) => {
 
   test('is what `bun run types:client` writes', async () => {
     const { modules } = await open();
-    const written = await format(writeDeclarations(describeSocket(modules)));
+    const written = await format(writeDeclarations(listDeclared(modules)));
     const path = `${import.meta.dir}/../../src/client/declarations.ts`;
     expect(written === (await Bun.file(path).text())).toBe(true); // a difference is of 1,000 lines: run it to see
   });
