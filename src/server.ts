@@ -17,6 +17,7 @@ import { createGuard } from './http/guard.ts';
 import { listenAt } from './http/listen.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
+import { createStreamRoute } from './http/streams.ts';
 import { allModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
@@ -158,6 +159,7 @@ export async function startServer(
     plugins: [
       createSignIn(auth),
       ...modules.map((module) => mountModule(module, moduleCore, guard, keepSilent)),
+      createStreamRoute(sockets.streams, guard, keepSilent),
     ],
     health: {
       db,
@@ -194,7 +196,7 @@ export async function startServer(
     });
   const listening = await listenAt(config, serve);
   server = listening;
-  core.attach(listening);
+  core.attach(sockets.publisher(listening));
   clockwork = startClockwork(
     moduleCore,
     modules.flatMap(({ timed }) => timed),

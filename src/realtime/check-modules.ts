@@ -7,7 +7,16 @@ import type { Module } from './module.ts';
 import type { Operation } from './operation.ts';
 
 /** Frames of the server that are no events. [E2] [E4] */
-const serverFrames = new Set(['ok', 'error', 'pong', 'welcome', 'auth.expiring', 'unsubscribed', 'draining']);
+const serverFrames = new Set([
+  'ok',
+  'error',
+  'pong',
+  'welcome',
+  'auth.expiring',
+  'subscribed',
+  'unsubscribed',
+  'draining',
+]);
 
 /** Throws an error that names what is wrong, and where. */
 export function checkModules(modules: readonly Module[]): void {

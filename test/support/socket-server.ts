@@ -67,7 +67,7 @@ export async function openSocketServer(heartbeat?: HeartbeatTimes): Promise<Open
     websocket: sockets.handlers,
     fetch: (request, self) => sockets.upgrade(request, self),
   });
-  core.attach(server);
+  core.attach(sockets.publisher(server));
   return {
     core,
     sockets,
