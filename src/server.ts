@@ -29,6 +29,7 @@ import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { chooseModules, listKinds } from './realtime/module.ts';
+import { pollingModule } from './realtime/polling.ts';
 import { combineHiding } from './realtime/presence/hiding.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
@@ -122,8 +123,13 @@ export async function startServer(
     draining: draining.signal,
     onStop: (stop) => void stops.push(stop),
   };
-  const modules: Module[] = [auth.module, ...chosen, ...further].map((defined) => defined.start(moduleCore));
+  const onRefused = createRefusals(db, auth.audit, reporter);
+  const polling = pollingModule({ topicKinds: () => topicKinds, onRefused });
+  const modules: Module[] = [auth.module, ...chosen, ...further, polling].map((defined) =>
+    defined.start(moduleCore),
+  );
   checkModules(modules);
+  const topicKinds = createTopicKinds(listKinds(modules));
   const guard = createGuard(auth);
   const sockets = createSocketServer({
     core,
@@ -132,10 +138,10 @@ export async function startServer(
         .filter(({ socket }) => socket !== false)
         .map((operation) => toCommand(operation, moduleCore)),
     ),
-    topicKinds: createTopicKinds(listKinds(modules)),
+    topicKinds,
     verify: auth.verify,
     confirm: auth.confirm,
-    onRefused: createRefusals(db, auth.audit, reporter),
+    onRefused,
     onLimited: createLimitHits(db, auth.audit, reporter),
     onSeen: lastSeen.note,
     deviceOf: auth.readDevice,
