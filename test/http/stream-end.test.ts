@@ -68,6 +68,22 @@ onEachDatabase('the end of a stream', (open) => {
     expect(reader.frames.at(-1)?.error.code).toBe('unauthorized');
   });
 
+  test('[V4] [S4] where the events have moved on it ends, and is resumed where it was', async () => {
+    const server = await open();
+    const ann = await server.register('Ann');
+    const topic = newTopic();
+    await fillLog(server.db, topic, 3);
+    const reader = await streamOf(server, ann.accessToken)(topic, { query: '?since=1' });
+    await reader.next(({ seq }) => seq === 3);
+    server.hub.giveUp(new Set([topic])); // as when the log has lost events
+    expect(await reader.ended).toBe(true);
+    await fillLog(server.db, topic, 1);
+    const back = await streamOf(server, ann.accessToken)(topic, { lastId: reader.lastId });
+    await back.next(({ seq }) => seq === 4);
+    expect([...reader.seqs, ...back.seqs]).toEqual([2, 3, 4]);
+    back.close();
+  });
+
   test('[V4] [C1] a drain announces the slot, serves until then, and ends the stream', async () => {
     const server = await open({ DRAIN_SECONDS: '1' });
     const ann = await server.register('Ann');
