@@ -24,13 +24,18 @@ export class EventStream implements Socket {
   /** The reader waits for more. */
   #wanted: PromiseWithResolvers<void> | undefined;
   #isEnded = false;
+  /** Nobody reads any more. */
+  #isCancelled = false;
 
   constructor(options: EventStreamOptions) {
     this.#options = options;
     this.body = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         pull: (controller) => this.#give(controller),
-        cancel: () => this.terminate(),
+        cancel: () => {
+          this.#isCancelled = true;
+          this.terminate();
+        },
       },
       { highWaterMark: 0 }, // nothing is taken but what the network takes
     );
@@ -104,6 +109,7 @@ export class EventStream implements Socket {
       await this.#wanted.promise;
       this.#wanted = undefined;
     }
+    if (this.#isCancelled) return;
     const [first, ...others] = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
