@@ -38,6 +38,31 @@ onEachDatabase('the end of a stream', (open) => {
     await until(() => !server.hub.topics().includes(chat.topic), 'the topic is served no longer');
   });
 
+  test('[V4] [S7] a right that hangs on a campaign takes the streams below it along', async () => {
+    const server = await open();
+    const [ann, bob] = [await server.register('Ann'), await server.register('Bob')];
+    const ask = async (method: string, path: string, body?: object) => {
+      const answer = await server.request(method, `/v1${path}`, { token: ann.accessToken, body });
+      expect([path, answer.status]).toEqual([path, method === 'POST' ? 201 : 200]);
+      return answer.body;
+    };
+    const { id } = await ask('POST', '/campaigns', { name: 'x' });
+    await ask('POST', `/campaigns/${id}/members`, { userId: bob.id, role: 'viewer' });
+    const { id: kingdomId } = await ask('POST', `/campaigns/${id}/kingdoms`, { name: 'x' });
+    const settlement = await ask('POST', `/kingdoms/${kingdomId}/settlements`, { name: 'x' });
+    const topic = `settlement:${settlement.id}`;
+    const stream = streamOf(server, bob.accessToken);
+    const reader = await stream(topic, { query: '?snapshot=true' });
+    expect((await reader.next('subscribed')).payload.snapshot).toBeDefined();
+    const goneAt = performance.now();
+    await ask('DELETE', `/campaigns/${id}/members/${bob.id}`);
+    await ask('PATCH', `/settlements/${settlement.id}`, { version: settlement.version, level: 2 });
+    expect(await reader.ended).toBe(true);
+    expect(performance.now() - goneAt).toBeLessThan(1_500); // two requests, and a second
+    expect(reader.frames.map(({ type }) => type)).toEqual(['subscribed', 'unsubscribed']);
+    expect(await refusalOf(stream(topic))).toBe('403 forbidden');
+  });
+
   test('[V4] [H5] an ended session ends its streams, and no others', async () => {
     const server = await open();
     const ann = await server.register('Ann');
