@@ -17,6 +17,7 @@ import { createGuard } from './http/guard.ts';
 import { listenAt } from './http/listen.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
+import { createStreamRoute } from './http/streams.ts';
 import { allModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
@@ -28,6 +29,7 @@ import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
 import { chooseModules, listKinds } from './realtime/module.ts';
+import { pollingModule } from './realtime/polling.ts';
 import { combineHiding } from './realtime/presence/hiding.ts';
 import { createMemoryPresence } from './realtime/presence/memory.ts';
 import type { AnnouncePresence } from './realtime/presence/presence.ts';
@@ -123,8 +125,13 @@ export async function startServer(
     draining: draining.signal,
     onStop: (stop) => void stops.push(stop),
   };
-  const modules: Module[] = [auth.module, ...chosen, ...further].map((defined) => defined.start(moduleCore));
+  const onRefused = createRefusals(db, auth.audit, reporter);
+  const polling = pollingModule({ topicKinds: () => topicKinds, onRefused });
+  const modules: Module[] = [auth.module, ...chosen, ...further, polling].map((defined) =>
+    defined.start(moduleCore),
+  );
   checkModules(modules);
+  const topicKinds = createTopicKinds(listKinds(modules));
   const guard = createGuard(auth);
   const sockets = createSocketServer({
     core,
@@ -133,10 +140,10 @@ export async function startServer(
         .filter(({ socket }) => socket !== false)
         .map((operation) => toCommand(operation, moduleCore)),
     ),
-    topicKinds: createTopicKinds(listKinds(modules)),
+    topicKinds,
     verify: auth.verify,
     confirm: auth.confirm,
-    onRefused: createRefusals(db, auth.audit, reporter),
+    onRefused,
     onLimited: createLimitHits(db, auth.audit, reporter),
     onSeen: lastSeen.note,
     deviceOf: auth.readDevice,
@@ -160,6 +167,7 @@ export async function startServer(
     plugins: [
       createSignIn(auth),
       ...modules.map((module) => mountModule(module, moduleCore, guard, keepSilent)),
+      createStreamRoute(sockets.streams, guard, keepSilent),
     ],
     health: {
       db,
@@ -197,7 +205,7 @@ export async function startServer(
     });
   const listening = await listenAt(config, serve);
   server = listening;
-  core.attach(listening);
+  core.attach(sockets.publisher(listening));
   clockwork = startClockwork(
     moduleCore,
     modules.flatMap(({ timed }) => timed),

@@ -600,6 +600,11 @@ export interface TopicEvent {
 export interface TopicEventPage {
   items: TopicEvent[];
   nextCursor: string | null;
+  seq: number;
+  head: number;
+  epoch: string;
+  reset?: true;
+  snapshot?: unknown;
 }
 export interface TopicRefusal {
   topic: string;
@@ -789,12 +794,6 @@ export interface Commands {
     output: Published & Partial<Written>;
     takesTopic: true;
     takesKey: true;
-  };
-  'topic.events': {
-    payload: { after?: number; limit?: number };
-    output: TopicEventPage;
-    takesTopic: true;
-    takesKey: false;
   };
   'chat.create': {
     payload:
@@ -1338,6 +1337,12 @@ export interface Commands {
     takesTopic: false;
     takesKey: false;
   };
+  'topic.events': {
+    payload: { after?: number; epoch?: string; limit?: number };
+    output: TopicEventPage;
+    takesTopic: true;
+    takesKey: false;
+  };
 }
 /** The kinds of topic: what they are called, the state that a snapshot holds, and what happens on them. */
 export interface Kinds {
@@ -1635,7 +1640,7 @@ export const keyedCommands: ReadonlySet<string> = new Set(
 );
 /** Those that only read, so that they may be sent again without one. */
 export const harmlessCommands: ReadonlySet<string> = new Set(
-  'presence.list user.me user.get user.find presence.get presence.find session.list admin.user.list admin.audit.list topic.events chat.list chat.unread chat.get message.list message.get message.search block.list offer.list offer.mine offer.get campaign.list campaign.tree campaign.member.list kingdom.list settlement.list structure.list structure.get settlement.get kingdom.get campaign.member.get campaign.get player.state player.list player.get computer.scan computer.get hack.list hack.get unlock.list job.list job.get admin.job.list'.split(
+  'presence.list user.me user.get user.find presence.get presence.find session.list admin.user.list admin.audit.list chat.list chat.unread chat.get message.list message.get message.search block.list offer.list offer.mine offer.get campaign.list campaign.tree campaign.member.list kingdom.list settlement.list structure.list structure.get settlement.get kingdom.get campaign.member.get campaign.get player.state player.list player.get computer.scan computer.get hack.list hack.get unlock.list job.list job.get admin.job.list topic.events'.split(
     ' ',
   ),
 );

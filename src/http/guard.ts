@@ -18,7 +18,7 @@ async function identify(
   request: Request,
   { verify, confirm, readDevice }: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>,
 ): Promise<Actor> {
-  const [, token] = /^Bearer ([\w.-]+)$/i.exec(request.headers.get('authorization') ?? '') ?? [];
+  const token = findBearer(request);
   if (token === undefined) {
     throw new AppError(
       'unauthorized',
@@ -33,6 +33,10 @@ async function identify(
   };
   return await confirm({ ...actor, ...here }, 'remembered');
 }
+
+/** The access token in the header. */
+export const findBearer = (request: Request): string | undefined =>
+  /^Bearer ([\w.-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
 
 /** One that is no plain word is left out: it is a convenience, and proxies put all sorts of things there. */
 function correlationOf(request: Request): string | undefined {

@@ -40,6 +40,7 @@ interface Answer {
 
 interface Content {
   'application/json'?: { schema: JsonSchema; example?: unknown };
+  'text/event-stream'?: { schema: JsonSchema };
 }
 
 /** `descriptions`: of the tags. */
@@ -113,6 +114,7 @@ const headerName = (name: string): string => name.replace(/\b\w/g, (letter) => l
 /** The generator leaves a schema's other keywords beside it: its name, and the parts that it is made of. */
 function mendAnswer({ description = 'Done', content = {}, 'x-codes': codes, ...keywords }: Answer): Answer {
   if (codes !== undefined) return refusal(codes);
+  if ('text/event-stream' in content) return { description, content };
   const schema = content['application/json']?.schema;
   if (schema === undefined) return { description, content: {} };
   return { description, content: { 'application/json': { schema: { ...schema, ...keywords } } } };

@@ -7,7 +7,7 @@ import type { Module } from './module.ts';
 import type { Operation } from './operation.ts';
 
 /** Frames of the server that are no events. [E2] [E4] */
-const serverFrames = new Set(['ok', 'error', 'pong', ...Object.keys(notices)]);
+const serverFrames = new Set(['ok', 'error', 'pong', 'subscribed', ...Object.keys(notices)]);
 
 /** Throws an error that names what is wrong, and where. */
 export function checkModules(modules: readonly Module[]): void {

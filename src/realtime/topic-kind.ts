@@ -3,6 +3,7 @@
 
 import { type TSchema, Type } from '@sinclair/typebox';
 import type { Db } from '../db/database.ts';
+import { AppError } from '../protocol/errors.ts';
 import { type EventsOn, type EventTable, findEventsOn } from '../protocol/events.ts';
 import { uuidSource } from '../protocol/topics.ts';
 import type { Actor } from './actor.ts';
@@ -149,23 +150,34 @@ export function addParts(kinds: readonly TopicKind[], parts: readonly SnapshotPa
 export interface TopicKinds {
   readonly all: readonly TopicKind[];
   find(topic: string): { readonly kind: TopicKind; readonly id: string } | undefined;
-  /** Whether there is a kind whose names begin like this: then the rest is malformed. [S5] */
-  kindsLike(topic: string): readonly TopicKind[];
+  /** The same; throws `unknown_topic`. [S5] */
+  require(topic: string): { readonly kind: TopicKind; readonly id: string };
 }
 
 export function createTopicKinds(all: readonly TopicKind[]): TopicKinds {
   // By the word before the colon, which `user:<id>` and `user:<id>:jobs` share: a name is taken apart for every frame.
   const byWord = Map.groupBy(all, ({ form }) => wordOf(form));
   const kindsLike = (topic: string) => byWord.get(wordOf(topic)) ?? [];
+  const find: TopicKinds['find'] = (topic) => {
+    for (const kind of kindsLike(topic)) {
+      const id = kind.parse(topic);
+      if (id !== undefined) return { kind, id };
+    }
+    return undefined;
+  };
   return {
     all,
-    kindsLike,
-    find(topic) {
-      for (const kind of kindsLike(topic)) {
-        const id = kind.parse(topic);
-        if (id !== undefined) return { kind, id };
-      }
-      return undefined;
+    find,
+    require(topic) {
+      const found = find(topic);
+      if (found !== undefined) return found;
+      const like = kindsLike(topic).map(({ form }) => form);
+      throw new AppError(
+        'unknown_topic',
+        like.length > 0
+          ? `This name is malformed: expected ${like.join(' or ')}, with an id in lower case.`
+          : 'There is no such kind of topic. Expected kind:id, such as chat:<uuid>.',
+      );
     },
   };
 }

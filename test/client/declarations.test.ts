@@ -19,13 +19,14 @@ import type { AdminJobsState, JobState, UserJobsState } from '../../src/modules/
 import type { ListedOffers, events as offerEvents } from '../../src/modules/offers/contract.ts';
 import type { EventsOn, EventTable, PayloadOf } from '../../src/protocol/events.ts';
 import type { DefinedModule, Operation } from '../../src/realtime/index.ts';
+import type { pollingModule } from '../../src/realtime/polling.ts';
 import { onEachDatabase } from '../support/server.ts';
 
 type Operations =
   | ReturnType<typeof userOperations>[number]
   | ReturnType<typeof sessionOperations>[number]
   | ReturnType<typeof adminOperations>[number]
-  | OperationsOf<(typeof allModules)[number]>;
+  | OperationsOf<(typeof allModules)[number] | ReturnType<typeof pollingModule>>;
 type OperationsOf<Module> = Module extends DefinedModule<infer Own> ? Own : never;
 
 /** Each is the other: none has a field, or takes a value, that the other has not. */

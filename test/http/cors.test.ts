@@ -36,7 +36,7 @@ onEachDatabase('pages of other origins', (open) => {
     expect(headers.get('Access-Control-Allow-Origin')).toBe(listed);
     expect(headers.get('Access-Control-Allow-Methods')).toBe('GET, HEAD, OPTIONS, PATCH');
     expect(headers.get('Access-Control-Allow-Headers')).toBe(
-      'Authorization, Content-Type, Idempotency-Key, X-Correlation-Id',
+      'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id',
     );
     expect(Number(headers.get('Access-Control-Max-Age'))).toBeGreaterThan(0);
     expect(headers.get('Access-Control-Allow-Credentials')).toBeNull();

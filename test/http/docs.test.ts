@@ -66,7 +66,9 @@ onEachDatabase('the documentation', (open, { kind }) => {
     for (const { path, method, operation } of routes) {
       const where = `${method} ${path}`;
       for (const [status, { description, content }] of Object.entries(operation.responses)) {
-        expect([where, status, Object.keys(content)]).toEqual([where, status, ['application/json']]);
+        const isStream = operation.operationId === 'topic.stream' && status === '200';
+        const types = [isStream ? 'text/event-stream' : 'application/json'];
+        expect([where, status, Object.keys(content)]).toEqual([where, status, types]);
         expect([where, status, description]).not.toEqual([where, status, '']);
       }
       expect([where, Object.keys(operation.responses).some((status) => status < '300')]).toEqual([
@@ -112,6 +114,7 @@ onEachDatabase('the documentation', (open, { kind }) => {
     expect(naming('unknown_topic')).toEqual([
       'post /v1/topics/{topic}/events: Error `unknown_topic`',
       'get /v1/topics/{topic}/events: Error `unknown_topic`',
+      'get /v1/topics/{topic}/stream: Error `unknown_topic`',
     ]);
     expect(naming('not_found')).toContain('delete /v1/auth/sessions/{sessionId}: Error `not_found`');
     expect(naming('rate_limited')).toContain('post /v1/auth/login: Error `rate_limited`');

@@ -43,7 +43,9 @@ export function createApi(url: string): Api {
       headers.set('Content-Type', 'application/json');
     const body = typeof options.body === 'string' ? options.body : JSON.stringify(options.body);
     const response = await fetch(new URL(path, url), { method, headers, body, redirect: 'manual' });
-    const text = await response.text();
+    const isStream = response.headers.get('Content-Type')?.startsWith('text/event-stream') ?? false;
+    if (isStream) await response.body?.cancel(); // it has no end: whoever wants to read it has `openStream`
+    const text = isStream ? '' : await response.text();
     const isJson = response.headers.get('Content-Type')?.includes('json') ?? false;
     return {
       status: response.status,

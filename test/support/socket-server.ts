@@ -1,4 +1,4 @@
-// The socket alone, on a core without modules: every token is good, and anybody may follow `app:` topics.
+// The socket alone, and streams, on a core without modules: every token is good, and anybody may follow `app:` topics.
 
 import pino from 'pino';
 import { connectDatabase } from '../../src/db/connect.ts';
@@ -65,9 +65,13 @@ export async function openSocketServer(heartbeat?: HeartbeatTimes): Promise<Open
     port: 0,
     hostname: '127.0.0.1',
     websocket: sockets.handlers,
-    fetch: (request, self) => sockets.upgrade(request, self),
+    fetch: (request, self) => {
+      const [, topic] = /^\/v1\/topics\/([^/]+)\/stream$/.exec(new URL(request.url).pathname) ?? [];
+      if (topic === undefined) return sockets.upgrade(request, self);
+      return sockets.streams.open(request, 'any', { topic: decodeURIComponent(topic) });
+    },
   });
-  core.attach(server);
+  core.attach(sockets.publisher(server));
   return {
     core,
     sockets,

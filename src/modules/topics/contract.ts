@@ -1,12 +1,8 @@
-// What goes over the wire: published events in, their envelopes out. Browser-safe.
+// What goes over the wire: what is published. Browser-safe.
 
 import { type Static, Type } from '@sinclair/typebox';
-import { EventMeta } from '../../protocol/envelope.ts';
-import { pageOf, pageQuery } from '../../protocol/paging.ts';
-import { Id, Instant } from '../../protocol/values.ts';
 
 const strict = { additionalProperties: false };
-const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
 /** As JSON in UTF-8. Well below what may wait for a reader before it is cut off. */
 export const maxDataBytes = 65_536;
@@ -54,38 +50,3 @@ export type Publish = Static<typeof Publish>;
 
 export const Published = Type.Object({ topic: Type.String(), event: EventName }, { title: 'Published' });
 export type Published = Static<typeof Published>;
-
-/** A durable event as its subscribers get it. */
-export const TopicEvent = Type.Object(
-  {
-    type: Type.String(),
-    topic: Type.String(),
-    seq: Seq,
-    id: Id,
-    at: Instant,
-    payload: Type.Unknown(),
-    meta: EventMeta,
-  },
-  { title: 'TopicEvent' },
-);
-export type TopicEvent = Static<typeof TopicEvent>;
-
-/** Ascending by seq. `nextCursor` is the next `after`; null at the end. */
-export const TopicEventPage = pageOf(TopicEvent);
-
-export const ListEvents = Type.Object(
-  {
-    topic: AppTopic,
-    after: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: Number.MAX_SAFE_INTEGER,
-        default: 0,
-        description: 'Only those with a higher seq',
-      }),
-    ),
-    limit: pageQuery.limit,
-  },
-  strict,
-);
-export type ListEvents = Static<typeof ListEvents>;

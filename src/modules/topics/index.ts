@@ -1,10 +1,9 @@
 // The topics module: plain pub/sub for whatever has no module of its own.
 
 import { defineModule } from '../../realtime/index.ts';
-import { app, listEvents, publish } from './operations.ts';
+import { app, publish } from './operations.ts';
 
 export const topicsModule = defineModule('topics', {
   topicKinds: [app],
-  tags: { Topics: 'Plain pub/sub on `app:` topics' },
-  operations: [publish, listEvents],
+  operations: [publish],
 });

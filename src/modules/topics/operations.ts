@@ -3,21 +3,17 @@
 
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../protocol/errors.ts';
-import { defaultPageSize } from '../../protocol/paging.ts';
 import {
   type Actor,
   action,
-  isLastPage,
   keyedBy,
-  query,
   type RateLimit,
-  readEvents,
   readHeads,
   type Topic,
   takeOrRepeat,
   topicKind,
 } from '../../realtime/index.ts';
-import { ListEvents, maxDataBytes, Publish, Published, reservedWords, TopicEventPage } from './contract.ts';
+import { maxDataBytes, Publish, Published, reservedWords } from './contract.ts';
 import { isGranted, type Right } from './rights.ts';
 
 export const app = topicKind('app', {
@@ -99,27 +95,6 @@ export const publish = action('publish', {
       const { isRepeat } = await core.commit(actor, async () => output, idempotency);
       if (!isRepeat) core.announce(on, event, data, { actor });
       return { output };
-    };
-  },
-});
-
-export const listEvents = query('topic.events', {
-  summary: 'Durable events of an app topic, ascending by seq',
-  description: 'Those with a seq above `after` that the log still has. `nextCursor` is the next `after`.',
-  tag: 'Topics',
-  http: 'GET /topics/:topic/events',
-  takesTopic: true,
-  input: ListEvents,
-  output: TopicEventPage,
-  refuses: ['forbidden', 'unknown_topic'],
-  async run({ actor, db }, { topic, after = 0, limit = defaultPageSize }) {
-    const { name } = requireRight(actor, 'subscribe', topic);
-    const logged = await readEvents(db, name, after, limit + 1);
-    const shown = logged.slice(0, limit);
-    const last = shown.at(-1);
-    return {
-      items: shown.map(({ frame }) => JSON.parse(frame)),
-      nextCursor: last === undefined || isLastPage(logged, limit + 1) ? null : String(last.seq),
     };
   },
 });

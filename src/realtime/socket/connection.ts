@@ -1,8 +1,7 @@
-// One WebSocket: its phase, its queue of frames, its subscriptions. Frames take effect one after another, and replies
-// leave in that order, however long one of them takes, but for late ones. [E6]
+// One WebSocket, or one stream of server-sent events: its phase, its queue of frames, its subscriptions. Frames take effect
+// one after another, and replies leave in that order, however long one of them takes, but for late ones. [E6]
 // Over 400 lines: turns, replies and subscriptions end together, on one socket, and none can be told without the others.
 
-import type { ServerWebSocket } from 'bun';
 import { closeCodes, type EventPosition } from '../../protocol/envelope.ts';
 import type { Actor, Device } from '../actor.ts';
 import type { Follower } from '../hub/hub.ts';
@@ -12,7 +11,20 @@ import type { Place } from './places.ts';
 import { SmallMap } from './small-map.ts';
 import type { EncodedReply, ReadFrame } from './turn.ts';
 
-export type Socket = ServerWebSocket<Connection>;
+/** What a connection sends through, and hears topics by. Bun's `ServerWebSocket` is one as it is. */
+export interface Socket {
+  /** 0: there is no room for it, and none will be made. */
+  send(frame: string): number;
+  getBufferedAmount(): number;
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
+  ping(): void;
+  /** What is sent meanwhile leaves in one write. */
+  cork(send: () => void): void;
+  close(code: number, reason: string): void;
+  /** Without waiting for what was not read. */
+  terminate(): void;
+}
 
 export interface Subscription {
   readonly topic: string;
@@ -77,6 +89,7 @@ export class Connection implements Follower {
   readonly #limits: ConnectionLimits;
   readonly #readFrame: ReadFrame<Connection>;
   readonly #onEnded: (connection: Connection, subscription: Subscription) => void;
+  readonly #onTopicLost: ((connection: Connection) => void) | undefined;
   /** Only while frames wait: most connections are idle. */
   #waiting: WaitingFrame[] | undefined;
   #waitingBytes = 0;
@@ -100,13 +113,15 @@ export class Connection implements Follower {
   #nonsenseAtMs: number[] | undefined;
 
   constructor(options: {
-    upgradeToken: string | undefined;
+    upgradeToken?: string | undefined;
     device: Device | undefined;
     greetingDeadlineMs: number;
     limits: ConnectionLimits;
     readFrame: ReadFrame<Connection>;
     /** A subscription is over, for whatever reason. */
     onEnded: (connection: Connection, subscription: Subscription) => void;
+    /** Called right behind the frame that says that a topic was lost. */
+    onTopicLost?: (connection: Connection) => void;
   }) {
     this.upgradeToken = options.upgradeToken;
     this.device = options.device;
@@ -114,6 +129,7 @@ export class Connection implements Follower {
     this.#limits = options.limits;
     this.#readFrame = options.readFrame;
     this.#onEnded = options.onEnded;
+    this.#onTopicLost = options.onTopicLost;
     this.#allowance = options.limits.commandsPerSecond;
   }
 
@@ -287,6 +303,7 @@ export class Connection implements Follower {
 
   sayLost(topic: string): void {
     this.send(JSON.stringify({ type: 'unsubscribed', topic, payload: { reason: 'forbidden' } }));
+    this.#onTopicLost?.(this);
   }
 
   follows(topic: string): boolean {

@@ -148,7 +148,10 @@ async function remembers({ hub }: EntryDeps, stream: Stream, since: number): Pro
 }
 
 /** Behind which seq the client can go on without a gap; undefined: it must start over. [S4] */
-function resumePoint({ since = 0, epoch }: TopicRequest, position: TopicPosition): number | undefined {
+export function resumePoint(
+  { since = 0, epoch }: SubscribeRequest,
+  position: TopicPosition,
+): number | undefined {
   if (epoch !== undefined && epoch !== position.epoch) return undefined;
   // Whoever has seen nothing goes on with the first event, whatever its number, unless that one was pruned. [T4]
   const isWhole = position.reach === position.base;

@@ -48,7 +48,9 @@ export interface HelloDeps {
 }
 
 export interface Hello {
-  /** Makes the connection live, or refuses and closes it. Never throws. */
+  /** Makes the connection live, and says nothing. Throws `unauthorized`, `rate_limited` and `unavailable`. */
+  admit(connection: Connection, token: string): Promise<Credentials>;
+  /** Makes the connection live and welcomes it, or refuses and closes it. Never throws. */
   greet(connection: Connection, token: string, replyId?: string): Promise<void>;
   /** The first frame, where the upgrade brought no token. [H1] */
   greetByFrame(
@@ -117,7 +119,7 @@ export function createHello(deps: HelloDeps): Hello {
     }
   };
 
-  const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
+  const admit: Hello['admit'] = async (connection, token) => {
     const credentials = await deps.verify(token);
     const actor: Actor = { ...credentials.actor, device: connection.device };
     const { maxConnectionsPerUser } = deps;
@@ -145,13 +147,14 @@ export function createHello(deps: HelloDeps): Hello {
     deps.connections.addLive(connection);
     deps.presence.connect(connection.userId);
     deps.onSeen(connection.userId);
-    if (replyId !== undefined) connection.send(JSON.stringify({ type: 'ok', id: replyId }));
-    connection.send(JSON.stringify({ type: 'welcome', payload: welcome(deps, connection, credentials) }));
+    return credentials;
   };
 
   const greet: Hello['greet'] = async (connection, token, replyId) => {
     try {
-      await admit(connection, token, replyId);
+      const credentials = await admit(connection, token);
+      if (replyId !== undefined) connection.send(JSON.stringify({ type: 'ok', id: replyId }));
+      connection.send(JSON.stringify({ type: 'welcome', payload: welcome(deps, connection, credentials) }));
     } catch (error) {
       const refusal = deps.reporter.toRefusal(error, 'greeting a connection');
       sendError(connection, replyId, refusal);
@@ -160,6 +163,7 @@ export function createHello(deps: HelloDeps): Hello {
   };
 
   return {
+    admit,
     greet,
     async greetByFrame(connection, frame, replyId) {
       if (frame !== undefined && Value.Check(AuthFrame, frame)) {

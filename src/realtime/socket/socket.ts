@@ -1,4 +1,5 @@
-// The WebSocket server: Bun's handlers, the upgrade, and draining. What a connection is made of comes together here.
+// The WebSocket server: Bun's handlers, the upgrade, and draining. What a connection is made of comes together here, also that
+// of a stream of server-sent events.
 
 import type { Server, WebSocketHandler } from 'bun';
 import { closeCodes, maxSnapshotBytes } from '../../protocol/envelope.ts';
@@ -6,6 +7,8 @@ import { AppError } from '../../protocol/errors.ts';
 import { isAllowedOrigin } from '../../protocol/origins.ts';
 import type { Actor, Device } from '../actor.ts';
 import type { Core } from '../core.ts';
+import { Listeners } from '../sse/listeners.ts';
+import { createStreams, type Streams, type StreamsDeps } from '../sse/streams.ts';
 import type { TopicKinds } from '../topic-kind.ts';
 import { listCoreCommands } from './commands.ts';
 import { Connection, type Subscription } from './connection.ts';
@@ -58,9 +61,16 @@ export interface SocketServer {
   readonly handlers: WebSocketHandler<Connection>;
   /** Answers an upgrade request; undefined when it became a socket. */
   upgrade(request: Request, server: Server<Connection>): Response | undefined;
+  readonly streams: Streams;
+  /** Where the hub publishes: to the WebSockets of the server, and to the streams. */
+  publisher(server: Publisher): Publisher;
   /** Sends every connection away in its slot, after what it asked for has taken effect. [C1] */
   drain(drainMs: number): Promise<void>;
   stop(): void;
+}
+
+interface Publisher {
+  publish(topic: string, frame: string): unknown;
 }
 
 /** How often expiry and greeting deadlines are looked at. One timer for all: a timer a connection costs memory. */
@@ -80,6 +90,8 @@ const finishMs = 3_000;
 
 /** Stands for "no limit": still bounded, as a frame is held in memory whole. */
 const maxPayloadBytes = 16_777_216;
+
+const goingAway = new AppError('unavailable', 'This instance is going away.', { retryAfterMs: 1_000 });
 
 const tooMany = {
   all: new AppError('unavailable', 'This instance has as many connections as it takes. Try again later.', {
@@ -139,6 +151,40 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
   };
   const places = new Places(limits);
   const shareUserAgent = createUserAgents();
+  const listeners = new Listeners();
+
+  const arrive: StreamsDeps['arrive'] = (request, options) => {
+    if (isDraining) return goingAway;
+    const { ip, userAgent } = deps.deviceOf(request);
+    const place = places.take(ip ?? '');
+    if (typeof place === 'string') {
+      deps.onFull(place === 'all' ? 'MAX_CONNECTIONS' : 'MAX_CONNECTIONS_PER_ADDRESS');
+      return tooMany[place];
+    }
+    const connection = new Connection({
+      ...options,
+      // Strings that connections share: one of its own each would be 100 to 300 bytes more.
+      device: { ip: ip && place.name, userAgent: userAgent && shareUserAgent(userAgent) },
+      greetingDeadlineMs: Date.now() + greetingMs,
+      limits: connectionLimits,
+      readFrame,
+      onEnded,
+    });
+    connection.place = place;
+    return connection;
+  };
+
+  const end = (connection: Connection): void => {
+    connection.onClose();
+    connections.remove(connection);
+    hello.leave(connection);
+    giveBack(connection);
+  };
+
+  const giveBack = ({ place }: Connection): void => {
+    if (place !== undefined) places.leave(place);
+  };
+
   const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
   const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
@@ -172,11 +218,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
         socket.data.onDrain();
       },
       close(socket) {
-        const connection = socket.data;
-        connection.onClose();
-        connections.remove(connection);
-        hello.leave(connection);
-        if (connection.place !== undefined) places.leave(connection.place);
+        end(socket.data);
       },
     },
 
@@ -185,38 +227,29 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
       if (origin !== null && !isAllowedOrigin(origin, deps.allowedOrigins)) {
         return deps.answerRefusal(new AppError('forbidden', 'This origin may not connect.')); // [H6]
       }
-      if (isDraining) {
-        return deps.answerRefusal(
-          new AppError('unavailable', 'This instance is going away.', { retryAfterMs: 1_000 }),
-        );
-      }
-      const { ip, userAgent } = deps.deviceOf(request);
-      const place = places.take(ip ?? '');
-      if (typeof place === 'string') {
-        const limit = place === 'all' ? 'MAX_CONNECTIONS' : 'MAX_CONNECTIONS_PER_ADDRESS';
-        deps.onFull(limit);
-        const answer = deps.answerRefusal(tooMany[place]);
+      const connection = arrive(request, { upgradeToken: findToken(request) });
+      if (connection instanceof AppError) {
+        const answer = deps.answerRefusal(connection);
         answer.headers.set('Connection', 'close'); // kept open, it would take the descriptor that there is no place for
         return answer;
       }
-      const connection = new Connection({
-        upgradeToken: findToken(request),
-        // Strings that connections share: one of its own each would be 100 to 300 bytes more.
-        device: { ip: ip && place.name, userAgent: userAgent && shareUserAgent(userAgent) },
-        greetingDeadlineMs: Date.now() + greetingMs,
-        limits: connectionLimits,
-        readFrame,
-        onEnded,
-      });
       // Empty, it is left out. Without it Bun answers with the first one offered, which may be a token. [H1]
       const headers = { 'Sec-WebSocket-Protocol': chooseProtocol(request) ?? '' };
-      connection.place = place;
       if (server.upgrade(request, { data: connection, headers })) return undefined;
-      places.leave(place);
+      giveBack(connection);
       return deps.answerRefusal(
         new AppError('invalid', 'Expected a WebSocket upgrade (RFC 6455) on this path.'),
       );
     },
+
+    streams: createStreams({ hello, subscriber, connections, listeners, arrive, end }),
+
+    publisher: (server) => ({
+      publish(topic, frame) {
+        server.publish(topic, frame);
+        listeners.publish(topic, frame);
+      },
+    }),
 
     async drain(drainMs) {
       isDraining = true;

@@ -64,18 +64,6 @@ export interface Subscriber {
 }
 
 export function createSubscriber(deps: SubscribeDeps): Subscriber {
-  const kindOf = (topic: string): { kind: TopicKind; id: string } => {
-    const found = deps.topicKinds.find(topic);
-    if (found !== undefined) return found;
-    const like = deps.topicKinds.kindsLike(topic).map(({ form }) => form);
-    throw new AppError(
-      'unknown_topic',
-      like.length > 0
-        ? `This name is malformed: expected ${like.join(' or ')}, with an id in lower case.`
-        : 'There is no such kind of topic. Expected kind:id, such as chat:<uuid>.',
-    );
-  };
-
   const refuse = (actor: Actor, topic: string): never => {
     deps.onRefused(actor, topic);
     throw new AppError('forbidden', 'You may not follow this topic, or it does not exist.');
@@ -93,7 +81,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
 
   /** The topic is served from now on, if nothing is wrong with the request itself. */
   const serve = async (connection: Connection, request: TopicRequest): Promise<Asked> => {
-    const { kind, id } = kindOf(request.topic);
+    const { kind, id } = deps.topicKinds.require(request.topic);
     if (request.snapshot && kind.snapshot === undefined) {
       throw new AppError('invalid', `Topics of the kind ${kind.kind} have no snapshot: leave it out.`);
     }
@@ -198,7 +186,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
       };
     },
     async authorize(actor, topic) {
-      const { kind, id } = kindOf(topic);
+      const { kind, id } = deps.topicKinds.require(topic);
       return (await kind.findFollowable(deps.db, actor, [id])).has(id) ? kind : refuse(actor, topic);
     },
   };

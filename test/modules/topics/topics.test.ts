@@ -51,7 +51,7 @@ onEachDatabase('topics', (open) => {
     }
     const late = await server.connect(bob);
     expect(await late.subscribe(topic, { since: 0 })).toMatchObject({ seq: 0, head: 0, replay: 0 });
-    expect((await list(topic)).body).toEqual({ items: [], nextCursor: null });
+    expect((await list(topic)).body).toMatchObject({ items: [], nextCursor: null, seq: 0, head: 0 });
     expect(late.unread).toEqual([]);
   });
 
@@ -113,7 +113,6 @@ onEachDatabase('topics', (open) => {
     for (const topic of ['app:', 'app:A', 'app:a b', 'public.x', `user:${ann.id}`, `chat:${ann.id}`]) {
       expect((await client.request('publish', payload, { topic })).error.code).toBe('unknown_topic');
       expect((await post(encodeURIComponent(topic), payload)).body.error.code).toBe('unknown_topic');
-      expect((await list(encodeURIComponent(topic))).status).toBe(404);
     }
     expect((await client.request('publish', payload)).error).toMatchObject({
       code: 'invalid',

@@ -94,7 +94,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
       websocket: sockets.handlers,
       fetch: (request, self) => sockets.upgrade(request, self),
     });
-    core.attach(server);
+    core.attach(sockets.publisher(server));
   });
   beforeEach(() => {
     role = 'user';
