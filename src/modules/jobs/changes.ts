@@ -8,11 +8,11 @@ import { users } from '../../auth/schema.ts';
 import type { Db } from '../../db/database.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import type { Role } from '../../protocol/roles.ts';
-import type { Actor, Emit, ModuleCore } from '../../realtime/index.ts';
+import type { Actor, EmitPlain, ModuleCore } from '../../realtime/index.ts';
 import type { events, JobRecord, JobStatus } from './contract.ts';
 import { type JobRow, jobColumns, toFace } from './rows.ts';
 import { jobs } from './schema.ts';
-import { adminJobs, job, userJobs } from './topics.ts';
+import { adminJobs, job, topicsOf } from './topics.ts';
 
 /** A row behind its change. */
 export type Changed = JobRow & {
@@ -47,7 +47,7 @@ export async function changeJobs(
 export interface Telling {
   /** Undefined: the system. */
   readonly actor: Actor | undefined;
-  readonly emit: Emit;
+  readonly emit: EmitPlain;
   afterCommit(run: () => void): void;
 }
 
@@ -69,12 +69,12 @@ export type Happening =
 export function createNews({ announce }: Pick<ModuleCore, 'announce'>): News {
   const tell = <Type extends DurableType<Told>>(
     { actor, emit, afterCommit }: Telling,
-    { id, userId }: { readonly id: string; readonly userId: string },
+    changed: { readonly id: string; readonly userId: string },
     type: Type,
     payload: PayloadOf<Told, Type>,
     revokes: readonly string[] = [],
   ): void => {
-    emit([job.on(id), userJobs.on(userId)], type, payload, { revokes, revokesOn: job.on(id) });
+    emit(topicsOf(changed), type, payload, { revokes, revokesOn: job.on(changed.id) });
     afterCommit(() => announce(adminJobs.on(''), type, payload, { actor }));
   };
   return {

@@ -4,7 +4,6 @@
 import type { Db, RootDb, Statement } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
-import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import { isForgettable } from '../../protocol/topics.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import { createAfterCommit } from '../after-commit.ts';
@@ -14,10 +13,10 @@ import { type Add, createBatcher, type Outcome } from './batcher.ts';
 import {
   type Committed,
   type EmitOptions,
+  type EmitPlain,
   type Publish,
   positionsOf,
   retryTransient,
-  type TableOf,
   type Topics,
   toCausedEvent,
 } from './commit.ts';
@@ -70,13 +69,7 @@ export interface BatchContext {
 }
 
 /** As `emit` of a command, on topics that `find` locked. */
-export interface BatchEmit {
-  <On extends Topics, Type extends DurableType<TableOf<On>>>(
-    on: On,
-    type: Type,
-    payload: PayloadOf<TableOf<On>, Type>,
-    options?: Pick<EmitOptions, 'revokes' | 'revokesOn' | 'isAnonymous'>,
-  ): void;
+export interface BatchEmit extends EmitPlain {
   /** The seq that the next event on the topic gets, for rows that carry the seq of their own event. */
   seqOf(on: Pick<Topic, 'name'>): number;
   /** A topic that begins with this item: its name is new in the world, so there is nobody to lock it against. */

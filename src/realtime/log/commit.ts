@@ -11,7 +11,7 @@ import { appendEvents, type CausedEvent, type LoggedEvent, type Rewrite, reserve
 import { isKeyTaken, type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
 
 export type Topics = Topic | readonly Topic[];
-export type TableOf<On extends Topics> = On extends readonly (infer One extends Topic)[]
+type TableOf<On extends Topics> = On extends readonly (infer One extends Topic)[]
   ? TableOf<One>
   : On extends Topic<infer Events>
     ? Events
@@ -39,6 +39,14 @@ export interface Emit {
    */
   seqOf(on: Topic): Promise<number>;
 }
+
+/** What `emit` of a command and of a batch have in common. */
+export type EmitPlain = <On extends Topics, Type extends DurableType<TableOf<On>>>(
+  on: On,
+  type: Type,
+  payload: PayloadOf<TableOf<On>, Type>,
+  options?: Pick<EmitOptions, 'revokes' | 'revokesOn' | 'isAnonymous'>,
+) => void;
 
 export interface EmitOptions<Payload = unknown> {
   readonly revokes?: readonly string[] | undefined;
