@@ -11,7 +11,6 @@ import { type CreateBatch, createBatchCommit } from './log/batch-commit.ts';
 import { createBatcher } from './log/batcher.ts';
 import { type Commit, createCommit, type Publish } from './log/commit.ts';
 import {
-  idOf,
   type LoggedEvent,
   type LogHead,
   readEvents,
@@ -159,7 +158,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const publish: Publish = (events, epoch) => {
     hub.publish(events, epoch);
     const newest = events.at(-1);
-    if (newest !== undefined) lineage.note({ topic: newest.topic, seq: newest.seq, id: idOf(newest) });
+    if (newest !== undefined) lineage.note(newest);
   };
   return {
     db,

@@ -184,6 +184,8 @@ export function appendTo(
 
 function toRows(placed: readonly PlacedEvent[]): EventRow[] {
   const at = new Date().toISOString();
+  const toPayload = rememberLast(JSON.stringify); // on several topics it is the same one, side by side
+  const toMeta = rememberLast(JSON.stringify);
   return placed.map(({ topic, seq, event, meta, id }) => ({
     topic,
     seq,
@@ -191,12 +193,20 @@ function toRows(placed: readonly PlacedEvent[]): EventRow[] {
     type: event.type,
     at,
     // Both travel as text: so the database reads \u0000 in them as text, not as a character.
-    payload: JSON.stringify(event.payload),
-    meta: JSON.stringify(meta),
+    payload: toPayload(event.payload),
+    meta: toMeta(meta),
     shuts_out: event.revokes,
     withheld_from: event.withheldFrom,
     rewrites: event.rewrites?.map(({ seq }) => seq),
   }));
+}
+
+function rememberLast(encode: (value: unknown) => string): (value: unknown) => string {
+  let last: { readonly value: unknown; readonly text: string } | undefined;
+  return (value) => {
+    if (last === undefined || last.value !== value) last = { value, text: encode(value) };
+    return last.text;
+  };
 }
 
 const insertStatement = (rows: readonly EventRow[]): Statement => ({
