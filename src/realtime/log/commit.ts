@@ -172,12 +172,7 @@ export function toCausedEvent(
     throw new Error(`One event cannot be on a topic twice: "${type}" on ${topics.map(({ name }) => name)}.`);
   if (rewrites.length > 0 && topics.length !== 1)
     throw new Error(`"${type}" can rewrite earlier events on one topic only.`);
-  for (const { name, events } of topics) {
-    if (ended.has(name))
-      throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
-    if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
-      throw new Error(`The table of events has no durable "${type}" on ${name}.`);
-  }
+  for (const topic of topics) checkPlace(ended, topic, type);
   if (revokes.length > 0) {
     for (const { name } of revokesOn === undefined ? topics : [revokesOn]) ended.add(name);
   }
@@ -191,6 +186,14 @@ export function toCausedEvent(
     rewrites: rewrites.length === 0 ? undefined : rewrites,
   };
   return { event, meta: isAnonymous ? { source: meta.source } : meta };
+}
+
+/** Throws where this event has no place on the topic. */
+export function checkPlace(ended: ReadonlySet<string>, { name, events }: Topic, type: string): void {
+  if (ended.has(name))
+    throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
+  if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
+    throw new Error(`The table of events has no durable "${type}" on ${name}.`);
 }
 
 export function positionsOf(events: readonly LoggedEvent[]): EventPosition[] {
