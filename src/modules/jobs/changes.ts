@@ -1,5 +1,6 @@
-// How a job changes, inside of a transaction: the row, and the events that tell of it. Whoever changes a job locks its row first
-// and then, with its events, its topics; who creates one locks the topic of its owner alone. So nobody waits in a circle.
+// How a job changes, inside of a transaction: the row, and the events that tell of it. Whoever changes jobs locks their rows first,
+// by id (a claim passes over what is locked), and then the topics, by name; who creates some locks the topics of their owners
+// alone. So nobody waits in a circle.
 // What admins hear is said behind COMMIT, and has no order.
 
 import { type SQL, sql } from 'drizzle-orm';
