@@ -20,7 +20,7 @@ import { createPasswords } from './passwords.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
 import { sessionOperations } from './session-operations.ts';
 import { createSessions, type Sessions } from './sessions.ts';
-import { createStandings, readStanding, requireLive } from './standings.ts';
+import { createStandings, requireLive } from './standings.ts';
 import { createTokens } from './tokens.ts';
 import { userTopics } from './topics.ts';
 import { userOperations } from './user-operations.ts';
@@ -99,7 +99,7 @@ export function createAuth(deps: AuthDeps): Auth {
     }),
     verify: tokens.verifyAccess,
     async confirm(actor, how) {
-      const standing = how === 'remembered' ? standings.read(actor) : readStanding(db, actor);
+      const standing = how === 'remembered' ? standings.read(actor) : standings.readNow(actor);
       const role = requireLive(await standing);
       return role === actor.role ? actor : { ...actor, role };
     },

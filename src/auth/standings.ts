@@ -1,13 +1,13 @@
 // Whether a session is still good, and as whom: read from the database, since a token cannot know what became of them.
 
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { asc, inArray } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
-import type { Db } from '../db/database.ts';
+import { type Db, runStatement, toList } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Role } from '../protocol/roles.ts';
-import type { Actor } from '../realtime/index.ts';
+import { type Actor, createBatcher } from '../realtime/index.ts';
 import type { SessionEnd } from './contract.ts';
-import { userSessions, users } from './schema.ts';
+import { type userSessions, users } from './schema.ts';
 
 export type Standing =
   | { readonly isLive: true; readonly role: Role }
@@ -16,21 +16,11 @@ export type Standing =
 export type SessionOwner = Pick<Actor, 'userId' | 'sessionId'>;
 
 /** How the session and its user stand, in the snapshot of `db`. */
-export async function readStanding(db: Db, { userId, sessionId }: SessionOwner): Promise<Standing> {
-  const rows = await db
-    .select({
-      role: users.role,
-      disabledAt: users.disabledAt,
-      revokedAt: userSessions.revokedAt,
-      endReason: userSessions.endReason,
-      expiresAt: userSessions.expiresAt,
-    })
-    .from(userSessions)
-    .innerJoin(users, eq(users.id, userSessions.userId))
-    .where(and(eq(userSessions.id, sessionId), eq(userSessions.userId, userId)));
-  const row = rows[0];
-  return row === undefined ? { isLive: false, reason: 'revoked' } : standingOf(row);
+export async function readStanding(db: Db, owner: SessionOwner): Promise<Standing> {
+  return (await readStandings(db, [owner])).get(nameOf(owner)) ?? revoked;
 }
+
+const revoked: Standing = { isLive: false, reason: 'revoked' };
 
 type StandingRow = Pick<typeof users.$inferSelect, 'role' | 'disabledAt'> &
   Pick<typeof userSessions.$inferSelect, 'revokedAt' | 'endReason' | 'expiresAt'>;
@@ -78,6 +68,8 @@ export async function lockStanding(tx: Db, actor: Actor, others: readonly string
  */
 export interface Standings {
   read(owner: SessionOwner): Promise<Standing>;
+  /** Not what is remembered: read after it is asked for, in one statement with what else is asked for meanwhile. */
+  readNow(owner: SessionOwner): Promise<Standing>;
   /** Forgets what is remembered of the user's sessions: on this instance a change counts at once. */
   forgetUser(userId: string): void;
 }
@@ -90,12 +82,14 @@ export function createStandings(db: Db): Standings {
     max: maxRemembered,
     ttl: rememberedMs,
   });
+  const readNow = readTogether(db);
 
   return {
+    readNow,
     read(owner) {
       const known = remembered.get(owner.sessionId);
       if (known !== undefined && known.userId === owner.userId) return known.standing;
-      const standing = readStanding(db, owner);
+      const standing = readNow(owner);
       const entry = { userId: owner.userId, standing };
       remembered.set(owner.sessionId, entry);
       standing.catch(() => {
@@ -111,3 +105,62 @@ export function createStandings(db: Db): Standings {
     },
   };
 }
+
+/** Workers ask with each job that they end, and 5,000 clients at once when they come back. */
+function readTogether(db: Db): (owner: SessionOwner) => Promise<Standing> {
+  return createBatcher<SessionOwner, Standing>({
+    async run(owners) {
+      const standings = await readStandings(db, owners);
+      return {
+        outcomes: owners.map((owner) => ({ isDone: true, result: standings.get(nameOf(owner)) ?? revoked })),
+      };
+    },
+    maxBatch: 1_000,
+    maxWaiting: Number.POSITIVE_INFINITY, // bounded by what connections may ask for
+    onFailure() {}, // nothing is left to finish
+  });
+}
+
+const nameOf = ({ userId, sessionId }: SessionOwner): string => `${userId} ${sessionId}`;
+
+async function readStandings(
+  db: Db,
+  owners: readonly SessionOwner[],
+): Promise<ReadonlyMap<string, Standing>> {
+  const asked = [...new Map(owners.map((owner) => [nameOf(owner), owner])).values()];
+  const rows = await runStatement<{
+    user_id: string;
+    session_id: string;
+    role: Role;
+    disabled_at: string | null;
+    revoked_at: string | null;
+    end_reason: SessionEnd | null;
+    expires_at: string;
+  }>(db, {
+    name: 'read_standings',
+    // Each looked up by its primary key: OFFSET keeps the planner from reading a table whole.
+    text: `
+      SELECT asked.user_id, asked.session_id, users.*, session.*
+      FROM unnest(string_to_array($1, E'\\x1f')::uuid[], string_to_array($2, E'\\x1f')::uuid[]) AS asked(user_id, session_id)
+      CROSS JOIN LATERAL (
+        SELECT revoked_at, end_reason, expires_at FROM user_sessions
+        WHERE id = asked.session_id AND user_id = asked.user_id OFFSET 0
+      ) AS session
+      CROSS JOIN LATERAL (SELECT role, disabled_at FROM users WHERE id = asked.user_id OFFSET 0) AS users`,
+    values: [toList(asked.map(({ userId }) => userId)), toList(asked.map(({ sessionId }) => sessionId))],
+  });
+  return new Map(
+    rows.map((row) => [
+      nameOf({ userId: row.user_id, sessionId: row.session_id }),
+      standingOf({
+        role: row.role,
+        disabledAt: readTime(row.disabled_at),
+        revokedAt: readTime(row.revoked_at),
+        endReason: row.end_reason,
+        expiresAt: new Date(row.expires_at),
+      }),
+    ]),
+  );
+}
+
+const readTime = (text: string | null): Date | null => (text === null ? null : new Date(text));

@@ -10,6 +10,7 @@ const notNullViolation = '23502';
 const untranslatableCharacter = '22P05';
 const characterNotInRepertoire = '22021';
 const lockNotAvailable = '55P03';
+const inFailedTransaction = '25P02';
 /**
  * No connection, no room (also on the disk), files that cannot be read or written, shut down or starting, a statement that
  * took too long, a transaction that stood still, a standby.
@@ -72,6 +73,11 @@ export function isUnreachable(error: unknown): boolean {
 /** Somebody kept what was needed for too long: whoever needs the same thing would wait as long, and in vain. */
 export function isLockTimeout(error: unknown): boolean {
   return hasCode(error, (code) => code === lockNotAvailable);
+}
+
+/** A statement before this one in its transaction failed, and says why. */
+export function isRefusedBehindFailure(error: unknown): boolean {
+  return hasCode(error, (code) => code === inFailedTransaction);
 }
 
 /** Two transactions were in each other's way; the same work again may succeed at once. */

@@ -7,10 +7,10 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { startHealing } from './hub/heal.ts';
 import { type EphemeralEvent, Hub } from './hub/hub.ts';
+import { type CreateBatch, createBatchCommit } from './log/batch-commit.ts';
 import { createBatcher } from './log/batcher.ts';
 import { type Commit, createCommit, type Publish } from './log/commit.ts';
 import {
-  idOf,
   type LoggedEvent,
   type LogHead,
   readEvents,
@@ -32,8 +32,10 @@ import { Connections } from './socket/connections.ts';
 export interface Core {
   readonly db: Db;
   readonly commit: Commit;
-  /** For writes that are many and small. */
+  /** See `ModuleCore`. */
   readonly createGroup: CreateGroup;
+  /** See `ModuleCore`. */
+  readonly createBatch: CreateBatch;
   readonly announce: Announce;
   /** See `ModuleCore`. */
   readonly announceHere: Announce;
@@ -156,12 +158,13 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const publish: Publish = (events, epoch) => {
     hub.publish(events, epoch);
     const newest = events.at(-1);
-    if (newest !== undefined) lineage.note({ topic: newest.topic, seq: newest.seq, id: idOf(newest) });
+    if (newest !== undefined) lineage.note(newest);
   };
   return {
     db,
     commit: createCommit(db, publish, knownEpoch),
     createGroup: createGroupCommit(db, publish, reporter, knownEpoch),
+    createBatch: createBatchCommit(db, publish, reporter, knownEpoch),
     announce: announceBy((event) => hub.announce(event)),
     announceHere: announceBy((event) => hub.announceHere(event)),
     observeAnnounced(type, observer) {

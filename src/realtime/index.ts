@@ -2,8 +2,9 @@
 
 export { type Actor, type Device, metaOf, requireRole, type TopicGrants } from './actor.ts';
 export { type Timed, type TimedContext, timed } from './clockwork/timed.ts';
+export type { BatchItem, BatchWork } from './log/batch-commit.ts';
 export { createBatcher } from './log/batcher.ts';
-export { type Commit, type Committed, type Emit, keyedBy } from './log/commit.ts';
+export { type Commit, type Committed, type Emit, type EmitPlain, keyedBy } from './log/commit.ts';
 export { isLastPage, type Rewrite, readEvents, readHeads } from './log/event-log.ts';
 export type { CreateGroup, GroupItem } from './log/group-commit.ts';
 export { rewriteResult, takeOrRepeat } from './log/keys.ts';
@@ -12,6 +13,8 @@ export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit, ReadAudit }
 export {
   type Answer,
   action,
+  type BatchedItem,
+  batched,
   type Call,
   type CommandContext,
   command,

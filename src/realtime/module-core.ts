@@ -5,6 +5,7 @@ import type { Db } from '../db/database.ts';
 import type { EventPosition } from '../protocol/envelope.ts';
 import type { EphemeralType, EventTable, PayloadOf } from '../protocol/events.ts';
 import type { Actor, Device } from './actor.ts';
+import type { CreateBatch } from './log/batch-commit.ts';
 import type { Commit } from './log/commit.ts';
 import type { CreateGroup } from './log/group-commit.ts';
 import type { Presence } from './presence/presence.ts';
@@ -14,8 +15,10 @@ import type { Topic } from './topic-kind.ts';
 export interface ModuleCore {
   readonly db: Db;
   readonly commit: Commit;
-  /** For writes that are many and small. */
+  /** For writes that are many and small, of one event each. */
   readonly createGroup: CreateGroup;
+  /** For changes that are many and small. */
+  readonly createBatch: CreateBatch;
   readonly announce: Announce;
   /** The same to followers on this instance alone: for what every instance says to its own. */
   readonly announceHere: Announce;

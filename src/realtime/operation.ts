@@ -9,6 +9,7 @@ import type { EventTable, PayloadOf } from '../protocol/events.ts';
 import type { Role } from '../protocol/roles.ts';
 import { type Actor, requireRole } from './actor.ts';
 import { createAfterCommit } from './after-commit.ts';
+import type { BatchContext, BatchItem, BatchWork } from './log/batch-commit.ts';
 import { type Emit, keyedBy } from './log/commit.ts';
 import type { GroupItem } from './log/group-commit.ts';
 import { takeOrRepeat } from './log/keys.ts';
@@ -232,6 +233,57 @@ export function grouped<
       };
     },
   };
+}
+
+/** As `command`, for changes that are many and small: those that arrive together share a transaction. See `BatchWork`. */
+export function batched<
+  const Name extends string,
+  Input extends TSchema,
+  Output extends TSchema,
+  Draft,
+  Found,
+  Row,
+>(
+  name: Name,
+  declared: Declared<Input, Output> &
+    Pick<BatchWork<BatchedItem<Draft>, Found, Row, object>, 'find' | 'write' | 'maxBatch'> & {
+      /** Before the batch, for each alone: throws what can be refused without the database. */
+      draft(actor: Actor, input: Static<Input>): Draft;
+      /** What becomes of one, behind all locks; see `BatchWork`. */
+      decide(
+        item: BatchedItem<Draft>,
+        found: Found,
+        context: BatchContext,
+      ): { readonly value: Static<Output>; readonly row?: Row } | AppError;
+    },
+): Operation<Name, Input, Output> {
+  return {
+    ...declared,
+    name,
+    hasLane: true,
+    writes: true,
+    start(core) {
+      const { find, decide, write, maxBatch } = declared;
+      const add = core.createBatch<BatchedItem<Draft>, Found, Row, object>({
+        find,
+        decide: decide as BatchWork<BatchedItem<Draft>, Found, Row, object>['decide'], // outputs are objects
+        write,
+        maxBatch,
+      });
+      return async ({ actor, key, entered }, given) => {
+        const draft = declared.draft(actor, given as Static<Input>); // checked on the way in
+        const request = keyedBy(actor, { operation: name, key, body: given });
+        const added = add({ actor, input: draft, request });
+        entered();
+        const { value, events } = await added;
+        return { output: value, events };
+      };
+    },
+  };
+}
+
+export interface BatchedItem<Draft> extends BatchItem {
+  readonly input: Draft;
 }
 
 /** What a command without an output keeps under its key. */

@@ -1,5 +1,6 @@
-// How a job changes, inside of a transaction: the row, and the events that tell of it. Whoever changes a job locks its row first
-// and then, with its events, its topics; who creates one locks the topic of its owner alone. So nobody waits in a circle.
+// How a job changes, inside of a transaction: the row, and the events that tell of it. Whoever changes jobs locks their rows first,
+// by id (a claim passes over what is locked), and then the topics, by name; who creates some locks the topics of their owners
+// alone. So nobody waits in a circle.
 // What admins hear is said behind COMMIT, and has no order.
 
 import { type SQL, sql } from 'drizzle-orm';
@@ -8,11 +9,11 @@ import { users } from '../../auth/schema.ts';
 import type { Db } from '../../db/database.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';
 import type { Role } from '../../protocol/roles.ts';
-import type { Actor, Emit, ModuleCore } from '../../realtime/index.ts';
+import type { Actor, EmitPlain, ModuleCore } from '../../realtime/index.ts';
 import type { events, JobRecord, JobStatus } from './contract.ts';
 import { type JobRow, jobColumns, toFace } from './rows.ts';
 import { jobs } from './schema.ts';
-import { adminJobs, job, userJobs } from './topics.ts';
+import { adminJobs, job, topicsOf } from './topics.ts';
 
 /** A row behind its change. */
 export type Changed = JobRow & {
@@ -47,7 +48,7 @@ export async function changeJobs(
 export interface Telling {
   /** Undefined: the system. */
   readonly actor: Actor | undefined;
-  readonly emit: Emit;
+  readonly emit: EmitPlain;
   afterCommit(run: () => void): void;
 }
 
@@ -69,12 +70,12 @@ export type Happening =
 export function createNews({ announce }: Pick<ModuleCore, 'announce'>): News {
   const tell = <Type extends DurableType<Told>>(
     { actor, emit, afterCommit }: Telling,
-    { id, userId }: { readonly id: string; readonly userId: string },
+    changed: { readonly id: string; readonly userId: string },
     type: Type,
     payload: PayloadOf<Told, Type>,
     revokes: readonly string[] = [],
   ): void => {
-    emit([job.on(id), userJobs.on(userId)], type, payload, { revokes, revokesOn: job.on(id) });
+    emit(topicsOf(changed), type, payload, { revokes, revokesOn: job.on(changed.id) });
     afterCommit(() => announce(adminJobs.on(''), type, payload, { actor }));
   };
   return {

@@ -1,13 +1,14 @@
-// How workers get jobs: the oldest of the highest priority, each job once. A claim is one statement, and whoever finds nothing
-// waits without holding a connection.
+// How workers get jobs: the oldest of the highest priority, each job once. Claims that come together are one transaction, and
+// share what there is; whoever finds nothing waits without holding a connection.
 
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
-import { compare } from '../../protocol/order.ts';
-import { action, type ModuleCore } from '../../realtime/index.ts';
-import { changeJobs, type News, type Telling } from './changes.ts';
+import { action, type BatchItem, type BatchWork } from '../../realtime/index.ts';
+import type { News } from './changes.ts';
 import { type ClaimedJob, ClaimedJobs, ClaimJobs, defaultLeaseSeconds, maxWaitSeconds } from './contract.ts';
-import { toJob } from './rows.ts';
+import { changeHeld, type HeldJob, holdJobs, writeHeld } from './holding.ts';
+import { type JobRow, toJob } from './rows.ts';
+import { topicsOf } from './topics.ts';
 import type { Waiting } from './waiting.ts';
 
 export const claimJobs = (news: News, waiting: Waiting) =>
@@ -26,16 +27,13 @@ export const claimJobs = (news: News, waiting: Waiting) =>
     output: ClaimedJobs,
     writes: 'sometimes',
     start: (core) => {
-      const claim = createClaim(core, news);
+      const claim = core.createBatch(claimTogether(news, waiting));
       return async ({ actor, signal }, input) => {
         const seeker = waiting.enter(input.types, input.waitSeconds * 1_000, signal);
         try {
           do {
-            const claimed = await claim(actor, input, signal);
-            if (claimed === undefined) break;
-            const { items, mayBeMore, events } = claimed;
-            if (mayBeMore) waiting.ring(input.types);
-            if (items.length > 0) return { output: { items }, events };
+            const { value, events } = await claim({ actor, input, signal, request: undefined });
+            if (value.items.length > 0) return { output: value, events };
           } while (await seeker.wait());
           if (signal?.aborted) waiting.ring(input.types); // it may have been woken for a job that it did not take
           return { output: { items: [] } };
@@ -60,73 +58,107 @@ export const selectReady = (types: readonly string[]): SQL => sql`
 const isClaimable = sql`status = 'queued' AND run_at <= now()`;
 const claimOrder = sql`priority DESC, created_at, id`;
 
-interface Claimed {
-  readonly items: readonly ClaimedJob[];
-  readonly events: Awaited<ReturnType<ModuleCore['commit']>>['events'];
-  /** It took as many as it wanted. */
-  readonly mayBeMore: boolean;
+/** Claims that come together share what there is: a claim may bring 50 jobs, of 64 KiB each. */
+const maxClaims = 10;
+
+interface Claim extends BatchItem {
+  readonly input: ClaimJobs;
+  /** Aborted when nobody is there any more to hear of what was claimed. */
+  readonly signal: AbortSignal | undefined;
 }
 
-/** Nobody is there any more to hear of what was claimed. */
-const gone = Symbol('the client is gone');
-
-/** Undefined where the client is gone: then nothing is claimed. */
-function createClaim({ commit }: ModuleCore, news: News) {
-  return async (
-    actor: Telling['actor'] & object,
-    { types, workerId, max, leaseSeconds = defaultLeaseSeconds }: ClaimJobs,
-    signal: AbortSignal | undefined,
-  ): Promise<Claimed | undefined> => {
-    if (signal?.aborted) return undefined;
-    let after: (() => void)[] = [];
-    try {
-      const { value, events } = await commit(actor, async (tx, emit) => {
-        after = [];
-        const telling: Telling = { actor, emit, afterCommit: (run) => void after.push(run) };
-        const rows = await changeJobs(tx, sql`id = ANY(ARRAY(${pickJobs(types, max)}))`, {
-          status: 'running',
-          attempts: sql`attempts + 1`,
-          leaseId: sql`gen_random_uuid()`,
-          leaseSeconds,
-          leaseUntil: sql`now() + make_interval(secs => ${leaseSeconds})`,
-          workerId,
-          claimedBy: actor.userId,
-          progress: null,
-          progressAt: null,
-          startedAt: sql`now()`,
-        });
-        rows.sort(
-          (a, b) =>
-            b.priority - a.priority || a.createdAt.getTime() - b.createdAt.getTime() || compare(a.id, b.id),
-        );
-        for (const row of rows) news.changed(telling, row);
-        if (signal?.aborted) throw gone;
-        const items = rows.map((row) => {
-          const { leaseId, leaseUntil } = row;
-          if (leaseId === null || leaseUntil === null) throw new Error('A job was claimed without a lease.');
-          return { ...toJob(row), leaseId, leaseUntil: leaseUntil.toISOString() };
-        });
-        return { items };
+const claimTogether = (
+  news: News,
+  waiting: Pick<Waiting, 'ring'>,
+): BatchWork<Claim, readonly HeldJob[], readonly JobRow[], ClaimedJobs> => ({
+  maxBatch: maxClaims,
+  async find(tx, claims, lock) {
+    const picked = await queryRows<Picked>(tx, pickJobs(...wantedBy(claims.filter(isThere))));
+    const hands = dealJobs(claims, picked);
+    const [held] = await Promise.all([
+      holdJobs(
+        tx,
+        hands.flatMap((hand) => hand.map(({ id }) => id)),
+      ),
+      lock(hands.map((hand) => hand.flatMap(({ id, user_id: userId }) => topicsOf({ id, userId })))),
+    ]);
+    return hands.map((hand) => hand.flatMap(({ id }) => held.get(id) ?? []));
+  },
+  decide({ actor, input, signal }, hand, { emit, afterCommit }) {
+    const { types, max, workerId, leaseSeconds = defaultLeaseSeconds } = input;
+    if (signal?.aborted) return { value: { items: [] } };
+    const rows = hand.map((held) => {
+      const row = changeHeld(held, {
+        status: 'running',
+        attempts: held.row.attempts + 1,
+        leaseId: crypto.randomUUID(),
+        leaseSeconds,
+        leaseUntil: new Date(held.at.getTime() + leaseSeconds * 1_000),
+        workerId,
+        claimedBy: actor.userId,
+        progress: null,
+        progressAt: null,
+        startedAt: held.at,
       });
-      for (const run of after) run();
-      const { items } = value;
-      // With several types, more were locked for the moment than were taken: others may have passed them over.
-      const mayBeMore = items.length === max || (items.length > 0 && types.length > 1);
-      return { items, events, mayBeMore };
-    } catch (error) {
-      if (error === gone) return undefined;
-      throw error;
-    }
-  };
+      news.changed({ actor, emit, afterCommit }, row);
+      return row;
+    });
+    // There may be more; or, with several types, more were locked for the moment than were taken: others passed them over.
+    if (rows.length === max || (rows.length > 0 && types.length > 1)) afterCommit(() => waiting.ring(types));
+    return { value: { items: rows.map(toClaimed) }, row: rows.length === 0 ? undefined : rows };
+  },
+  write: (rows) => [writeHeld(rows.flat())],
+});
+
+const isThere = ({ signal }: Claim): boolean => signal?.aborted !== true;
+
+/** All types that the claims want, and how many of one at most. */
+function wantedBy(claims: readonly Claim[]): [string[], number] {
+  const counts = new Map<string, number>();
+  for (const { input } of claims)
+    for (const type of input.types) counts.set(type, (counts.get(type) ?? 0) + input.max);
+  return [[...counts.keys()], Math.max(0, ...counts.values())];
+}
+
+/** The jobs in their order, each to the next claim in turn that wants one of its type: so nobody gets all, and others none. */
+function dealJobs(claims: readonly Claim[], picked: readonly Picked[]): Picked[][] {
+  const hands = claims.map((): Picked[] => []);
+  const seats = claims.map((claim, index) => ({
+    claim,
+    hand: hands[index] ?? [],
+    types: new Set(claim.input.types),
+  }));
+  const waiting = seats.filter(({ claim }) => isThere(claim));
+  for (const job of picked) {
+    const turn = waiting.findIndex(
+      ({ types, hand, claim }) => types.has(job.type) && hand.length < claim.input.max,
+    );
+    const [seat] = turn < 0 ? [] : waiting.splice(turn, 1);
+    if (seat === undefined) continue;
+    seat.hand.push(job);
+    waiting.push(seat);
+  }
+  return hands;
+}
+
+const toClaimed = (row: JobRow): ClaimedJob => {
+  const { leaseId, leaseUntil } = row;
+  if (leaseId === null || leaseUntil === null) throw new Error('A job was claimed without a lease.');
+  return { ...toJob(row), leaseId, leaseUntil: leaseUntil.toISOString() };
+};
+
+interface Picked {
+  readonly id: string;
+  readonly user_id: string;
+  readonly type: string;
 }
 
 /**
- * The ids of the first of each type, by its index, and of those the first. Locked by then, which skips what others have
- * locked; what this locks beyond the limit, it lets go at COMMIT. To be put into ARRAY(…): that is computed once, where a join
- * might do it again for each row, and lock more every time.
+ * The first of each type, by its index, in the order in which they are given out. Locked by then, which skips what others have
+ * locked; what this locks beyond what is taken, it lets go at COMMIT.
  */
 export const pickJobs = (types: readonly string[], max: number) => sql`
-  SELECT picked.id FROM unnest(${sql.param([...types])}::text[]) AS asked(type) CROSS JOIN LATERAL (
-    SELECT id, priority, created_at FROM jobs
+  SELECT picked.id, user_id, picked.type FROM unnest(${sql.param([...types])}::text[]) AS asked(type) CROSS JOIN LATERAL (
+    SELECT id, user_id, type, priority, created_at FROM jobs
     WHERE jobs.type = asked.type AND ${isClaimable} ORDER BY ${claimOrder} LIMIT ${max} FOR UPDATE SKIP LOCKED
-  ) AS picked ORDER BY ${claimOrder} LIMIT ${max}`;
+  ) AS picked ORDER BY ${claimOrder}`;

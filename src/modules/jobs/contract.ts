@@ -120,6 +120,7 @@ export const ClaimedJob = Type.Object(
 );
 export type ClaimedJob = Static<typeof ClaimedJob>;
 export const ClaimedJobs = Type.Object({ items: Type.Array(ClaimedJob) }, { title: 'ClaimedJobs' });
+export type ClaimedJobs = Static<typeof ClaimedJobs>;
 
 // Inputs
 

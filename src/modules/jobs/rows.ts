@@ -6,13 +6,13 @@ import { type Job, type JobItem, type JobRecord, keptHours } from './contract.ts
 import { faceOf } from './face.ts';
 import { jobs } from './schema.ts';
 
-const { payload: _payload, result: _result, ...plain } = getTableColumns(jobs);
+const { payload: _payload, result: _result, ...plainColumns } = getTableColumns(jobs);
 
 /** What a face and the progress need. */
-export const itemColumns = plain;
+export const itemColumns = plainColumns;
 
 export const jobColumns = {
-  ...plain,
+  ...plainColumns,
   payload: sql<string>`${jobs.payload}::text`,
   result: sql<string | null>`${jobs.result}::text`,
 };

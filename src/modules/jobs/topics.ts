@@ -45,6 +45,10 @@ export const userJobs = topicKind('user-jobs', {
   snapshot: { schema: UserJobsState, read: (tx, _actor, id) => readUserJobs(tx, id) },
 });
 
+/** Where a job is told of in order. */
+export const topicsOf = ({ id, userId }: { readonly id: string; readonly userId: string }) =>
+  [job.on(id), userJobs.on(userId)] as const;
+
 /** `admin:jobs`: everything that happens to jobs, live alone. Were it in an order, all jobs would wait for one row. */
 export const adminJobs = topicKind('admin-jobs', {
   name: { before: 'admin:jobs' },

@@ -10,7 +10,7 @@ import type { Topic } from '../topic-kind.ts';
 import { appendEvents, type CausedEvent, type LoggedEvent, type Rewrite, reserveSeq } from './event-log.ts';
 import { isKeyTaken, type KeyedRequest, keepResults, readFirstResult, takeKeys } from './keys.ts';
 
-type Topics = Topic | readonly Topic[];
+export type Topics = Topic | readonly Topic[];
 type TableOf<On extends Topics> = On extends readonly (infer One extends Topic)[]
   ? TableOf<One>
   : On extends Topic<infer Events>
@@ -39,6 +39,14 @@ export interface Emit {
    */
   seqOf(on: Topic): Promise<number>;
 }
+
+/** What `emit` of a command and of a batch have in common. */
+export type EmitPlain = <On extends Topics, Type extends DurableType<TableOf<On>>>(
+  on: On,
+  type: Type,
+  payload: PayloadOf<TableOf<On>, Type>,
+  options?: Pick<EmitOptions, 'revokes' | 'revokesOn' | 'isAnonymous'>,
+) => void;
 
 export interface EmitOptions<Payload = unknown> {
   readonly revokes?: readonly string[] | undefined;
@@ -140,45 +148,52 @@ async function runOnce<Value extends object>(
 function collect(tx: Db, meta: EventMeta, emitted: CausedEvent[]): Emit {
   /** Topics whose last event of this transaction has been said. */
   const ended = new Set<string>();
-  const emit = (
-    on: Topics,
-    type: string,
-    payload: unknown,
-    { revokes = [], revokesOn, withheldFrom = [], rewrites = [], isAnonymous = false }: EmitOptions = {},
-  ): void => {
-    const topics = 'name' in on ? [on] : on;
-    if (new Set(topics.map(({ name }) => name)).size < topics.length)
-      throw new Error(
-        `One event cannot be on a topic twice: "${type}" on ${topics.map(({ name }) => name)}.`,
-      );
-    if (rewrites.length > 0 && topics.length !== 1)
-      throw new Error(`"${type}" can rewrite earlier events on one topic only.`);
-    for (const { name, events } of topics) {
-      if (ended.has(name))
-        throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
-      if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
-        throw new Error(`The table of events has no durable "${type}" on ${name}.`);
-    }
-    if (revokes.length > 0) {
-      for (const { name } of revokesOn === undefined ? topics : [revokesOn]) ended.add(name);
-    }
-    const event = {
-      topic: topics.map(({ name }) => name),
-      type,
-      payload,
-      revokes: revokes.length === 0 ? undefined : revokes, // none: or the row would be written twice
-      revokesOn: revokesOn?.name,
-      withheldFrom: withheldFrom.length === 0 ? undefined : withheldFrom,
-      rewrites: rewrites.length === 0 ? undefined : rewrites,
-    };
-    emitted.push({ event, meta: isAnonymous ? { source: meta.source } : meta });
-  };
+  const emit = (on: Topics, type: string, payload: unknown, options?: EmitOptions): void =>
+    void emitted.push(toCausedEvent(meta, ended, on, type, payload, options));
   const seqOf = async ({ name }: Topic): Promise<number> => {
     // Events get their seqs at COMMIT: until then the topic's head stays where it was.
     const before = emitted.filter(({ event }) => event.topic.includes(name)).length;
     return (await reserveSeq(tx, name)) + before;
   };
   return Object.assign(emit, { seqOf });
+}
+
+/** Of what is given to `emit`. Notes in `ended` on which topics this event is the last one of its transaction. */
+export function toCausedEvent(
+  meta: EventMeta,
+  ended: Set<string>,
+  on: Topics,
+  type: string,
+  payload: unknown,
+  { revokes = [], revokesOn, withheldFrom = [], rewrites = [], isAnonymous = false }: EmitOptions = {},
+): CausedEvent {
+  const topics = 'name' in on ? [on] : on;
+  if (new Set(topics.map(({ name }) => name)).size < topics.length)
+    throw new Error(`One event cannot be on a topic twice: "${type}" on ${topics.map(({ name }) => name)}.`);
+  if (rewrites.length > 0 && topics.length !== 1)
+    throw new Error(`"${type}" can rewrite earlier events on one topic only.`);
+  for (const topic of topics) checkPlace(ended, topic, type);
+  if (revokes.length > 0) {
+    for (const { name } of revokesOn === undefined ? topics : [revokesOn]) ended.add(name);
+  }
+  const event = {
+    topic: topics.map(({ name }) => name),
+    type,
+    payload,
+    revokes: revokes.length === 0 ? undefined : revokes, // none: or the row would be written twice
+    revokesOn: revokesOn?.name,
+    withheldFrom: withheldFrom.length === 0 ? undefined : withheldFrom,
+    rewrites: rewrites.length === 0 ? undefined : rewrites,
+  };
+  return { event, meta: isAnonymous ? { source: meta.source } : meta };
+}
+
+/** Throws where this event has no place on the topic. */
+export function checkPlace(ended: ReadonlySet<string>, { name, events }: Topic, type: string): void {
+  if (ended.has(name))
+    throw new Error(`"${type}" cannot follow an event on ${name} that revokes: that one is its last.`);
+  if (events?.[type]?.isDurable === false || (events !== undefined && events[type] === undefined))
+    throw new Error(`The table of events has no durable "${type}" on ${name}.`);
 }
 
 export function positionsOf(events: readonly LoggedEvent[]): EventPosition[] {

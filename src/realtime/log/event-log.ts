@@ -83,23 +83,26 @@ export type Counts = ReadonlyMap<string, number>;
  */
 export async function appendEvents(tx: Db, caused: readonly CausedEvent[]): Promise<LoggedEvent[]> {
   if (caused.length === 0) return [];
-  const single = caused.flatMap(({ event, meta }) => {
-    const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
-    const id = Bun.randomUUIDv7();
-    const { revokes, revokesOn, ...plain } = event;
-    return names.map((topic) => ({
-      topic,
-      event: revokes !== undefined && (revokesOn ?? topic) === topic ? { ...plain, revokes } : plain,
-      meta,
-      id,
-    }));
-  });
+  const single = caused.flatMap(spread);
   const counts = countBy(single.map(({ topic }) => topic));
   const nextSeq = seqsBelow(await raiseHeads(tx, counts), counts);
   return await insertEvents(
     tx,
     single.map((one) => ({ ...one, seq: nextSeq(one.topic) })),
   );
+}
+
+/** The event, once for each of its topics. */
+export function spread({ event, meta }: CausedEvent): Omit<PlacedEvent, 'seq'>[] {
+  const names = typeof event.topic === 'string' ? [event.topic] : event.topic;
+  const id = Bun.randomUUIDv7();
+  const { revokes, revokesOn, ...plain } = event;
+  return names.map((topic) => ({
+    topic,
+    event: revokes !== undefined && (revokesOn ?? topic) === topic ? { ...plain, revokes } : plain,
+    meta,
+    id,
+  }));
 }
 
 /**
@@ -153,8 +156,8 @@ export function unmakeTopics(topics: readonly string[]): Statement[] {
   return [{ name: 'unmake_topics', text, values: [toList(topics)] }];
 }
 
-/** An event of which nothing is to be said but itself. */
-export type PlainEvent = PlacedEvent & { readonly event: Pick<NewEvent, 'type' | 'payload'> };
+/** An event that says nothing of others, and of users only that they lose the topic with it. */
+export type PlainEvent = PlacedEvent & { readonly event: Pick<NewEvent, 'type' | 'payload' | 'revokes'> };
 
 /** What writes events to their places, on topics that are locked and have these heads then; and the events in their wire form. */
 export function appendTo(
@@ -171,11 +174,18 @@ export function appendTo(
       ON CONFLICT (name) DO UPDATE SET head = excluded.head, idle_since = NULL`,
     values: [toList([...heads.keys()]), toList([...heads.values()])],
   };
-  return { events: rows.map(toLoggedEvent), statements: [raise, insertStatement(rows)] };
+  const revoking = rows.filter(({ shuts_out }) => shuts_out !== undefined);
+  const inserts =
+    revoking.length === 0
+      ? [insertStatement(rows)]
+      : [insertStatement(rows.filter(({ shuts_out }) => shuts_out === undefined)), insertRevoking(revoking)];
+  return { events: rows.map(toLoggedEvent), statements: [raise, ...inserts] };
 }
 
 function toRows(placed: readonly PlacedEvent[]): EventRow[] {
   const at = new Date().toISOString();
+  const toPayload = rememberLast(JSON.stringify); // on several topics it is the same one, side by side
+  const toMeta = rememberLast(JSON.stringify);
   return placed.map(({ topic, seq, event, meta, id }) => ({
     topic,
     seq,
@@ -183,12 +193,20 @@ function toRows(placed: readonly PlacedEvent[]): EventRow[] {
     type: event.type,
     at,
     // Both travel as text: so the database reads \u0000 in them as text, not as a character.
-    payload: JSON.stringify(event.payload),
-    meta: JSON.stringify(meta),
+    payload: toPayload(event.payload),
+    meta: toMeta(meta),
     shuts_out: event.revokes,
     withheld_from: event.withheldFrom,
     rewrites: event.rewrites?.map(({ seq }) => seq),
   }));
+}
+
+function rememberLast(encode: (value: unknown) => string): (value: unknown) => string {
+  let last: { readonly value: unknown; readonly text: string } | undefined;
+  return (value) => {
+    if (last === undefined || last.value !== value) last = { value, text: encode(value) };
+    return last.text;
+  };
 }
 
 const insertStatement = (rows: readonly EventRow[]): Statement => ({
@@ -200,16 +218,31 @@ const insertStatement = (rows: readonly EventRow[]): Statement => ({
       string_to_array($1, E'\\x1f'), string_to_array($2, E'\\x1f')::bigint[], string_to_array($3, E'\\x1f')::uuid[],
       string_to_array($4, E'\\x1f'), string_to_array($6, E'\\x1f'), string_to_array($7, E'\\x1f')
     ) AS e(topic, seq, id, type, payload, meta)`,
-  values: [
-    toList(rows.map(({ topic }) => topic)),
-    toList(rows.map(({ seq }) => seq)),
-    toList(rows.map(({ id }) => id)),
-    toList(rows.map(({ type }) => type)),
-    rows[0]?.at,
-    toList(rows.map(({ payload }) => payload)),
-    toList(rows.map(({ meta }) => meta)),
-  ],
+  values: toColumns(rows),
 });
+
+/** A statement of its own: the many without would pay for the column, and marked afterwards a row would be written twice. */
+const insertRevoking = (rows: readonly EventRow[]): Statement => ({
+  name: 'insert_revoking_events',
+  text: `
+    INSERT INTO events (topic, seq, id, type, at, payload, meta, shuts_out)
+    SELECT topic, seq, id, type, $5::timestamptz, payload::json, meta::json, string_to_array(shuts_out, ',')
+    FROM unnest(
+      string_to_array($1, E'\\x1f'), string_to_array($2, E'\\x1f')::bigint[], string_to_array($3, E'\\x1f')::uuid[],
+      string_to_array($4, E'\\x1f'), string_to_array($6, E'\\x1f'), string_to_array($7, E'\\x1f'), string_to_array($8, E'\\x1f')
+    ) AS e(topic, seq, id, type, payload, meta, shuts_out)`,
+  values: [...toColumns(rows), toList(rows.map(({ shuts_out }) => (shuts_out ?? []).join(',')))], // ids, so without a comma
+});
+
+const toColumns = (rows: readonly EventRow[]): Statement['values'] => [
+  toList(rows.map(({ topic }) => topic)),
+  toList(rows.map(({ seq }) => seq)),
+  toList(rows.map(({ id }) => id)),
+  toList(rows.map(({ type }) => type)),
+  rows[0]?.at,
+  toList(rows.map(({ payload }) => payload)),
+  toList(rows.map(({ meta }) => meta)),
+];
 
 /** Gives out, topic by topic, the seqs that these heads were raised by. */
 export function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (topic: string) => number {

@@ -4,7 +4,8 @@
 
 import type { Database, Db } from '../../db/database.ts';
 import type { Hub } from '../hub/hub.ts';
-import { judgePlaces, type LogIdentity, type Place, type ReadIdentity, renewEpoch } from './identity.ts';
+import { idOf, type LoggedEvent } from './event-log.ts';
+import { judgePlaces, type LogIdentity, type ReadIdentity, renewEpoch } from './identity.ts';
 
 export interface LineageDeps {
   readonly db: Db;
@@ -22,7 +23,7 @@ export interface Lineage {
   /** Looks whether the log is still the one that is known. Fails when the database is away. */
   refresh(): Promise<void>;
   /** An event committed here: looked for as well, though nobody may follow its topic. */
-  note(place: Place): void;
+  note(event: LoggedEvent): void;
 }
 
 /** More often than this the past of a server does not change while one connection is made. */
@@ -35,7 +36,7 @@ export async function createLineage(deps: LineageDeps): Promise<Lineage> {
   let isInDoubt = false;
   let comparing: Promise<void> | undefined;
   /** The newest commit of this instance: a server that lost any of them has lost this one. */
-  let newest: Place | undefined;
+  let newest: LoggedEvent | undefined;
 
   /** Returns when what is delivered here is what the log behind `connection` has. */
   const settle = async (connection: Db, dropOthers: () => void): Promise<void> => {
@@ -57,7 +58,8 @@ export async function createLineage(deps: LineageDeps): Promise<Lineage> {
     const release = hub.hold();
     try {
       const places = hub.places();
-      const verdicts = await judgePlaces(connection, newest === undefined ? places : [...places, newest]);
+      const own = newest === undefined ? [] : [{ topic: newest.topic, seq: newest.seq, id: idOf(newest) }];
+      const verdicts = await judgePlaces(connection, [...places, ...own]);
       const hasLost = verdicts.includes('other');
       // Those who are not connected now could not be told otherwise.
       const mustRenew = hasLost && seen.epoch === known.epoch;
@@ -92,8 +94,8 @@ export async function createLineage(deps: LineageDeps): Promise<Lineage> {
       // On one connection: a further one would wait for the comparison that waits for it.
       if (deps.watch !== undefined) await db.transaction((tx) => settle(tx, () => {}));
     },
-    note(place) {
-      newest = place;
+    note(event) {
+      newest = event;
     },
   };
 }

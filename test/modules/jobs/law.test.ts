@@ -103,8 +103,9 @@ onEachDatabase('the law of jobs', (open) => {
       const job = running[on % Math.max(1, running.length)];
       if (job === undefined) return;
       const attempt = sql`id = ${job.id} AND status = 'running' AND attempts = ${job.attempts}`;
-      await server.db.execute(sql`UPDATE jobs SET lease_until = now() - interval '1 s' WHERE ${attempt}`);
       await until(async () => {
+        // Each time: a report that is stored meanwhile makes the lease longer again.
+        await server.db.execute(sql`UPDATE jobs SET lease_until = now() - interval '1 s' WHERE ${attempt}`);
         const [found] = (await readJobs(world.owner)).jobs.filter(({ id }) => id === job.id);
         return (
           found?.status !== 'running' || found.attempts !== job.attempts || found.updatedAt !== job.updatedAt
