@@ -19,8 +19,12 @@ function createStream() {
   const told = { taken: 0, gone: 0 };
   const stream = new EventStream({
     listeners,
-    onTaken: () => void (told.taken += 1),
-    onGone: () => void (told.gone += 1),
+    onTaken() {
+      told.taken += 1;
+    },
+    onGone() {
+      told.gone += 1;
+    },
   });
   return { listeners, told, stream, reader: stream.body.getReader() };
 }
