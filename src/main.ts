@@ -61,10 +61,10 @@ try {
   process.on('SIGINT', (signal) => void stop(signal));
 
   // Behind the handlers: whoever reads this may send a signal at once.
-  const { url, port } = instance;
+  const { url, port, metricsPort } = instance;
   const tookMs = Math.round(performance.now() - startedAt);
   logger.info(
-    { url, port, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
+    { url, port, metricsPort, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
     'ready',
   );
 } catch (error) {

@@ -10,11 +10,15 @@ import { type Config, ConfigError } from './config.ts';
 import { readBootId } from './db/boot.ts';
 import { connectDatabase } from './db/connect.ts';
 import type { Database } from './db/database.ts';
+import { createAccess } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
 import { createGuard } from './http/guard.ts';
+import { createDatabaseCheck } from './http/health.ts';
 import { listenAt } from './http/listen.ts';
+import { createScrape, type Scrape, serveMetrics } from './http/metrics.ts';
+import { listReadings } from './http/readings.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
 import { allModules } from './modules/index.ts';
@@ -39,10 +43,15 @@ import { createSocketServer } from './realtime/socket/socket.ts';
 import { createTopicKinds } from './realtime/topic-kind.ts';
 import { connectRedis } from './redis/client.ts';
 import type { Logger } from './telemetry/logger.ts';
+import { createMetrics, type Reading } from './telemetry/metrics.ts';
+import { startTracing } from './telemetry/start-tracing.ts';
+import type { Telemetry } from './telemetry/tracing.ts';
 
 export interface Instance {
   readonly url: string;
   readonly port: number;
+  /** Where the metrics have one of their own. */
+  readonly metricsPort: number | undefined;
   readonly config: Config;
   readonly database: Database;
   /** What it has in memory of each topic. */
@@ -78,8 +87,12 @@ export async function startServer(
   database.markOpen();
 
   const { logId } = await readStored(db);
-  const reporter = createReporter(logger);
-  const links = connectInstances(config, logger, reporter, { logId, isAlone: database.kind === 'embedded' });
+  const metrics = createMetrics();
+  const tracing = await startTracing(config);
+  const telemetry: Telemetry = { metrics, tracer: tracing?.tracer };
+  const reporter = createReporter(logger, metrics);
+  const isAlone = database.kind === 'embedded';
+  const links = connectInstances(config, logger, reporter, telemetry, { logId, isAlone });
   const core = await createCore({
     db,
     watch: database.watch,
@@ -88,6 +101,7 @@ export async function startServer(
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     reporter,
     logger,
+    telemetry,
   });
 
   let server: Server<Connection> | undefined;
@@ -112,6 +126,7 @@ export async function startServer(
   const draining = new AbortController();
   const moduleCore: ModuleCore = {
     ...core,
+    metrics,
     isLimited: ({ points }) => points(config) > 0,
     takeLimit: auth.limits.take,
     takeSecond: auth.limits.takeSecond,
@@ -123,7 +138,8 @@ export async function startServer(
   };
   const modules: Module[] = [auth.module, ...chosen, ...further].map((defined) => defined.start(moduleCore));
   checkModules(modules);
-  const guard = createGuard(auth);
+  const access = createAccess(logger, telemetry);
+  const guard = createGuard(auth, access);
   const sockets = createSocketServer({
     core,
     commands: modules.flatMap(({ operations }) =>
@@ -141,7 +157,11 @@ export async function startServer(
     onFull: atMostOnceAMinute((limit) =>
       logger.warn({ limit }, 'connections are refused: there are too many'),
     ),
-    answerRefusal,
+    onClosed: (closing) => logger.info(closing, 'connection closed'),
+    answerRefusal(refusal) {
+      metrics.errors.of('socket', refusal.code).add();
+      return answerRefusal(refusal);
+    },
     instanceId: config.instanceId,
     limits: {
       frameBytes: config.maxFrameBytes,
@@ -153,6 +173,10 @@ export async function startServer(
     },
     allowedOrigins: config.allowedOrigins,
   });
+  const isDatabaseUp = createDatabaseCheck(db);
+  const scrape = await createOwnScrape(config, telemetry, () =>
+    listReadings({ core, database, isDatabaseUp, bridge: links.bridge, clockwork: () => clockwork, modules }),
+  );
   const keepSilent: KeepSilent = (request, seconds) => server?.timeout(request, seconds);
   const app = createApp({
     plugins: [
@@ -160,7 +184,7 @@ export async function startServer(
       ...modules.map((module) => mountModule(module, moduleCore, guard, keepSilent)),
     ],
     health: {
-      db,
+      isDatabaseUp,
       instanceId: config.instanceId,
       port: () => server?.port,
       redis: () => links.bridge.status,
@@ -169,6 +193,9 @@ export async function startServer(
     modules,
     toRefusal: reporter.toRefusal,
     otherRoutes: [{ method: 'GET', path: '/ws' }],
+    scrape: config.metricsPort === undefined ? scrape : undefined,
+    access,
+    metrics,
   });
   const mark = createCors(config.allowedOrigins);
   const readPath = createPathReader();
@@ -184,16 +211,23 @@ export async function startServer(
       development: false, // its error page shows the source
       websocket: sockets.handlers,
       async fetch(request, self) {
+        const startedAt = performance.now();
         const path = readPath(request.url);
         const isUpgrade = path === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
         const answer =
           path === undefined ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
-        return answer && mark(request, answer);
+        if (answer === undefined) return undefined;
+        access.finish(request, answer, startedAt);
+        return mark(request, answer);
       },
       error: (error) => answerRefusal(reporter.toRefusal(error, 'a request')),
     });
   const listening = await listenAt(config, serve);
   server = listening;
+  const metricsServer =
+    scrape && config.metricsPort !== undefined
+      ? await serveMetrics({ host: config.host, port: config.metricsPort }, scrape)
+      : undefined;
   core.attach(listening);
   clockwork = startClockwork(
     moduleCore,
@@ -209,6 +243,8 @@ export async function startServer(
     await clockwork?.stop(); // what it does may need what modules stop
     await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
     await core.stop();
+    await metricsServer?.stop(true);
+    await tracing?.stop();
     links.disconnect();
     await database.close();
   };
@@ -216,6 +252,7 @@ export async function startServer(
   return {
     url: `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${listening.port}`,
     port: listening.port ?? config.port,
+    metricsPort: metricsServer?.port,
     config,
     database,
     hub: core.hub,
@@ -254,11 +291,23 @@ function atMostOnceAMinute(say: (what: string) => void): (what: string) => void 
   };
 }
 
+/** What is loaded only where metrics are served. */
+async function createOwnScrape(
+  { metricsPort, metricsToken }: Config,
+  { metrics }: Telemetry,
+  list: () => readonly Reading[],
+): Promise<Scrape | undefined> {
+  if (metricsPort === undefined && metricsToken === undefined) return undefined;
+  const { createExposition } = await import('./telemetry/prometheus.ts');
+  return createScrape(createExposition(metrics, list()), metricsToken);
+}
+
 /** What instances share beside the database: everything over Redis, or nothing. */
 function connectInstances(
   config: Config,
   logger: Logger,
   reporter: Reporter,
+  { metrics }: Telemetry,
   { logId, isAlone }: { readonly logId: string; readonly isAlone: boolean },
 ) {
   const { redisUrl, instanceId } = config;
@@ -272,7 +321,7 @@ function connectInstances(
   }
   const redis = connectRedis(redisUrl);
   return {
-    bridge: createRedisBridge(redisUrl, { instanceId, logId, logger }),
+    bridge: createRedisBridge(redisUrl, { instanceId, logId, logger, lost: metrics.bridgeLost }),
     createPresence: (announce: AnnouncePresence) =>
       createRedisPresence({ redis, instanceId, logId, announce, reporter, logger }),
     createLimiter: countInRedis(redis, logId),

@@ -4,13 +4,15 @@
 
 import type { EventFrame, EventPosition } from '../../protocol/envelope.ts';
 import { userOfTopic } from '../../protocol/topics.ts';
+import type { Counter, Metrics } from '../../telemetry/metrics.ts';
 import type { Actor } from '../actor.ts';
 import { metaOf } from '../actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from '../bridge/bridge.ts';
-import { isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
+import { atOf, isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
 import type { Place } from '../log/identity.ts';
 import type { Reporter } from '../report.ts';
 import { ringEvents, Stream } from './stream.ts';
+import type { Trail } from './trail.ts';
 
 /** A connection as the hub sees it. */
 export interface Follower {
@@ -32,7 +34,8 @@ export interface HubDeps {
   readonly bridge: Bridge;
   /** Of the log that is delivered here. */
   readonly knownEpoch: () => string;
-  readonly publishFrame: (topic: string, frame: string) => void;
+  /** Answers how many connections it was for. */
+  readonly publishFrame: (topic: string, frame: string) => number;
   readonly followersOf: (userId: string) => Iterable<Follower>;
   readonly allFollowers: () => Iterable<Follower>;
   readonly readHead: (topic: string) => Promise<LogHead>;
@@ -42,6 +45,8 @@ export interface HubDeps {
   readonly onDelivered: (event: LoggedEvent) => void;
   /** The same of ephemeral events; not of those that are announced here alone. */
   readonly onAnnounced: (event: EphemeralFrame) => void;
+  readonly metrics: Metrics;
+  readonly trail: Trail;
   readonly reporter: Pick<Reporter, 'report'>;
 }
 
@@ -80,9 +85,19 @@ export class Hub {
   readonly #served = new Map<string, Served>();
   /** While positions are compared with the log; resolves when that is over. */
   #held: Promise<void> | undefined;
+  /** What was just read from the log, while it goes into its stream. */
+  #healed: ReadonlySet<LoggedEvent> = nothingHealed;
+  readonly #counts: Readonly<Record<'durable' | 'ephemeral' | 'sent' | 'received', Counter>>;
 
   constructor(deps: HubDeps) {
+    const { published, bridged } = deps.metrics;
     this.#deps = deps;
+    this.#counts = {
+      durable: published.of('durable'),
+      ephemeral: published.of('ephemeral'),
+      sent: bridged.of('sent'),
+      received: bridged.of('received'),
+    };
   }
 
   /** Serves the topic until `unfollow`; each call needs one. Answers its open stream. Fails when the log cannot be read. */
@@ -110,10 +125,14 @@ export class Hub {
 
   /** Events of a commit made here: delivered to followers here, and handed to the bridge. Never throws: the change stands. */
   publish(events: readonly LoggedEvent[], epoch: string): void {
+    const { trail } = this.#deps;
+    const now = Date.now();
     for (const event of events) {
+      const { topic, seq } = event;
       try {
+        trail.note('committed', topic, seq, now);
         this.#admit(event, epoch);
-        this.#deps.bridge.publish(event, epoch);
+        if (this.#send(event, epoch)) trail.note('bridged', topic, seq, now);
       } catch (error) {
         this.#deps.reporter.report(error, `publishing event ${event.seq} of ${event.topic}`);
       }
@@ -124,7 +143,7 @@ export class Hub {
   announce(event: EphemeralEvent): void {
     const encoded = encode(event);
     this.#announced(encoded);
-    this.#deps.bridge.publish(encoded, this.#deps.knownEpoch());
+    this.#send(encoded, this.#deps.knownEpoch());
   }
 
   /** To those who follow it on this instance: every instance says it to its own. */
@@ -134,6 +153,8 @@ export class Hub {
 
   /** A frame of another instance. */
   receive(frame: BridgeFrame, epoch: string): void {
+    this.#counts.received.add();
+    if (frame.seq !== undefined) this.#deps.trail.note('received', frame.topic, frame.seq, Date.now());
     if (frame.seq !== undefined) this.#admit(frame, epoch);
     else if (epoch === this.#deps.knownEpoch()) this.#announced(frame);
   }
@@ -270,6 +291,13 @@ export class Hub {
     this.#deps.bridge.release(topic);
   }
 
+  /** To other instances, where there are any. */
+  #send(frame: BridgeFrame, epoch: string): boolean {
+    const isSent = this.#deps.bridge.publish(frame, epoch);
+    if (isSent) this.#counts.sent.add();
+    return isSent;
+  }
+
   /** Under another epoch the event may be one that the log has lost, or stand where it lost another one. [S4] */
   #admit(event: LoggedEvent, epoch: string): void {
     const served = this.#served.get(event.topic);
@@ -296,7 +324,9 @@ export class Hub {
     if (served !== undefined) served.lastMotion = performance.now();
     try {
       if (event.withheldFrom !== undefined) this.#revoke(event.topic, event.withheldFrom);
-      this.#deps.publishFrame(event.topic, event.frame);
+      const followers = this.#deps.publishFrame(event.topic, event.frame);
+      if (served !== undefined) served.stream.published += 1;
+      this.#noteDelivered(event, followers);
       if (event.revokes !== undefined) this.#revoke(event.topic, event.revokes);
       this.#deps.onDelivered(event);
     } catch (error) {
@@ -305,6 +335,17 @@ export class Hub {
       if (served !== undefined) this.#restart(event.topic, served);
     }
   };
+
+  #noteDelivered(event: LoggedEvent, followers: number): void {
+    const { metrics, trail } = this.#deps;
+    const now = Date.now();
+    const isHealed = this.#healed.has(event);
+    this.#counts.durable.add();
+    metrics.deliveries.add(followers);
+    metrics.deliveryLag.observe(Math.max(0, now - atOf(event)) / 1_000); // clocks of two instances may differ
+    if (isHealed) metrics.healed.add();
+    trail.note(isHealed ? 'healed' : 'delivered', event.topic, event.seq, now, followers);
+  }
 
   /** Whoever is live was let in at a seq before the one that is delivered, so the event counts for all of them. [S7] */
   #revoke(topic: string, userIds: readonly string[]): void {
@@ -319,10 +360,13 @@ export class Hub {
 
   /** False where nobody here follows its topic. */
   #deliverEphemeral(event: EphemeralFrame): boolean {
-    if (!this.#served.has(event.topic)) return false;
+    const served = this.#served.get(event.topic);
+    if (served === undefined) return false;
     const muted = this.#leftOut(event);
     for (const follower of muted) follower.setMuted(event.topic, true);
-    this.#deps.publishFrame(event.topic, event.frame);
+    this.#deps.metrics.deliveries.add(this.#deps.publishFrame(event.topic, event.frame));
+    this.#counts.ephemeral.add();
+    served.stream.published += 1;
     for (const follower of muted) follower.setMuted(event.topic, false);
     return true;
   }
@@ -364,7 +408,9 @@ export class Hub {
         this.#restart(topic, served);
         return;
       }
+      this.#healed = new Set(missing);
       for (const event of missing) stream.accept(event);
+      this.#healed = nothingHealed;
       if (isLastPage(missing, healPage)) return;
     }
   }
@@ -382,6 +428,8 @@ export class Hub {
     stream.extendRing(await this.#deps.readNewestEvents(stream.topic, position, ringEvents), position);
   }
 }
+
+const nothingHealed: ReadonlySet<LoggedEvent> = new Set();
 
 function encode(event: EphemeralEvent): EphemeralFrame {
   const { topic, type, payload, actor, exceptUserIds, exceptHearersOf } = event;

@@ -5,6 +5,7 @@ import type { Db } from '../../db/database.ts';
 import { isTransient } from '../../db/errors.ts';
 import type { EventMeta, EventPosition } from '../../protocol/envelope.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';
+import { createTelemetry, type Telemetry, traced } from '../../telemetry/tracing.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Topic } from '../topic-kind.ts';
 import { appendEvents, type CausedEvent, type LoggedEvent, type Rewrite, reserveSeq } from './event-log.ts';
@@ -83,14 +84,33 @@ export type Publish = (events: readonly LoggedEvent[], epoch: string) => void;
 
 const maxAttempts = 5;
 
-export function createCommit(db: Db, publish: Publish, knownEpoch: () => string = () => ''): Commit {
+export function createCommit(
+  db: Db,
+  publish: Publish,
+  knownEpoch: () => string = () => '',
+  { metrics, tracer }: Telemetry = createTelemetry(),
+): Commit {
+  const commits = metrics.commits.of('single');
+  const seconds = metrics.commitSeconds.of('single');
   return async (actor, work, idempotency) => {
     const request = keyedBy(actor, idempotency);
-    const { committed, events, epoch } = await retryTransient(async () => {
-      const epoch = knownEpoch();
-      return { ...(await db.transaction((tx) => runOnce(tx, actor, work, request))), epoch };
-    });
+    const startedAt = performance.now();
+    const { committed, events, epoch } = await traced(
+      tracer,
+      'commit',
+      () => ({ parent: actor?.trace }),
+      () =>
+        retryTransient(async () => {
+          const epoch = knownEpoch();
+          return { ...(await db.transaction((tx) => runOnce(tx, actor, work, request))), epoch };
+        }),
+    );
+    seconds.observe((performance.now() - startedAt) / 1_000);
+    commits.add();
+    metrics.eventsAppended.add(events.length);
+    const span = events.length > 0 ? tracer?.start('publish', { parent: actor?.trace }) : undefined;
     publish(events, epoch);
+    span?.end();
     return committed;
   };
 }

@@ -4,6 +4,7 @@
 import type { Db, RootDb, Statement } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { createTelemetry, type SpanOptions, type Telemetry, traced } from '../../telemetry/tracing.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Reporter } from '../report.ts';
 import { type Add, createBatcher, type Outcome } from './batcher.ts';
@@ -71,7 +72,10 @@ export function createGroupCommit(
   publish: Publish,
   reporter: Pick<Reporter, 'report'>,
   knownEpoch: () => string = () => '',
+  { metrics, tracer }: Telemetry = createTelemetry(),
 ): CreateGroup {
+  const commits = metrics.commits.of('group');
+  const seconds = metrics.commitSeconds.of('group');
   return <Input, Value extends object>(work: GroupWork<Input, Value>) => {
     type Item = GroupItem<Input>;
     type Ended = {
@@ -80,19 +84,29 @@ export function createGroupCommit(
     };
 
     const commitTogether = async (items: readonly Item[]): Promise<Ended> => {
-      const { decisions, epoch } = await retryTransient(async () => {
-        const epoch = knownEpoch();
-        let decisions: Decision<Value>[] = [];
-        await db.transactInTwo(
-          (tx) => ask(tx, items, work),
-          (asked) => {
-            const decided = decide(items, asked, work);
-            ({ decisions } = decided);
-            return decided.statements;
-          },
-        );
-        return { decisions, epoch };
-      });
+      const startedAt = performance.now();
+      const { decisions, epoch } = await traced(
+        tracer,
+        'commit',
+        () => spanOf(items),
+        () =>
+          retryTransient(async () => {
+            const epoch = knownEpoch();
+            let decisions: Decision<Value>[] = [];
+            await db.transactInTwo(
+              (tx) => ask(tx, items, work),
+              (asked) => {
+                const decided = decide(items, asked, work);
+                ({ decisions } = decided);
+                return decided.statements;
+              },
+            );
+            return { decisions, epoch };
+          }),
+      );
+      seconds.observe((performance.now() - startedAt) / 1_000);
+      commits.add();
+      metrics.batchSizes.observe(items.length);
       const written: Ended['written'][number][] = [];
       const outcomes: (Outcome<Committed<Value>> | Promise<Outcome<Committed<Value>>>)[] = [];
       for (const [index, item] of items.entries()) {
@@ -106,6 +120,7 @@ export function createGroupCommit(
           outcomes.push({ isDone: true, result: { value, events: positionsOf([event]), isRepeat: false } });
         }
       }
+      metrics.eventsAppended.add(written.length);
       return { outcomes: await Promise.all(outcomes), written };
     };
 
@@ -155,7 +170,9 @@ export function createGroupCommit(
         return {
           outcomes,
           async finish() {
+            const span = tracer?.start('publish', spanOf(written.map(({ item }) => item)));
             await publishInTurns(written, publish);
+            span?.end();
             work.onCommitted?.(written);
           },
         };
@@ -163,8 +180,15 @@ export function createGroupCommit(
       maxBatch,
       maxWaiting,
       onFailure: (error) => reporter.report(error, 'what follows a commit'),
+      watch: (depth) => metrics.queues.watch('commits', depth),
     });
   };
+}
+
+/** What a batch does it does for all that are in it; it has its place in the trace of the first that is traced. */
+function spanOf(items: readonly { readonly actor: Actor }[]): SpanOptions {
+  const [parent, ...links] = items.flatMap(({ actor: { trace } }) => (trace?.isSampled ? [trace] : []));
+  return { parent, links, attributes: { 'carillon.batch.size': items.length } };
 }
 
 /**

@@ -42,6 +42,8 @@ export interface SocketDeps {
   readonly onSeen: (userId: string) => void;
   /** Where a request comes from, as far as that is known. */
   readonly deviceOf: (request: Request) => Device;
+  /** A connection is over. */
+  readonly onClosed?: (closing: Closing) => void;
   /** A connection was refused, as there are as many as there may be. Called for each. */
   readonly onFull: (limit: string) => void;
   /** The HTTP answer to an upgrade that is refused. [X] */
@@ -52,6 +54,16 @@ export interface SocketDeps {
   readonly allowedOrigins: readonly string[];
   /** Shortened by tests. */
   readonly heartbeat?: HeartbeatTimes;
+}
+
+export interface Closing {
+  readonly connectionId: string;
+  /** Undefined where nobody ever said who it was. */
+  readonly userId: string | undefined;
+  readonly code: number;
+  readonly durationMs: number;
+  readonly framesIn: number;
+  readonly framesOut: number;
 }
 
 export interface SocketServer {
@@ -94,9 +106,23 @@ const tooMany = {
   ),
 };
 
+/** RFC 6455's for a connection that ended without a close frame. */
+const lostCode = 1_006;
+const knownCodes: ReadonlySet<number> = new Set([
+  1_000,
+  1_001,
+  1_002,
+  1_003,
+  1_007,
+  1_009,
+  ...Object.values(closeCodes),
+  lostCode,
+]);
+
 export function createSocketServer(deps: SocketDeps): SocketServer {
   const { core, limits } = deps;
-  const { connections, presence, hub } = core;
+  const { connections, presence, hub, telemetry } = core;
+  const { metrics } = telemetry;
   const { topicKinds } = deps;
 
   const hello = createHello({
@@ -130,6 +156,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     greet: hello.greetByFrame,
     onLimited: deps.onLimited,
     reporter: core.reporter,
+    telemetry,
   });
 
   const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames, waitingBytes };
@@ -139,7 +166,15 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
   };
   const places = new Places(limits);
   const shareUserAgent = createUserAgents();
-  const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
+  const sweeper = setInterval(() => {
+    hello.sweep(Date.now());
+    for (const connection of connections.all) connection.lookBehind();
+  }, sweepMs);
+  metrics.queues.watch('frames', () => {
+    let waiting = 0;
+    for (const connection of connections.all) waiting += connection.waitingFrames;
+    return waiting;
+  });
   const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
 
@@ -171,9 +206,12 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
       drain(socket) {
         socket.data.onDrain();
       },
-      close(socket) {
+      close(socket, code) {
         const connection = socket.data;
         connection.onClose();
+        metrics.connectionsClosed.of(knownCodes.has(code) ? String(code) : 'other').add();
+        if (connection.isTooSlow && code === lostCode) metrics.slowReadersCut.add();
+        deps.onClosed?.(toClosing(connection, code));
         connections.remove(connection);
         hello.leave(connection);
         if (connection.place !== undefined) places.leave(connection.place);
@@ -242,4 +280,10 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
         connection.close(closeCodes.restart, 'This instance has stopped.');
     },
   };
+}
+
+function toClosing({ id, phase, openedAtMs, framesIn, framesOut }: Connection, code: number): Closing {
+  const userId = phase.name === 'greeting' ? undefined : phase.actor?.userId;
+  const durationMs = Math.round(performance.now() - openedAtMs);
+  return { connectionId: id, userId, code, durationMs, framesIn, framesOut };
 }
