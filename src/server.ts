@@ -126,7 +126,6 @@ export async function startServer(
   const draining = new AbortController();
   const moduleCore: ModuleCore = {
     ...core,
-    metrics,
     isLimited: ({ points }) => points(config) > 0,
     takeLimit: auth.limits.take,
     takeSecond: auth.limits.takeSecond,

@@ -59,7 +59,7 @@ function mount(
   // Before the schemas: who may not do it learns nothing of them.
   if (operation.roles !== undefined) guarded.onTransform(({ actor }) => admit(actor));
   const { mayWaitSeconds } = operation;
-  const seconds = core.metrics.processing.of('http', operation.name);
+  const seconds = core.telemetry.metrics.processing.of('http', operation.name);
   const reply = async (
     actor: Actor,
     input: object,

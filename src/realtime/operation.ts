@@ -213,7 +213,7 @@ export function grouped<
     hasLane: true,
     writes: true,
     start(core) {
-      const sent = declared.isMessage ? core.metrics.messagesSent.of(name) : undefined;
+      const sent = declared.isMessage ? core.telemetry.metrics.messagesSent.of(name) : undefined;
       const add = core.createGroup<Draft, object>({
         refuse: declared.refuse,
         toValue: ({ input }, seq) => declared.toOutput(input, seq) as object, // outputs are objects

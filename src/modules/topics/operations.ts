@@ -67,7 +67,7 @@ export const publish = action('publish', {
       toValue: ({ topic, input: { event } }) => ({ topic, event }),
       toEvent: ({ input: { event, data } }) => ({ type: event, payload: data }),
     });
-    const sent = core.metrics.messagesSent.of('publish');
+    const sent = core.telemetry.metrics.messagesSent.of('publish');
     const known = new LRUCache<string, true>({ max: maxKnownTopics });
 
     /** A topic that has no row in the log yet gets one, which stays for days: there must not be more of those than a user has use for. */
