@@ -13,6 +13,8 @@ interface Failure {
   readonly error: unknown;
   readonly code: string | number;
   readonly request: Request;
+  /** As it is declared; undefined where none is asked for. */
+  readonly route?: string | undefined;
 }
 
 /** An Elysia error hook. */
@@ -25,11 +27,12 @@ export function createErrorAnswers(
     errors.of('http', refusal.code).add();
     return answer(refusal);
   };
-  return ({ error, code, request }) => {
+  return ({ error, code, request, route }) => {
     const { pathname } = new URL(request.url);
     // Never the query string: it may hold a token.
-    const what = `${request.method} ${pathname}`;
-    if (code === 'NOT_FOUND') return answerNoRoute(request.method, what, methodsOf(pathname), refuse);
+    const asked = `${request.method} ${pathname}`;
+    if (code === 'NOT_FOUND') return answerNoRoute(request.method, asked, methodsOf(pathname), refuse);
+    const what = `${request.method} ${route ?? pathname}`; // for the log: paths hold names
     if (error instanceof ValidationError)
       return refuse(asInvalid(error) ?? toRefusal(brokenPromise(error), what));
     return refuse(toRefusal(error, what));
