@@ -17,7 +17,7 @@ import { answer as answerRefusal } from './http/errors.ts';
 import { createGuard } from './http/guard.ts';
 import { createDatabaseCheck } from './http/health.ts';
 import { listenAt } from './http/listen.ts';
-import { createScrape, type Scrape, serveMetrics } from './http/metrics.ts';
+import { createScrape, serveMetrics } from './http/metrics.ts';
 import { listReadings } from './http/readings.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
@@ -43,7 +43,7 @@ import { createSocketServer } from './realtime/socket/socket.ts';
 import { createTopicKinds } from './realtime/topic-kind.ts';
 import { connectRedis } from './redis/client.ts';
 import type { Logger } from './telemetry/logger.ts';
-import { createMetrics, type Reading } from './telemetry/metrics.ts';
+import { createMetrics } from './telemetry/metrics.ts';
 import { startTracing } from './telemetry/start-tracing.ts';
 import type { Telemetry } from './telemetry/tracing.ts';
 
@@ -173,7 +173,7 @@ export async function startServer(
     allowedOrigins: config.allowedOrigins,
   });
   const isDatabaseUp = createDatabaseCheck(db);
-  const scrape = await createOwnScrape(config, telemetry, () =>
+  const scrape = await createScrape(config, telemetry, () =>
     listReadings({ core, database, isDatabaseUp, bridge: links.bridge, clockwork: () => clockwork, modules }),
   );
   const keepSilent: KeepSilent = (request, seconds) => server?.timeout(request, seconds);
@@ -216,6 +216,7 @@ export async function startServer(
         const answer =
           path === undefined ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
         if (answer === undefined) return undefined;
+        if (isUpgrade) access.noteRoute(request, path);
         access.finish(request, answer, startedAt);
         return mark(request, answer);
       },
@@ -225,7 +226,7 @@ export async function startServer(
   server = listening;
   const metricsServer =
     scrape && config.metricsPort !== undefined
-      ? await serveMetrics({ host: config.host, port: config.metricsPort }, scrape)
+      ? await serveMetrics(config.host, config.metricsPort, scrape)
       : undefined;
   core.attach(listening);
   clockwork = startClockwork(
@@ -288,17 +289,6 @@ function atMostOnceAMinute(say: (what: string) => void): (what: string) => void 
     saidAt = performance.now();
     say(what);
   };
-}
-
-/** What is loaded only where metrics are served. */
-async function createOwnScrape(
-  { metricsPort, metricsToken }: Config,
-  { metrics }: Telemetry,
-  list: () => readonly Reading[],
-): Promise<Scrape | undefined> {
-  if (metricsPort === undefined && metricsToken === undefined) return undefined;
-  const { createExposition } = await import('./telemetry/prometheus.ts');
-  return createScrape(createExposition(metrics, list()), metricsToken);
 }
 
 /** What instances share beside the database: everything over Redis, or nothing. */

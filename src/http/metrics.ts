@@ -3,20 +3,31 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Server } from 'bun';
 import { Elysia } from 'elysia';
+import type { Config } from '../config.ts';
 import { AppError } from '../protocol/errors.ts';
-import type { Exposition } from '../telemetry/prometheus.ts';
+import type { Reading } from '../telemetry/metrics.ts';
+import type { Telemetry } from '../telemetry/tracing.ts';
 import { answer } from './errors.ts';
 import { listenAt } from './listen.ts';
 
 /** Answers a scrape. Throws `unauthorized`. */
 export type Scrape = (request: Request) => Promise<Response>;
 
-export function createScrape(exposition: Exposition, token: string | undefined): Scrape {
+/** Undefined where nobody is to have them; what makes their text is loaded only where somebody is. */
+export async function createScrape(
+  { metricsPort, metricsToken }: Pick<Config, 'metricsPort' | 'metricsToken'>,
+  { metrics }: Telemetry,
+  listReadings: () => readonly Reading[],
+): Promise<Scrape | undefined> {
+  if (metricsPort === undefined && metricsToken === undefined) return undefined;
+  const { createExposition } = await import('../telemetry/prometheus.ts');
+  const { render, contentType } = createExposition(metrics, listReadings());
   return async (request) => {
-    if (token !== undefined && !isSame(request.headers.get('authorization') ?? '', `Bearer ${token}`)) {
+    const given = request.headers.get('authorization') ?? '';
+    if (metricsToken !== undefined && !isSame(given, `Bearer ${metricsToken}`)) {
       throw new AppError('unauthorized', 'Send METRICS_TOKEN as "Authorization: Bearer <token>".');
     }
-    return new Response(await exposition.render(), { headers: { 'content-type': exposition.contentType } });
+    return new Response(await render(), { headers: { 'content-type': contentType } });
   };
 }
 
@@ -26,14 +37,11 @@ export const createMetricsRoute = (scrape: Scrape) =>
   });
 
 /** `/metrics` alone, on a port that need not be open to the world. */
-export const serveMetrics = (
-  place: { readonly host: string; readonly port: number },
-  scrape: Scrape,
-): Promise<Server<undefined>> =>
-  listenAt(place, () =>
+export const serveMetrics = (host: string, port: number, scrape: Scrape): Promise<Server<undefined>> =>
+  listenAt({ host, port, variable: 'METRICS_PORT' }, () =>
     Bun.serve({
-      port: place.port,
-      hostname: place.host,
+      port,
+      hostname: host,
       reusePort: false,
       development: false,
       async fetch(request) {

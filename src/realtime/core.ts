@@ -8,6 +8,7 @@ import { createTelemetry, type Telemetry } from '../telemetry/tracing.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { startHealing } from './hub/heal.ts';
 import { type EphemeralEvent, Hub } from './hub/hub.ts';
+import { createHubRecord } from './hub/record.ts';
 import { type Note, Trail } from './hub/trail.ts';
 import { createBatcher } from './log/batcher.ts';
 import { type Commit, createCommit, type Publish } from './log/commit.ts';
@@ -123,8 +124,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
         if (frame.startsWith(begin)) observer(JSON.parse(frame));
       }
     },
-    metrics: telemetry.metrics,
-    trail,
+    record: createHubRecord(telemetry.metrics, trail),
     reporter,
   });
   const announceBy =

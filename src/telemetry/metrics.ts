@@ -78,7 +78,7 @@ export interface Reading {
   readonly help: string;
   /** `counter`: it only ever grows. */
   readonly type: 'gauge' | 'counter';
-  /** What fails is left out of that answer. */
+  /** What fails or takes too long is left out of that answer. */
   readonly read: () => readonly Sample[] | Promise<readonly Sample[]>;
 }
 

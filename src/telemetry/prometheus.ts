@@ -110,10 +110,32 @@ export function createExposition(metrics: Metrics, readings: readonly Reading[])
   for (const key of Object.keys(described) as (keyof Metrics)[])
     register(registry, describe(described[key], metrics[key]));
   for (const { read, ...own } of readings) {
-    register(registry, { ...own, values: async () => [...(await Promise.resolve(read()).catch(() => []))] });
+    register(registry, { ...own, values: readInTime(read) });
   }
   return { contentType: registry.contentType, render: () => registry.metrics() };
 }
+
+/**
+ * None where it fails or takes too long: what is there is wanted most when the database is not. One is under way at a time,
+ * so that those who ask cost a slow database no more than one would.
+ */
+function readInTime(read: Reading['read']): () => Promise<readonly Sample[]> {
+  let underWay: Promise<readonly Sample[]> | undefined;
+  return async () => {
+    underWay ??= Promise.try(read)
+      .catch(() => none)
+      .finally(() => {
+        underWay = undefined;
+      });
+    const late = Promise.withResolvers<readonly Sample[]>();
+    const timer = setTimeout(() => late.resolve(none), patienceMs);
+    return await Promise.race([underWay, late.promise]).finally(() => clearTimeout(timer));
+  };
+}
+
+/** More than the look at the database may take, and less than who asks is willing to wait. */
+const patienceMs = 2_000;
+const none: readonly Sample[] = [];
 
 interface Lines {
   readonly name: string;

@@ -7,6 +7,7 @@ import { type Db, queryRows } from '../../src/db/database.ts';
 import { userOfTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { Hub } from '../../src/realtime/hub/hub.ts';
+import { createHubRecord } from '../../src/realtime/hub/record.ts';
 import { Trail } from '../../src/realtime/hub/trail.ts';
 import {
   appendEvents,
@@ -155,8 +156,7 @@ export function createHub(db: Db): HubInHand {
       return events;
     },
     onAnnounced() {},
-    metrics: createMetrics(),
-    trail: new Trail(),
+    record: createHubRecord(createMetrics(), new Trail()),
     onDelivered(event) {
       if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
     },

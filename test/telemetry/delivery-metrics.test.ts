@@ -6,7 +6,16 @@ import { join } from 'node:path';
 import { Glob } from 'bun';
 import { sql } from 'drizzle-orm';
 import { claimOne, create, registerWorker } from '../modules/jobs/setup.ts';
-import { createGroup, fillLog, hold, holdTopic, pruneLog, range, reach } from '../protocol/chat.ts';
+import {
+  createGroup,
+  fillLog,
+  hold,
+  holdTable,
+  holdTopic,
+  pruneLog,
+  range,
+  reach,
+} from '../protocol/chat.ts';
 import { describeWith } from '../support/needs.ts';
 import { openRawSocket } from '../support/raw-socket.ts';
 import { redisMissing, startRedis } from '../support/redis.ts';
@@ -189,6 +198,22 @@ onEachDatabase('metrics of delivery', (open, database) => {
       'what no request waits for has failed',
     );
     await server.db.execute(sql.raw('ALTER TABLE topics_away RENAME TO topics'));
+  });
+
+  test('leave out what the database does not answer, and answer all the same', async () => {
+    if (database.kind === 'embedded') return; // its one connection would be held from the test as well
+    const server = await open(metricsEnv);
+    const release = await holdTable(server.db, 'jobs');
+    const [scraped, again] = await Promise.all([scrape(server), scrape(server)]);
+    for (const one of [scraped, again]) {
+      expect(one.get('active_websocket_connections')).toBe(0);
+      expect(one.has('carillon_jobs{status="queued"}')).toBe(false);
+    }
+    await release();
+    await until(
+      async () => (await scrape(server)).has('carillon_jobs{status="queued"}'),
+      'they are there again',
+    );
   });
 
   test('are each named in a test that makes it move', async () => {

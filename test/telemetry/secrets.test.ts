@@ -53,7 +53,6 @@ onEachDatabase('what stands in the log', (_, database) => {
       ...(await database.create()),
       JWT_SECRET: jwtSecret,
       METRICS_TOKEN: mark('metricstoken'),
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://someone:${mark('collector')}@127.0.0.1:${findFreePort()}`,
       LOG_LEVEL: 'trace',
     };
     // Everything that a message needs, before the table goes.
@@ -67,7 +66,8 @@ onEachDatabase('what stands in the log', (_, database) => {
     await first.stop();
     await breakTables(env, 'messages RENAME TO messages_away', 'users RENAME TO users_away');
 
-    const server = await spawnServer(env);
+    const collector = `http://someone:${mark('collector')}@127.0.0.1:${findFreePort()}`; // nobody takes the traces
+    const server = await spawnServer({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: collector });
     const client = await openClient(`ws://127.0.0.1:${server.port}/ws?token=${ann.accessToken}`);
     await client.closed; // the user cannot be read
     const token = ann.accessToken;

@@ -1,18 +1,18 @@
 // The topics that this instance has followers for, and the only caller of the native publish. Durable events leave
 // through ordered streams: consecutive, once. Whose right an event revokes hears nothing behind it, and from whom one is
 // withheld, not even that. [O1] [S7]
+// Over 400 lines: a topic's service, its order and its healing end together, and none can be told without the others.
 
 import type { EventFrame, EventPosition } from '../../protocol/envelope.ts';
 import { userOfTopic } from '../../protocol/topics.ts';
-import type { Counter, Metrics } from '../../telemetry/metrics.ts';
 import type { Actor } from '../actor.ts';
 import { metaOf } from '../actor.ts';
 import type { Bridge, BridgeFrame, EphemeralFrame } from '../bridge/bridge.ts';
-import { atOf, isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
+import { isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
 import type { Place } from '../log/identity.ts';
 import type { Reporter } from '../report.ts';
+import type { HubRecord } from './record.ts';
 import { ringEvents, Stream } from './stream.ts';
-import type { Trail } from './trail.ts';
 
 /** A connection as the hub sees it. */
 export interface Follower {
@@ -45,8 +45,7 @@ export interface HubDeps {
   readonly onDelivered: (event: LoggedEvent) => void;
   /** The same of ephemeral events; not of those that are announced here alone. */
   readonly onAnnounced: (event: EphemeralFrame) => void;
-  readonly metrics: Metrics;
-  readonly trail: Trail;
+  readonly record: HubRecord;
   readonly reporter: Pick<Reporter, 'report'>;
 }
 
@@ -87,17 +86,9 @@ export class Hub {
   #held: Promise<void> | undefined;
   /** What was just read from the log, while it goes into its stream. */
   #healed: ReadonlySet<LoggedEvent> = nothingHealed;
-  readonly #counts: Readonly<Record<'durable' | 'ephemeral' | 'sent' | 'received', Counter>>;
 
   constructor(deps: HubDeps) {
-    const { published, bridged } = deps.metrics;
     this.#deps = deps;
-    this.#counts = {
-      durable: published.of('durable'),
-      ephemeral: published.of('ephemeral'),
-      sent: bridged.of('sent'),
-      received: bridged.of('received'),
-    };
   }
 
   /** Serves the topic until `unfollow`; each call needs one. Answers its open stream. Fails when the log cannot be read. */
@@ -125,14 +116,11 @@ export class Hub {
 
   /** Events of a commit made here: delivered to followers here, and handed to the bridge. Never throws: the change stands. */
   publish(events: readonly LoggedEvent[], epoch: string): void {
-    const { trail } = this.#deps;
-    const now = Date.now();
     for (const event of events) {
-      const { topic, seq } = event;
       try {
-        trail.note('committed', topic, seq, now);
+        this.#deps.record.committed(event);
         this.#admit(event, epoch);
-        if (this.#send(event, epoch)) trail.note('bridged', topic, seq, now);
+        this.#send(event, epoch);
       } catch (error) {
         this.#deps.reporter.report(error, `publishing event ${event.seq} of ${event.topic}`);
       }
@@ -153,8 +141,7 @@ export class Hub {
 
   /** A frame of another instance. */
   receive(frame: BridgeFrame, epoch: string): void {
-    this.#counts.received.add();
-    if (frame.seq !== undefined) this.#deps.trail.note('received', frame.topic, frame.seq, Date.now());
+    this.#deps.record.received(frame);
     if (frame.seq !== undefined) this.#admit(frame, epoch);
     else if (epoch === this.#deps.knownEpoch()) this.#announced(frame);
   }
@@ -292,10 +279,8 @@ export class Hub {
   }
 
   /** To other instances, where there are any. */
-  #send(frame: BridgeFrame, epoch: string): boolean {
-    const isSent = this.#deps.bridge.publish(frame, epoch);
-    if (isSent) this.#counts.sent.add();
-    return isSent;
+  #send(frame: BridgeFrame, epoch: string): void {
+    if (this.#deps.bridge.publish(frame, epoch)) this.#deps.record.sent(frame);
   }
 
   /** Under another epoch the event may be one that the log has lost, or stand where it lost another one. [S4] */
@@ -326,7 +311,7 @@ export class Hub {
       if (event.withheldFrom !== undefined) this.#revoke(event.topic, event.withheldFrom);
       const followers = this.#deps.publishFrame(event.topic, event.frame);
       if (served !== undefined) served.stream.published += 1;
-      this.#noteDelivered(event, followers);
+      this.#deps.record.delivered(event, followers, this.#healed.has(event));
       if (event.revokes !== undefined) this.#revoke(event.topic, event.revokes);
       this.#deps.onDelivered(event);
     } catch (error) {
@@ -335,17 +320,6 @@ export class Hub {
       if (served !== undefined) this.#restart(event.topic, served);
     }
   };
-
-  #noteDelivered(event: LoggedEvent, followers: number): void {
-    const { metrics, trail } = this.#deps;
-    const now = Date.now();
-    const isHealed = this.#healed.has(event);
-    this.#counts.durable.add();
-    metrics.deliveries.add(followers);
-    metrics.deliveryLag.observe(Math.max(0, now - atOf(event)) / 1_000); // clocks of two instances may differ
-    if (isHealed) metrics.healed.add();
-    trail.note(isHealed ? 'healed' : 'delivered', event.topic, event.seq, now, followers);
-  }
 
   /** Whoever is live was let in at a seq before the one that is delivered, so the event counts for all of them. [S7] */
   #revoke(topic: string, userIds: readonly string[]): void {
@@ -364,8 +338,7 @@ export class Hub {
     if (served === undefined) return false;
     const muted = this.#leftOut(event);
     for (const follower of muted) follower.setMuted(event.topic, true);
-    this.#deps.metrics.deliveries.add(this.#deps.publishFrame(event.topic, event.frame));
-    this.#counts.ephemeral.add();
+    this.#deps.record.announced(this.#deps.publishFrame(event.topic, event.frame));
     served.stream.published += 1;
     for (const follower of muted) follower.setMuted(event.topic, false);
     return true;
