@@ -23,7 +23,9 @@ export class Histogram {
     this.counts = new Float64Array(bounds.length + 1);
   }
 
+  /** What is no number is passed over: with one of them the sum would be none for ever. */
   observe(value: number): void {
+    if (Number.isNaN(value)) return;
     let index = 0;
     while (index < this.bounds.length && value > (this.bounds[index] ?? 0)) index += 1;
     this.counts[index] = (this.counts[index] ?? 0) + 1;

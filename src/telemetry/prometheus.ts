@@ -57,7 +57,7 @@ const described: Record<keyof Metrics, Described> = {
   },
   commits: {
     name: 'carillon_commits_total',
-    help: 'Transactions with events or keys that were committed; way: single, or group for one that many writes shared',
+    help: 'Transactions of changes that were committed; way: single, or group for one that many writes shared',
     labels: ['way'],
   },
   commitSeconds: {

@@ -170,7 +170,10 @@ export function createGroupCommit(
         return {
           outcomes,
           async finish() {
-            const span = tracer?.start('publish', spanOf(written.map(({ item }) => item)));
+            const isTraced = tracer !== undefined && written.length > 0;
+            const span = isTraced
+              ? tracer.start('publish', spanOf(written.map(({ item }) => item)))
+              : undefined;
             await publishInTurns(written, publish);
             span?.end();
             work.onCommitted?.(written);
