@@ -39,6 +39,14 @@ export interface Config {
   readonly drainSeconds: number;
   /** How many proxies stand in front; 0: `X-Forwarded-*` is ignored. */
   readonly trustProxy: number;
+  /** Of the metrics alone; 0: any free one; undefined: none. */
+  readonly metricsPort: number | undefined;
+  /** Who asks for the metrics must have it; without a port of their own they are on the main one then. */
+  readonly metricsToken: string | undefined;
+  /** Where traces go, over HTTP; undefined: there are none. */
+  readonly tracesEndpoint: string | undefined;
+  /** Of the traces that begin here, the part that is sent: 0 to 1. */
+  readonly tracesShare: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** Names this instance in `welcome`, `/health/ready` and on the bridge. */
@@ -97,6 +105,14 @@ function read(env: Env, descriptors: number) {
     return fallback;
   };
 
+  const fraction = (name: string, fallback: number): number => {
+    const raw = text(name);
+    if (raw === undefined) return fallback;
+    if (/^(?:0?\.\d+|[01](?:\.0+)?)$/.test(raw)) return Number(raw);
+    problems.push(`${name} must be a number from 0 to 1, but is "${raw}".`);
+    return fallback;
+  };
+
   const oneOf = <T extends string>(name: string, fallback: T, options: readonly T[]): T => {
     const raw = text(name);
     if (raw === undefined) return fallback;
@@ -130,6 +146,10 @@ function read(env: Env, descriptors: number) {
   }
   if (production && jwtSecret === undefined) {
     problems.push('JWT_SECRET must be set in production: at least 32 random characters.');
+  }
+  const metricsToken = text('METRICS_TOKEN');
+  if (metricsToken !== undefined && !/^[\w.~+/=-]{16,}$/.test(metricsToken)) {
+    problems.push('METRICS_TOKEN must have at least 16 of the characters A-Z a-z 0-9 - . _ ~ + / =');
   }
   const databaseUrl = url(
     'DATABASE_URL',
@@ -191,6 +211,10 @@ function read(env: Env, descriptors: number) {
     registrationsPerHour: integer('RATE_REGISTRATIONS_PER_HOUR', 20, 0, 1_000_000_000),
     drainSeconds: integer('DRAIN_SECONDS', 10, 0, 3_600),
     trustProxy: integer('TRUST_PROXY', 0, 0, 32),
+    metricsPort: text('METRICS_PORT') === undefined ? undefined : integer('METRICS_PORT', 0, 0, 65_535),
+    metricsToken,
+    tracesEndpoint: url('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:'], 'http://collector:4318'),
+    tracesShare: fraction('OTEL_TRACES_SAMPLER_ARG', 1),
     logLevel: oneOf('LOG_LEVEL', 'info', logLevels),
     logFormat: oneOf('LOG_FORMAT', process.stdout.isTTY ? 'pretty' : 'json', logFormats),
     modules: list('MODULES'),
@@ -229,6 +253,9 @@ const sharedWords = new Set([
   'REDIS',
 ]);
 
+/** OpenTelemetry's packages read more of these by themselves, as for headers, certificates and batches. */
+const foreignPrefix = 'OTEL_';
+
 /** So many letters may be wrong for a name still to be taken for ours. */
 const nearby = 2;
 
@@ -239,7 +266,7 @@ const nearby = 2;
 function findMisspelt(given: readonly string[], known: ReadonlySet<string>) {
   const families = new Set([...known].flatMap(familiesOf));
   return given
-    .filter((name) => !known.has(name) && name.includes('_'))
+    .filter((name) => !known.has(name) && name.includes('_') && !name.startsWith(foreignPrefix))
     .flatMap((name) => {
       const [nearest] = [...known]
         .map((candidate) => ({ name: candidate, distance: distanceBetween(name, candidate) }))

@@ -10,11 +10,15 @@ import { type Config, ConfigError } from './config.ts';
 import { readBootId } from './db/boot.ts';
 import { connectDatabase } from './db/connect.ts';
 import type { Database } from './db/database.ts';
+import { createAccess } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
 import { createGuard } from './http/guard.ts';
+import { createDatabaseCheck } from './http/health.ts';
 import { listenAt } from './http/listen.ts';
+import { createScrape, serveMetrics } from './http/metrics.ts';
+import { listReadings } from './http/readings.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
 import { createStreamRoute } from './http/streams.ts';
@@ -41,10 +45,15 @@ import { createSocketServer } from './realtime/socket/socket.ts';
 import { createTopicKinds } from './realtime/topic-kind.ts';
 import { connectRedis } from './redis/client.ts';
 import type { Logger } from './telemetry/logger.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { startTracing } from './telemetry/start-tracing.ts';
+import type { Telemetry } from './telemetry/tracing.ts';
 
 export interface Instance {
   readonly url: string;
   readonly port: number;
+  /** Where the metrics have one of their own. */
+  readonly metricsPort: number | undefined;
   readonly config: Config;
   readonly database: Database;
   /** What it has in memory of each topic. */
@@ -82,8 +91,12 @@ export async function startServer(
   database.markOpen();
 
   const { logId } = await readStored(db);
-  const reporter = createReporter(logger);
-  const links = connectInstances(config, logger, reporter, { logId, isAlone: database.kind === 'embedded' });
+  const metrics = createMetrics();
+  const tracing = await startTracing(config);
+  const telemetry: Telemetry = { metrics, tracer: tracing?.tracer };
+  const reporter = createReporter(logger, metrics);
+  const isAlone = database.kind === 'embedded';
+  const links = connectInstances(config, logger, reporter, telemetry, { logId, isAlone });
   const core = await createCore({
     db,
     watch: database.watch,
@@ -92,6 +105,7 @@ export async function startServer(
     retention: { hours: config.eventsRetentionHours, perTopic: config.eventsRetentionPerTopic },
     reporter,
     logger,
+    telemetry,
   });
 
   let server: Server<Connection> | undefined;
@@ -132,7 +146,8 @@ export async function startServer(
   );
   checkModules(modules);
   const topicKinds = createTopicKinds(listKinds(modules));
-  const guard = createGuard(auth);
+  const access = createAccess(logger, telemetry);
+  const guard = createGuard(auth, access);
   const sockets = createSocketServer({
     core,
     commands: modules.flatMap(({ operations }) =>
@@ -150,7 +165,11 @@ export async function startServer(
     onFull: atMostOnceAMinute((limit) =>
       logger.warn({ limit }, 'connections are refused: there are too many'),
     ),
-    answerRefusal,
+    onClosed: (closing) => logger.info(closing, 'connection closed'),
+    answerRefusal(refusal) {
+      metrics.errors.of('socket', refusal.code).add();
+      return answerRefusal(refusal);
+    },
     instanceId: config.instanceId,
     limits: {
       frameBytes: config.maxFrameBytes,
@@ -162,6 +181,10 @@ export async function startServer(
     },
     allowedOrigins: config.allowedOrigins,
   });
+  const isDatabaseUp = createDatabaseCheck(db);
+  const scrape = await createScrape(config, telemetry, () =>
+    listReadings({ core, database, isDatabaseUp, bridge: links.bridge, clockwork: () => clockwork, modules }),
+  );
   const keepSilent: KeepSilent = (request, seconds) => server?.timeout(request, seconds);
   const app = createApp({
     plugins: [
@@ -170,7 +193,7 @@ export async function startServer(
       createStreamRoute(sockets.streams, guard, keepSilent),
     ],
     health: {
-      db,
+      isDatabaseUp,
       instanceId: config.instanceId,
       port: () => server?.port,
       redis: () => links.bridge.status,
@@ -179,6 +202,9 @@ export async function startServer(
     modules,
     toRefusal: reporter.toRefusal,
     otherRoutes: [{ method: 'GET', path: '/ws' }],
+    scrape: config.metricsPort === undefined ? scrape : undefined,
+    access,
+    metrics,
   });
   const mark = createCors(config.allowedOrigins);
   const readPath = createPathReader();
@@ -195,16 +221,24 @@ export async function startServer(
       development: false, // its error page shows the source
       websocket: sockets.handlers,
       async fetch(request, self) {
+        const startedAt = performance.now();
         const path = readPath(request.url);
         const isUpgrade = path === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
         const answer =
           path === undefined ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
-        return answer && mark(request, answer);
+        if (answer === undefined) return undefined;
+        if (isUpgrade) access.noteRoute(request, path);
+        access.finish(request, answer, startedAt);
+        return mark(request, answer);
       },
       error: (error) => answerRefusal(reporter.toRefusal(error, 'a request')),
     });
   const listening = await listenAt(config, serve);
   server = listening;
+  const metricsServer =
+    scrape && config.metricsPort !== undefined
+      ? await serveMetrics(config.host, config.metricsPort, scrape)
+      : undefined;
   core.attach(sockets.publisher(listening));
   clockwork = startClockwork(
     moduleCore,
@@ -220,6 +254,8 @@ export async function startServer(
     await clockwork?.stop(); // what it does may need what modules stop
     await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
     await core.stop();
+    await metricsServer?.stop(true);
+    await tracing?.stop();
     links.disconnect();
     await database.close();
   };
@@ -227,6 +263,7 @@ export async function startServer(
   return {
     url: `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${listening.port}`,
     port: listening.port ?? config.port,
+    metricsPort: metricsServer?.port,
     config,
     database,
     hub: core.hub,
@@ -270,6 +307,7 @@ function connectInstances(
   config: Config,
   logger: Logger,
   reporter: Reporter,
+  { metrics }: Telemetry,
   { logId, isAlone }: { readonly logId: string; readonly isAlone: boolean },
 ) {
   const { redisUrl, instanceId } = config;
@@ -283,7 +321,7 @@ function connectInstances(
   }
   const redis = connectRedis(redisUrl);
   return {
-    bridge: createRedisBridge(redisUrl, { instanceId, logId, logger }),
+    bridge: createRedisBridge(redisUrl, { instanceId, logId, logger, lost: metrics.bridgeLost }),
     createPresence: (announce: AnnouncePresence) =>
       createRedisPresence({ redis, instanceId, logId, announce, reporter, logger }),
     createLimiter: countInRedis(redis, logId),

@@ -36,6 +36,10 @@ const wrong: Record<string, [value: string, complaint: string]> = {
   RATE_REGISTRATIONS_PER_HOUR: ['Infinity', 'RATE_REGISTRATIONS_PER_HOUR must be'],
   DRAIN_SECONDS: ['10s', 'DRAIN_SECONDS must be'],
   TRUST_PROXY: ['true', 'TRUST_PROXY must be'],
+  METRICS_PORT: ['65536', 'METRICS_PORT must be a whole number from 0 to 65535, but is "65536".'],
+  METRICS_TOKEN: ['too short', 'METRICS_TOKEN must have at least 16 of the characters'],
+  OTEL_EXPORTER_OTLP_ENDPOINT: ['collector:4318', 'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL like http'],
+  OTEL_TRACES_SAMPLER_ARG: ['10%', 'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, but is "10%".'],
   LOG_LEVEL: [
     'loud',
     'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, but is "loud".',
@@ -81,6 +85,10 @@ describe('the configuration', () => {
       registrationsPerHour: 20,
       drainSeconds: 10,
       trustProxy: 0,
+      metricsPort: undefined,
+      metricsToken: undefined,
+      tracesEndpoint: undefined,
+      tracesShare: 1,
       logLevel: 'info',
     });
   });
@@ -164,6 +172,8 @@ describe('variables that look like ours', () => {
       'LOG_DIR',
       'DATA_ROOT',
       'MAX_WORKERS',
+      'OTEL_SERVICE_NAME',
+      'OTEL_EXPORTER_OTLP_HEADERS',
     ];
     // As Kubernetes and Docker make them for a neighbour that is called "redis".
     const links = [

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { Glob } from 'bun';
 
 const root = join(import.meta.dir, '..');
-const documents = ['*.md', '{src,test,drizzle}/**/*.md']
+const documents = ['*.md', '{src,test,drizzle,deploy}/**/*.md']
   .flatMap((pattern) => [...new Glob(pattern).scanSync(root)])
   .filter((path) => !path.includes('node_modules/')) // the bench has its own
   .sort();
@@ -24,7 +24,7 @@ const listPaths = (text: string): string[] =>
   [
     ...text
       .replaceAll(/^```.*?^```$/gms, '')
-      .matchAll(/`([\w./-]+\.(?:ts|md)|(?:src|test|drizzle)\/[\w./-]*)`/g),
+      .matchAll(/`([\w./-]+\.(?:ts|md)|(?:src|test|drizzle|deploy)\/[\w./-]*)`/g),
   ].map(([, path = '']) => path);
 
 /**

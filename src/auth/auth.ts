@@ -16,6 +16,7 @@ import { adminOperations } from './admin-operations.ts';
 import { type Audit, createAudit } from './audit.ts';
 import { auditEvents, events } from './contract.ts';
 import { createReadDevice, type ReadDevice } from './device.ts';
+import { explainEvent } from './event-operations.ts';
 import { createPasswords } from './passwords.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
 import { sessionOperations } from './session-operations.ts';
@@ -95,6 +96,7 @@ export function createAuth(deps: AuthDeps): Auth {
         ...userOperations(core, topicsAround),
         ...sessionOperations({ accounts, standings }),
         ...adminOperations({ audit, standings, listAuditEvents }),
+        explainEvent(core, config.instanceId),
       ],
     }),
     verify: tokens.verifyAccess,

@@ -237,6 +237,64 @@ export const AuditQuery = Type.Object(
 );
 export type AuditQuery = Static<typeof AuditQuery>;
 
+export const EventQuery = Type.Object(
+  {
+    topic: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'The whole name',
+      examples: [`user:${exampleId}`],
+    }),
+    /** As text: it comes in the path. */
+    seq: Type.String({ pattern: '^[1-9][0-9]{0,14}$', description: 'A number from 1', examples: ['1'] }),
+  },
+  strict,
+);
+
+/** The life of an event. */
+export const EventLife = Type.Object(
+  {
+    topic: Type.String(),
+    seq: Type.Integer(),
+    log: Type.Union(
+      [
+        Type.Object({
+          id: Id,
+          type: Type.String(),
+          committedAt: Instant,
+          actorId: nullable(Id),
+          source: Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]),
+          correlationId: nullable(Type.String()),
+        }),
+        Type.Null(),
+      ],
+      {
+        description:
+          'As the log has it; null where it was pruned. `actorId` is null for the system and where nobody is to know',
+      },
+    ),
+    here: Type.Object(
+      {
+        instanceId: Type.String(),
+        isRemembered: Type.Boolean({ description: 'False: not any more, or it never passed through here' }),
+        publishedAt: nullable(Instant),
+        bridgedAt: nullable(Instant),
+        receivedAt: nullable(Instant),
+        deliveredAt: nullable(Instant),
+        connections: Type.Integer({ description: 'Those that it was delivered to, live' }),
+        isHealed: Type.Boolean({ description: 'It did not arrive by itself, and was read from the log' }),
+      },
+      {
+        description:
+          'On the instance that answers: announced behind COMMIT if that was here, handed to the bridge for other instances, ' +
+          'received from one of them, and delivered to followers; null where that did not happen',
+      },
+    ),
+  },
+  { title: 'EventLife' },
+);
+export type EventLife = Static<typeof EventLife>;
+
 /** Why a session ended; also the reason with which its connections are closed. [H5] */
 export const SessionEnd = Type.Union([
   Type.Literal('logout'),

@@ -45,10 +45,10 @@ export async function start({
     process.on('disconnect', () => void stop('the end of whoever started it'));
 
     // Behind the handlers: whoever reads this may send a signal at once.
-    const { url, port } = instance;
+    const { url, port, metricsPort } = instance;
     const tookMs = Math.round(performance.now() - startedAt);
     logger.info(
-      { url, port, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
+      { url, port, metricsPort, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
       'ready',
     );
     process.send?.('ready');

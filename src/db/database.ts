@@ -35,6 +35,8 @@ export interface Database {
   migrate(): Promise<void>;
   /** From now on this one is told of connections. Absent where there is but one, that lives as long as the database. */
   readonly watch?: (watcher: ConnectionWatcher) => void;
+  /** How much waits for a connection, or for the turn to have one. */
+  readonly countWaiting: () => number;
   /** The machine went down under it, and the last writes may be gone without a trace. */
   readonly mayHaveLost: boolean;
   /** Call it when that has been dealt with, and before anything is written for others to see. */

@@ -40,6 +40,7 @@ export async function openEmbedded(dataDir: string, bootId: string): Promise<Dat
       const { migrateEmbedded } = await import('./migrate.ts');
       await migrateEmbedded(client);
     },
+    countWaiting: () => 0, // what waits there waits inside the one connection
     mayHaveLost,
     markOpen() {
       writeBootMark(dataDir, { bootId });

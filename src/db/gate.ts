@@ -3,6 +3,8 @@
 export interface Gate {
   /** Runs `work` inside. Throws where no turn came in time; `work` has not begun then. */
   pass<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** How many wait for their turn. */
+  readonly waiting: number;
 }
 
 export function createGate(room: number, patienceMs: number): Gate {
@@ -42,6 +44,9 @@ export function createGate(room: number, patienceMs: number): Gate {
       } finally {
         leave();
       }
+    },
+    get waiting() {
+      return waiting.size;
     },
   };
 }

@@ -101,6 +101,7 @@ export function openPostgres(url: string, poolSize: number, logger: Logger, pati
     watch(next) {
       watcher = next;
     },
+    countWaiting: () => gate.waiting + pool.waitingCount,
     mayHaveLost: false, // what is committed there is on the disk, or log/identity.ts tells
     markOpen() {},
     async migrate() {

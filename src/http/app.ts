@@ -3,12 +3,15 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Access } from './access.ts';
 import { createSocketDocs } from './asyncapi/routes.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
 import { leaveBody, leaveQuery } from './input.ts';
 import { createMethodsOf, type RouteName } from './methods.ts';
+import { createMetricsRoute, type Scrape } from './metrics.ts';
 
 export interface AppParts {
   /** Mounted under /v1. */
@@ -19,9 +22,14 @@ export interface AppParts {
   readonly toRefusal: ToRefusal;
   /** Answered by somebody else, and only with these methods. */
   readonly otherRoutes: readonly RouteName[];
+  /** What answers `/metrics`; undefined: there is none here. */
+  readonly scrape: Scrape | undefined;
+  readonly access: Pick<Access, 'noteRoute'>;
+  readonly metrics: Pick<Metrics, 'errors'>;
 }
 
-export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: AppParts) {
+export function createApp(parts: AppParts) {
+  const { plugins, health, modules, toRefusal, otherRoutes, scrape, access, metrics } = parts;
   const v1 = plugins.reduce<AnyElysia>(
     (routes, plugin) => routes.use(plugin),
     new Elysia({ prefix: '/v1', normalize: false }).onParse(leaveBody).derive(leaveQuery),
@@ -34,10 +42,12 @@ export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: 
     new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
       // What a route answers is about one user, at one moment.
       .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-      .onError(createErrorAnswers(toRefusal, methodsOf))
+      .onTransform(({ request, route }) => access.noteRoute(request, route))
+      .onError(createErrorAnswers(toRefusal, methodsOf, metrics))
       .use(v1)
       .use(checks)
       .use(createDocs([v1, checks], modules))
-      .use(createSocketDocs(modules));
+      .use(createSocketDocs(modules))
+      .use(scrape === undefined ? new Elysia() : createMetricsRoute(scrape));
   return app;
 }

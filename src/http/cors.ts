@@ -7,8 +7,9 @@ import { isAllowedOrigin } from '../protocol/origins.ts';
 /** Puts the headers on an answer. A preflight must bring its methods in `Allow`. */
 export type MarkAnswer = (request: Request, answer: Response) => Response;
 
-const requestHeaders = 'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id';
-const readableHeaders = 'Retry-After';
+const requestHeaders =
+  'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id, X-Request-Id, Traceparent';
+const readableHeaders = 'Retry-After, X-Request-Id';
 
 /** How long a browser may go by the answer to a preflight, and thus by a list that has been changed. */
 const preflightSeconds = 600;

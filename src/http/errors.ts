@@ -3,6 +3,7 @@
 import { ValidationError } from 'elysia';
 import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
 import { listFieldErrors, misfit } from '../protocol/field-errors.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import type { MethodsOf } from './methods.ts';
 
 /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
@@ -12,34 +13,47 @@ interface Failure {
   readonly error: unknown;
   readonly code: string | number;
   readonly request: Request;
+  /** As it is declared; undefined where none is asked for. */
+  readonly route?: string | undefined;
 }
 
 /** An Elysia error hook. */
 export function createErrorAnswers(
   toRefusal: ToRefusal,
   methodsOf: MethodsOf,
+  { errors }: Pick<Metrics, 'errors'> = createMetrics(),
 ): (failure: Failure) => Response {
-  return ({ error, code, request }) => {
+  const refuse = (refusal: AppError): Response => {
+    errors.of('http', refusal.code).add();
+    return answer(refusal);
+  };
+  return ({ error, code, request, route }) => {
     const { pathname } = new URL(request.url);
     // Never the query string: it may hold a token.
-    const what = `${request.method} ${pathname}`;
-    if (code === 'NOT_FOUND') return answerNoRoute(request.method, what, methodsOf(pathname));
+    const asked = `${request.method} ${pathname}`;
+    if (code === 'NOT_FOUND') return answerNoRoute(request.method, asked, methodsOf(pathname), refuse);
+    const what = `${request.method} ${route ?? pathname}`; // for the log: paths hold names
     if (error instanceof ValidationError)
-      return answer(asInvalid(error) ?? toRefusal(brokenPromise(error), what));
-    return answer(toRefusal(error, what));
+      return refuse(asInvalid(error) ?? toRefusal(brokenPromise(error), what));
+    return refuse(toRefusal(error, what));
   };
 }
 
 /** OPTIONS has no route: what a path takes follows from the others. */
-function answerNoRoute(method: string, what: string, allowed: readonly string[]): Response {
+function answerNoRoute(
+  method: string,
+  what: string,
+  allowed: readonly string[],
+  refuse: (refusal: AppError) => Response,
+): Response {
   if (allowed.length === 0) {
-    return answer(new AppError('not_found', `There is no ${what}. /swagger lists what there is.`));
+    return refuse(new AppError('not_found', `There is no ${what}. /swagger lists what there is.`));
   }
   const methods = allowed.join(', ');
   const answered =
     method === 'OPTIONS'
       ? new Response(null, { status: 204 })
-      : answer(new AppError('method_not_allowed', `There is no ${what}. This path takes ${methods}.`));
+      : refuse(new AppError('method_not_allowed', `There is no ${what}. This path takes ${methods}.`));
   answered.headers.set('Allow', methods);
   return answered;
 }

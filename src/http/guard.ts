@@ -4,19 +4,27 @@ import { Elysia } from 'elysia';
 import type { Auth } from '../auth/auth.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor } from '../realtime/index.ts';
+import type { TraceContext } from '../telemetry/tracing.ts';
+import { type Access, correlationOf } from './access.ts';
 
 export type Guard = ReturnType<typeof createGuard>;
 
 /** Runs before a route's schemas are checked: who is not logged in learns nothing of them. */
-export function createGuard(auth: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>) {
-  return new Elysia({ name: 'guard' }).derive({ as: 'scoped' }, async ({ request }) => ({
-    actor: await identify(request, auth),
-  }));
+export function createGuard(
+  auth: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>,
+  access: Pick<Access, 'noteUser' | 'traceOf'>,
+) {
+  return new Elysia({ name: 'guard' }).derive({ as: 'scoped' }, async ({ request }) => {
+    const actor = await identify(request, auth, access.traceOf(request));
+    access.noteUser(request, actor.userId);
+    return { actor };
+  });
 }
 
 async function identify(
   request: Request,
   { verify, confirm, readDevice }: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>,
+  trace: TraceContext | undefined,
 ): Promise<Actor> {
   const token = findBearer(request);
   if (token === undefined) {
@@ -30,6 +38,7 @@ async function identify(
     source: 'http' as const,
     correlationId: correlationOf(request),
     device: readDevice(request),
+    trace,
   };
   return await confirm({ ...actor, ...here }, 'remembered');
 }
@@ -37,8 +46,3 @@ async function identify(
 /** The access token in the header. */
 export const findBearer = (request: Request): string | undefined =>
   /^Bearer ([\w.-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
-
-/** One that is no plain word is left out: it is a convenience, and proxies put all sorts of things there. */
-function correlationOf(request: Request): string | undefined {
-  return /^[\w.-]{1,64}$/.exec(request.headers.get('x-correlation-id') ?? '')?.[0];
-}

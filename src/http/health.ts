@@ -6,7 +6,7 @@ import { Elysia } from 'elysia';
 import type { Db } from '../db/database.ts';
 
 export interface HealthSources {
-  readonly db: Db;
+  readonly isDatabaseUp: () => Promise<boolean>;
   readonly instanceId: string;
   /** Undefined until the instance listens. */
   readonly port: () => number | undefined;
@@ -34,15 +34,19 @@ const databaseTimeoutMs = 1_000;
 /** An answer counts for so long: whoever asks more often costs the database nothing. */
 const freshMs = 1_000;
 
-export function createHealth({ db, instanceId, port, redis, isDraining }: HealthSources) {
-  const tags = ['Health'];
+/** Whether the database can be written, now or a moment ago. Never fails, and never takes longer than a second. */
+export function createDatabaseCheck(db: Db): () => Promise<boolean> {
   let latest: { readonly isUp: Promise<boolean>; readonly askedAt: number } | undefined;
-  const isDatabaseUp = (): Promise<boolean> => {
+  return () => {
     if (latest === undefined || performance.now() - latest.askedAt > freshMs) {
       latest = { isUp: writesInTime(db), askedAt: performance.now() };
     }
     return latest.isUp;
   };
+}
+
+export function createHealth({ isDatabaseUp, instanceId, port, redis, isDraining }: HealthSources) {
+  const tags = ['Health'];
   return new Elysia({ prefix: '/health', normalize: false })
     .get('/live', () => ({ status: 'ok' as const }), {
       response: { 200: Live },

@@ -5,27 +5,26 @@ import { lookup } from 'node:dns/promises';
 interface Place {
   readonly host: string;
   readonly port: number;
+  /** What the port is called in the configuration. */
+  readonly variable?: string;
 }
 
 /** Runs `listen`. Where that fails, throws what is wrong with the place and what to do. */
-export async function listenAt<Listening>(
-  { host, port }: Place,
-  listen: () => Listening,
-): Promise<Listening> {
+export async function listenAt<Listening>(place: Place, listen: () => Listening): Promise<Listening> {
   try {
     return listen();
   } catch (error) {
-    throw new Error(await explain({ host, port }, error), { cause: error });
+    throw new Error(await explain(place, error), { cause: error });
   }
 }
 
-async function explain({ host, port }: Place, error: unknown): Promise<string> {
+async function explain({ host, port, variable = 'PORT' }: Place, error: unknown): Promise<string> {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE') {
-    return `Port ${port} of ${host} is taken by another process. Stop that one, or set PORT to another one.`;
+    return `Port ${port} of ${host} is taken by another process. Stop that one, or set ${variable} to another one.`;
   }
   if (code === 'EACCES')
-    return `This user may not listen on port ${port} of ${host}. Set PORT to 1024 or more.`;
+    return `This user may not listen on port ${port} of ${host}. Set ${variable} to 1024 or more.`;
   const isKnown = await lookup(host).then(
     () => true,
     () => false,

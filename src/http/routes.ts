@@ -49,6 +49,7 @@ function mount(
   // Before the schemas: who may not do it learns nothing of them.
   if (operation.roles !== undefined) guarded.onTransform(({ actor }) => admit(actor));
   const { mayWaitSeconds } = operation;
+  const seconds = core.telemetry.metrics.processing.of('http', operation.name);
   const reply = async (
     actor: Actor,
     input: object,
@@ -57,8 +58,16 @@ function mount(
   ): Promise<unknown> => {
     const signal = mayWaitSeconds === undefined ? undefined : request.signal;
     if (mayWaitSeconds !== undefined) keepSilent(request, mayWaitSeconds + workSeconds);
-    const { output, events } = await run({ actor, key: takesKey ? key : undefined, entered, signal }, input);
-    return check(events === undefined ? (output ?? {}) : { ...output, events });
+    const startedAt = performance.now();
+    try {
+      const { output, events } = await run(
+        { actor, key: takesKey ? key : undefined, entered, signal },
+        input,
+      );
+      return check(events === undefined ? (output ?? {}) : { ...output, events });
+    } finally {
+      seconds.observe((performance.now() - startedAt) / 1_000);
+    }
   };
   return guarded.route(
     method,

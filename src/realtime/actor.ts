@@ -3,6 +3,7 @@
 import type { EventMeta, Source } from '../protocol/envelope.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Role } from '../protocol/roles.ts';
+import type { TraceContext } from '../telemetry/tracing.ts';
 
 /** What an access token grants on `app:` topics: patterns of their names, in which `*` stands for any characters. */
 export interface TopicGrants {
@@ -22,8 +23,10 @@ export interface Actor {
   readonly role: Role;
   readonly source: Source;
   readonly device?: Device | undefined;
-  /** Ties events to the request that caused them: the frame's id, or the `X-Correlation-Id` header. */
+  /** Ties events to the request that caused them: the frame's id, or what a header of the request says. [E3] */
   readonly correlationId?: string;
+  /** The span of the request, where it is traced. */
+  readonly trace?: TraceContext | undefined;
   /** Absent: none. */
   readonly topicGrants?: TopicGrants | undefined;
 }

@@ -4,9 +4,12 @@
 import type { Database, Db, RootDb } from '../db/database.ts';
 import { userOfTopic } from '../protocol/topics.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createTelemetry, type Telemetry } from '../telemetry/tracing.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { startHealing } from './hub/heal.ts';
 import { type EphemeralEvent, Hub } from './hub/hub.ts';
+import { createHubRecord } from './hub/record.ts';
+import { type Note, Trail } from './hub/trail.ts';
 import { type CreateBatch, createBatchCommit } from './log/batch-commit.ts';
 import { createBatcher } from './log/batcher.ts';
 import { type Commit, createCommit, type Publish } from './log/commit.ts';
@@ -52,6 +55,9 @@ export interface Core {
   /** Looks whether the log has another epoch by now. Fails when the database is away. */
   readonly refreshEpoch: () => Promise<void>;
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<LoggedEvent[]>;
+  /** See `ModuleCore`. */
+  readonly recallEvent: (topic: string, seq: number) => readonly Note[];
+  readonly telemetry: Telemetry;
   readonly reporter: Reporter;
   /**
    * Called with every durable event of the type on a user's own topic, right behind its delivery here. Not on others: on
@@ -59,8 +65,15 @@ export interface Core {
    */
   readonly observeUsers: (type: string, observer: (event: LoggedEvent) => void) => void;
   /** From now on frames leave through this. */
-  readonly attach: (server: { publish(topic: string, frame: string): unknown }) => void;
+  readonly attach: (server: NativeTopics) => void;
   readonly stop: () => Promise<void>;
+}
+
+/** As Bun's server has them. */
+/** What the hub publishes on: Bun's topics, and what stands beside them. */
+export interface NativeTopics {
+  publish(topic: string, frame: string): unknown;
+  subscriberCount(topic: string): number;
 }
 
 export interface CoreDeps {
@@ -74,13 +87,16 @@ export interface CoreDeps {
   readonly retention: RetentionPolicy;
   readonly reporter: Reporter;
   readonly logger: Logger;
+  readonly telemetry?: Telemetry;
 }
 
 /** The database must be migrated. */
 export async function createCore(deps: CoreDeps): Promise<Core> {
   const { db, watch, bridge, createPresence, retention, reporter, logger } = deps;
+  const telemetry = deps.telemetry ?? createTelemetry();
+  const trail = new Trail();
   const hiding = deps.hiding ?? combineHiding(() => []);
-  let server: Parameters<Core['attach']>[0] | undefined;
+  let server: NativeTopics | undefined;
   const observers = new Map<string, (event: LoggedEvent) => void>();
   /** By what their frames begin with. */
   const announcedObservers = new Map<string, (event: AnnouncedEvent) => void>();
@@ -93,7 +109,10 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const hub = new Hub({
     bridge,
     knownEpoch,
-    publishFrame: (topic, frame) => void server?.publish(topic, frame),
+    publishFrame(topic, frame) {
+      server?.publish(topic, frame);
+      return server?.subscriberCount(topic) ?? 0;
+    },
     followersOf: (userId) => connections.ofUser(userId),
     allFollowers: () => connections.all,
     readHead: readTogether(db),
@@ -108,6 +127,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
         if (frame.startsWith(begin)) observer(JSON.parse(frame));
       }
     },
+    record: createHubRecord(telemetry.metrics, trail),
     reporter,
   });
   const announceBy =
@@ -162,9 +182,9 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   };
   return {
     db,
-    commit: createCommit(db, publish, knownEpoch),
-    createGroup: createGroupCommit(db, publish, reporter, knownEpoch),
-    createBatch: createBatchCommit(db, publish, reporter, knownEpoch),
+    commit: createCommit(db, publish, knownEpoch, telemetry),
+    createGroup: createGroupCommit(db, publish, reporter, knownEpoch, telemetry),
+    createBatch: createBatchCommit(db, publish, reporter, knownEpoch, telemetry),
     announce: announceBy((event) => hub.announce(event)),
     announceHere: announceBy((event) => hub.announceHere(event)),
     observeAnnounced(type, observer) {
@@ -180,6 +200,8 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     knownEpoch,
     refreshEpoch: () => lineage.refresh(),
     readEvents: readPage,
+    recallEvent: (topic, seq) => trail.find(topic, seq),
+    telemetry,
     reporter,
     observeUsers(type, observer) {
       if (observers.has(type)) throw new Error(`Events of the type ${type} have an observer already.`);

@@ -4,7 +4,9 @@ import type { Config } from '../config.ts';
 import type { Db } from '../db/database.ts';
 import type { EventPosition } from '../protocol/envelope.ts';
 import type { EphemeralType, EventTable, PayloadOf } from '../protocol/events.ts';
+import type { Telemetry } from '../telemetry/tracing.ts';
 import type { Actor, Device } from './actor.ts';
+import type { Note } from './hub/trail.ts';
 import type { CreateBatch } from './log/batch-commit.ts';
 import type { Commit } from './log/commit.ts';
 import type { CreateGroup } from './log/group-commit.ts';
@@ -43,6 +45,9 @@ export interface ModuleCore {
   /** Adds to the audit log; given a transaction, it stands or falls with it. */
   audit(db: Db, ...entries: AuditEntry[]): Promise<void>;
   readonly reporter: Reporter;
+  readonly telemetry: Telemetry;
+  /** What this instance remembers of a durable event, in the order in which it happened; none: nothing, any more. */
+  recallEvent(topic: string, seq: number): readonly Note[];
   /**
    * Something timed is due in so many ms: this instance looks for it then. Call it behind COMMIT; in a command, `wakeIn` of
    * its context does. Never fails.

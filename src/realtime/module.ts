@@ -2,6 +2,7 @@
 
 import type { Db } from '../db/database.ts';
 import type { EventTable } from '../protocol/events.ts';
+import type { Reading } from '../telemetry/metrics.ts';
 import type { Timed } from './clockwork/timed.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
 import type { Operation } from './operation.ts';
@@ -29,6 +30,8 @@ export interface Module<Own extends Operation = Operation> {
   readonly hiding: Hiding | undefined;
   /** A new name or picture is announced there, too: the kind of topic has `profile.updated` among its events. */
   readonly topicsAround?: TopicsAround | undefined;
+  /** What it has to say to whoever watches over the server. */
+  readonly readings: readonly Reading[];
 }
 
 /** The topics of the module whose followers know the user by name; how many at most, the module says. */
@@ -60,6 +63,7 @@ export function defineModule<Own extends Operation>(
     readonly topicsAround?: TopicsAround;
     readonly operations: readonly Own[] | ((core: ModuleCore) => readonly Own[]);
     readonly timed?: readonly Timed[] | ((core: ModuleCore) => readonly Timed[]);
+    readonly readings?: (db: Db) => readonly Reading[];
   },
 ): DefinedModule<Own> {
   const start = (core: ModuleCore): Module<Own> => ({
@@ -74,6 +78,7 @@ export function defineModule<Own extends Operation>(
     topicsAround: parts.topicsAround,
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
     timed: typeof parts.timed === 'function' ? parts.timed(core) : (parts.timed ?? []),
+    readings: parts.readings?.(core.db) ?? [],
   });
   return { name, needs: parts.needs ?? [], start };
 }

@@ -195,6 +195,8 @@ export function grouped<
 >(
   name: Name,
   declared: Declared<Input, Output> & {
+    /** What it writes counts as sent by a user to others: in `messages_sent_total`. */
+    readonly isMessage?: boolean;
     readonly event: Type;
     topic(input: Static<Input>): Topic<Events>;
     /** Before the batch, for each alone: throws what can be refused without the database. */
@@ -212,15 +214,18 @@ export function grouped<
     hasLane: true,
     writes: true,
     start(core) {
+      const sent = declared.isMessage ? core.telemetry.metrics.messagesSent.of(name) : undefined;
       const add = core.createGroup<Draft, object>({
         refuse: declared.refuse,
         toValue: ({ input }, seq) => declared.toOutput(input, seq) as object, // outputs are objects
         toEvent: (_, payload) => ({ type: declared.event, payload }),
         write: (values) => declared.write?.(values as readonly Static<Output>[]) ?? [], // made by toOutput
-        onCommitted: (written) =>
+        onCommitted(written) {
+          sent?.add(written.length);
           declared.onCommitted?.(
             written.map(({ item, value }) => ({ actor: item.actor, output: value as Static<Output> })),
-          ),
+          );
+        },
       });
       return async ({ actor, key, entered }, given) => {
         const input = given as Static<Input>; // checked on the way in

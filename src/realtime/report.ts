@@ -5,6 +5,7 @@ import { asRefusal } from '../db/errors.ts';
 import { AppError } from '../protocol/errors.ts';
 import { isRedisAway } from '../redis/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 
 export interface Reporter {
   /** Of what failed beside any answer: a bug is logged as an error, what passes by itself as a warning. */
@@ -13,11 +14,16 @@ export interface Reporter {
   toRefusal(error: unknown, what: string): AppError;
 }
 
-export function createReporter(logger: Pick<Logger, 'error' | 'warn'>): Reporter {
+export function createReporter(
+  logger: Pick<Logger, 'error' | 'warn'>,
+  { errors }: Pick<Metrics, 'errors'> = createMetrics(),
+): Reporter {
   const reportBug = (err: unknown, what: string): void => logger.error({ err }, `${what} failed`);
   return {
     report(error, what) {
-      if (refusalOf(error) === undefined) reportBug(error, what);
+      const refusal = refusalOf(error);
+      errors.of('background', refusal?.code ?? 'internal').add();
+      if (refusal === undefined) reportBug(error, what);
       else logger.warn({ err: error }, `${what} failed, for now`);
     },
     toRefusal(error, what) {

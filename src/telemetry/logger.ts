@@ -14,7 +14,8 @@ const secrets = ['password', 'token', 'accessToken', 'refreshToken', 'authorizat
 type LogConfig = Pick<
   Config,
   'logLevel' | 'logFormat' | 'instanceId' | 'jwtSecret' | 'databaseUrl' | 'redisUrl'
->;
+> &
+  Partial<Pick<Config, 'metricsToken'>>;
 
 /** `output`: where lines in JSON go, if not to standard output. */
 export function createLogger(config: LogConfig, output?: pino.DestinationStream): Logger {
@@ -35,12 +36,12 @@ export function createLogger(config: LogConfig, output?: pino.DestinationStream)
 }
 
 /** As they would stand in a line of JSON. Short ones and numbers would be found in what is none of them. */
-function listSecrets({ jwtSecret, databaseUrl, redisUrl }: LogConfig): string[] {
+function listSecrets({ jwtSecret, databaseUrl, redisUrl, metricsToken }: LogConfig): string[] {
   const passwords = [databaseUrl, redisUrl].flatMap((url) => {
     const password = /^[^/]*\/\/[^@/]*?:([^@/]*)@/.exec(url ?? '')?.[1] ?? '';
     return [password, decode(password)];
   });
-  return [jwtSecret ?? '', ...passwords]
+  return [jwtSecret ?? '', metricsToken ?? '', ...passwords]
     .map((secret) => JSON.stringify(secret).slice(1, -1))
     .filter((secret) => secret.length >= 8 && !/^\d+$/.test(secret));
 }

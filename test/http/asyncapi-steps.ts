@@ -175,6 +175,7 @@ export const steps: readonly Step[] = [
   { type: 'poll.get', payload: ({ pollId }) => ({ pollId }) },
   { type: 'admin.user.list' },
   { type: 'admin.audit.list', payload: () => ({ limit: 1 }) },
+  { type: 'admin.event.explain', topic, payload: () => ({ seq: '1' }) },
   { type: 'admin.user.update', payload: ({ ben }) => ({ userId: ben.id, role: 'worker', disabled: true }) },
   { type: 'session.revoke', payload: ({ ann }) => ({ sessionId: ann.sessionId }) },
   { type: 'session.logout' },

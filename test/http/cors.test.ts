@@ -36,7 +36,7 @@ onEachDatabase('pages of other origins', (open) => {
     expect(headers.get('Access-Control-Allow-Origin')).toBe(listed);
     expect(headers.get('Access-Control-Allow-Methods')).toBe('GET, HEAD, OPTIONS, PATCH');
     expect(headers.get('Access-Control-Allow-Headers')).toBe(
-      'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id',
+      'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id, X-Request-Id, Traceparent',
     );
     expect(Number(headers.get('Access-Control-Max-Age'))).toBeGreaterThan(0);
     expect(headers.get('Access-Control-Allow-Credentials')).toBeNull();
@@ -68,7 +68,10 @@ onEachDatabase('pages of other origins', (open) => {
       const answer = await strict.request(method, path, { ...options, headers: { ...own, Origin: listed } });
       expect([path, answer.status]).toEqual([path, status]);
       expect([path, answer.headers.get('Access-Control-Allow-Origin')]).toEqual([path, listed]);
-      expect([path, answer.headers.get('Access-Control-Expose-Headers')]).toEqual([path, 'Retry-After']);
+      expect([path, answer.headers.get('Access-Control-Expose-Headers')]).toEqual([
+        path,
+        'Retry-After, X-Request-Id',
+      ]);
       expect([path, answer.headers.get('Vary')]).toEqual([path, 'Origin']);
     }
   });

@@ -4,7 +4,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';
 import { queryRows } from '../../src/db/database.ts';
-import { createHealth } from '../../src/http/health.ts';
+import { createDatabaseCheck, createHealth } from '../../src/http/health.ts';
 import { describeWith } from '../support/needs.ts';
 import { postgresMissing, sharedPostgres, startPostgres } from '../support/postgres.ts';
 import { spawnServer } from '../support/process.ts';
@@ -79,7 +79,7 @@ onEachDatabase('health', (open, database) => {
   test('an instance that drains gets no more traffic', async () => {
     const { db } = await open();
     const health = createHealth({
-      db,
+      isDatabaseUp: createDatabaseCheck(db),
       instanceId: 'one',
       port: () => 3000,
       redis: () => 'down',

@@ -159,6 +159,23 @@ onEachDatabase('envelopes', (open) => {
     await server.request('POST', path, { token, headers, body: { content: 'over http' } });
     const { meta } = await first.next('message.created');
     expect(meta).toEqual({ actorId: bob.id, source: 'http', correlationId: 'from-http' });
+
+    // Whatever names the request, in this order; what is no plain word is passed over.
+    const trace = '0af7651916cd43dd8448eb211c80319c';
+    const traceparent = `00-${trace}-b7ad6b7169203331-01`;
+    const named: [Record<string, string>, string | undefined][] = [
+      [{ 'X-Correlation-Id': 'one', 'X-Request-Id': 'two', traceparent }, 'one'],
+      [{ 'X-Request-Id': 'two', traceparent }, 'two'],
+      [{ 'X-Request-Id': 'not a word', traceparent }, trace],
+      [{ traceparent: '00-nonsense-01' }, undefined],
+    ];
+    for (const [headers, correlationId] of named) {
+      const answer = await server.request('POST', path, { token, headers, body: { content: 'named' } });
+      const { meta } = await first.next('message.created');
+      expect(meta?.correlationId).toBe(correlationId);
+      const requestId = answer.headers.get('X-Request-Id');
+      expect(requestId).toEqual(correlationId ?? expect.stringMatching(uuid));
+    }
     first.close();
     second.close();
   });

@@ -39,6 +39,7 @@ onEachDatabase('core', (_open, database) => {
         publish({ topic }) {
           if (topic === broken) throw new Error('no bridge');
           sent.push(topic);
+          return true;
         },
       },
       createPresence: async (announce) => createMemoryPresence(announce),

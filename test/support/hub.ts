@@ -7,6 +7,8 @@ import { type Db, queryRows } from '../../src/db/database.ts';
 import { userOfTopic } from '../../src/protocol/topics.ts';
 import type { Actor } from '../../src/realtime/actor.ts';
 import { Hub } from '../../src/realtime/hub/hub.ts';
+import { createHubRecord } from '../../src/realtime/hub/record.ts';
+import { Trail } from '../../src/realtime/hub/trail.ts';
 import {
   appendEvents,
   type LoggedEvent,
@@ -20,6 +22,8 @@ import type { Connection, Socket } from '../../src/realtime/socket/connection.ts
 import { watchRights } from '../../src/realtime/socket/revocation.ts';
 import { createSubscriber } from '../../src/realtime/socket/subscribe.ts';
 import { createTopicKinds, topicKind } from '../../src/realtime/topic-kind.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createTelemetry } from '../../src/telemetry/tracing.ts';
 import type { Frame } from './client.ts';
 import { createConnection } from './connection.ts';
 import { reporter, reportInto } from './reporter.ts';
@@ -123,14 +127,16 @@ export function createHub(db: Db): HubInHand {
         await held.serve;
       },
       release: (topic) => void told.push(`release ${topic}`),
-      publish() {},
+      publish: () => false,
       async stop() {},
     },
     publishFrame(topic, frame) {
       const { seq = 0 }: Frame = JSON.parse(frame);
       if (failing.delete(`${topic} ${seq}`)) throw new Error('not delivered');
       frames.push({ topic, seq });
-      for (const { native, take } of members) if (native.has(topic)) take(frame);
+      const followers = members.filter(({ native }) => native.has(topic));
+      for (const { take } of followers) take(frame);
+      return followers.length;
     },
     followersOf: ofUser,
     allFollowers: () => members.map(({ connection }) => connection),
@@ -150,6 +156,7 @@ export function createHub(db: Db): HubInHand {
       return events;
     },
     onAnnounced() {},
+    record: createHubRecord(createMetrics(), new Trail()),
     onDelivered(event) {
       if (userOfTopic(event.topic) !== undefined) observers.get(event.type)?.(event);
     },
@@ -255,6 +262,7 @@ export async function createSubscriberOn(
     maxSubscriptions: 0,
     onRefused: (_, topic) => void refused.push(topic),
     reporter,
+    telemetry: createTelemetry(),
   });
   return { subscriber, presence, refused };
 }

@@ -49,7 +49,12 @@ onEachDatabase('what stands in the log', (_, database) => {
   const quiet = { logFormat: 'json', instanceId: 'one', jwtSecret, redisUrl: undefined } as const;
 
   test('neither messages nor passwords nor tokens, whatever statement fails', async () => {
-    const env: Env = { ...(await database.create()), JWT_SECRET: jwtSecret, LOG_LEVEL: 'trace' };
+    const env: Env = {
+      ...(await database.create()),
+      JWT_SECRET: jwtSecret,
+      METRICS_TOKEN: mark('metricstoken'),
+      LOG_LEVEL: 'trace',
+    };
     // Everything that a message needs, before the table goes.
     const first = await spawnServer(env);
     const ann = await first.register('Ann', { password: mark('password') });
@@ -61,7 +66,8 @@ onEachDatabase('what stands in the log', (_, database) => {
     await first.stop();
     await breakTables(env, 'messages RENAME TO messages_away', 'users RENAME TO users_away');
 
-    const server = await spawnServer(env);
+    const collector = `http://someone:${mark('collector')}@127.0.0.1:${findFreePort()}`; // nobody takes the traces
+    const server = await spawnServer({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: collector });
     const client = await openClient(`ws://127.0.0.1:${server.port}/ws?token=${ann.accessToken}`);
     await client.closed; // the user cannot be read
     const token = ann.accessToken;
@@ -77,6 +83,12 @@ onEachDatabase('what stands in the log', (_, database) => {
       await server.request('POST', '/v1/auth/refresh', { body: { refreshToken: ben.refreshToken } }),
       await server.request('POST', '/v1/auth/refresh', { body: { refreshToken: mark('refresh') } }),
       await server.request('GET', `/v1/users/me?token=${mark('query')}`, { token: mark('bearer') }),
+      await server.request('GET', `/v1/${mark('path')}?x=${mark('query')}`, { token }),
+      await server.request('GET', `/v1/topics/app:${mark('topic')}/events`, {
+        token,
+        headers: { 'X-Request-Id': `Bearer ${mark('header')}`, 'X-Correlation-Id': `a b ${mark('header')}` },
+      }),
+      await server.request('GET', '/metrics', { token: mark('bearer') }),
     ];
     expect(answers.filter(({ status }) => status === 500).length).toBeGreaterThanOrEqual(3);
     const bad = await openClient(`ws://127.0.0.1:${server.port}/ws?token=${mark('query')}`);

@@ -26,6 +26,7 @@ export const sendMessage = (notices: Notices) =>
     input: SendMessage,
     output: Message,
     refuses: ['forbidden', 'not_found', 'conflict'],
+    isMessage: true,
     check: ({ metadata }) => metadata && checkMetadata(metadata),
     event: 'message.created',
     topic: ({ chatId }) => chat.on(chatId),

@@ -4,14 +4,14 @@ import { defineModule } from '../../realtime/index.ts';
 import { listAllJobs } from './admins.ts';
 import { createNews } from './changes.ts';
 import { claimJobs, findReady } from './claiming.ts';
-import { events } from './contract.ts';
+import { events, maxCounted } from './contract.ts';
 import { createJob } from './creating.ts';
 import { completeJob, failJob } from './finishing.ts';
 import { jobLease } from './leases.ts';
 import { cancelJob, getJob, listJobs, retryJob } from './owning.ts';
 import { startPruning } from './pruning.ts';
 import { createReports, reportProgress } from './reporting.ts';
-import { adminJobs, job, userJobs } from './topics.ts';
+import { adminJobs, countJobs, job, userJobs } from './topics.ts';
 import { createWaiting } from './waiting.ts';
 
 export const jobsModule = defineModule('jobs', {
@@ -22,6 +22,15 @@ export const jobsModule = defineModule('jobs', {
     Work: 'For workers: claim jobs, and say what becomes of them',
   },
   timed: (core) => [jobLease(createNews(core))],
+  readings: (db) => [
+    {
+      name: 'carillon_jobs',
+      help: `Jobs in the database, by status; ${maxCounted} stands for that many or more`,
+      type: 'gauge',
+      read: async () =>
+        Object.entries(await countJobs(db)).map(([status, value]) => ({ labels: { status }, value })),
+    },
+  ],
   operations(core) {
     const { db, draining, reporter, onStop } = core;
     const news = createNews(core);

@@ -75,9 +75,9 @@ export async function readUserJobs(db: Db, userId: string): Promise<UserJobsStat
   return { jobs: rows.map(toFace), live: { progress: Object.fromEntries(progress) } };
 }
 
-async function readAllJobs(db: Db): Promise<AdminJobsState> {
+/** By status, counted so far and no further: there may be millions of them. */
+export async function countJobs(db: Db): Promise<AdminJobsState['counts']> {
   const statuses = JobStatus.anyOf.map((one) => one.const);
-  // Counted so far and no further: there may be millions of them.
   const counts = await queryRows<{ status: string; count: number }>(
     db,
     sql`
@@ -85,13 +85,18 @@ async function readAllJobs(db: Db): Promise<AdminJobsState> {
         SELECT count(*)::int FROM (SELECT 1 FROM jobs WHERE jobs.status = asked.status LIMIT ${maxCounted}) AS these
       ) AS count FROM unnest(${sql.param(statuses)}::text[]) AS asked(status)`,
   );
+  return Object.fromEntries(counts.map(({ status, count }) => [status, count]));
+}
+
+async function readAllJobs(db: Db): Promise<AdminJobsState> {
+  const counts = await countJobs(db);
   const rows = await db
     .select(itemColumns)
     .from(jobs)
     .orderBy(desc(jobs.createdAt), desc(jobs.id))
     .limit(maxListedForAdmins);
   return {
-    counts: Object.fromEntries(counts.map(({ status, count }) => [status, count])),
+    counts,
     jobs: rows.map(toFace),
   };
 }

@@ -63,6 +63,7 @@ export const publish = action('publish', {
       toValue: ({ topic, input: { event } }) => ({ topic, event }),
       toEvent: ({ input: { event, data } }) => ({ type: event, payload: data }),
     });
+    const sent = core.telemetry.metrics.messagesSent.of('publish');
     const known = new LRUCache<string, true>({ max: maxKnownTopics });
 
     /** A topic that has no row in the log yet gets one, which stays for days: there must not be more of those than a user has use for. */
@@ -78,6 +79,7 @@ export const publish = action('publish', {
       const output = { topic: on.name, event };
       if (!durable && key === undefined) {
         core.announce(on, event, data, { actor });
+        sent.add();
         return { output };
       }
       const idempotency = { operation: 'publish', key, body: { ...output, data, durable } };
@@ -88,12 +90,20 @@ export const publish = action('publish', {
       });
       if (first !== undefined) return { output: first.value, events: durable ? first.events : undefined };
       if (durable) {
-        const { value, events } = await append({ actor, topic: on.name, input: { event, data }, request });
+        const { value, events, isRepeat } = await append({
+          actor,
+          topic: on.name,
+          input: { event, data },
+          request,
+        });
+        if (!isRepeat) sent.add();
         return { output: value, events };
       }
       // The transaction does nothing but take the key: that is what makes a repeated request silent. [K1]
       const { isRepeat } = await core.commit(actor, async () => output, idempotency);
-      if (!isRepeat) core.announce(on, event, data, { actor });
+      if (isRepeat) return { output };
+      core.announce(on, event, data, { actor });
+      sent.add();
       return { output };
     };
   },

@@ -29,8 +29,11 @@ export interface Bridge {
    */
   serve(topic: string): Promise<void>;
   release(topic: string): void;
-  /** Never waits and never throws; a frame may be lost. Frames of one topic keep their order while nothing fails. */
-  publish(frame: BridgeFrame, epoch: string): void;
+  /**
+   * Never waits and never throws; a frame may be lost. Frames of one topic keep their order while nothing fails. False where
+   * it was not sent at all.
+   */
+  publish(frame: BridgeFrame, epoch: string): boolean;
   /** False while frames of other instances may be missing: the log is then asked about every topic, every second. */
   readonly isComplete: boolean;
   /** `none`: there is nothing between instances. */

@@ -10,7 +10,7 @@ export function createMemoryBridge(isAlone: boolean): Bridge {
     async start() {},
     async serve() {},
     release() {},
-    publish() {},
+    publish: () => false,
     async stop() {},
   };
 }

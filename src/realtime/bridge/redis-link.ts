@@ -18,6 +18,8 @@ export interface LinkOptions {
   readonly onMessage: (channel: Buffer, message: Buffer) => void;
   /** Messages may have been missed, and new ones arrive again. */
   readonly onGap: () => void;
+  /** A message that was sent did not arrive there. */
+  readonly onLost: () => void;
   /** The server does not carry this channel (any more). */
   readonly onMoved: () => void;
   /** Both connections work, and every channel is listened to. */
@@ -121,10 +123,11 @@ export class RedisLink {
     ended.catch((error: unknown) => this.#onRefused(error));
   }
 
-  publish(channel: string, message: string): void {
+  /** False where it was not even sent. */
+  publish(channel: string, message: string): boolean {
     if (this.#publisher.status !== 'ready' || this.#inFlightBytes >= maxInFlightBytes) {
       this.#lost += 1;
-      return;
+      return false;
     }
     const bytes = message.length + commandBytes;
     this.#inFlightBytes += bytes;
@@ -135,9 +138,11 @@ export class RedisLink {
       (error: unknown) => {
         this.#inFlightBytes -= bytes;
         this.#lost += 1;
+        this.#options.onLost();
         if (isMoved(error)) this.#options.onMoved();
       },
     );
+    return true;
   }
 
   /** Call it every `beatMs`. */

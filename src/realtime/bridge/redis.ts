@@ -5,6 +5,7 @@
 import type { RedisOptions } from 'ioredis';
 import { type ChannelMap, mapSingle, parseRedisUrl, readClusterMap } from '../../redis/servers.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import { Counter } from '../../telemetry/metrics.ts';
 import type { Bridge, BridgeFrame } from './bridge.ts';
 import { beatMs, RedisLink } from './redis-link.ts';
 
@@ -14,6 +15,8 @@ export interface RedisBridgeOptions {
   /** Of the database: pub/sub knows no database numbers, and another deployment may use the same Redis. */
   readonly logId: string;
   readonly logger: Logger;
+  /** Frames that Redis did not take. */
+  readonly lost?: Counter;
 }
 
 /** How long a start waits for a Redis that may be away. */
@@ -30,6 +33,7 @@ class RedisBridge implements Bridge {
   /** Behind it comes the topic. */
   readonly #channelPrefix: string;
   readonly #logger: Logger;
+  readonly #lost: Counter;
   readonly #seeds: ReturnType<typeof parseRedisUrl>['seeds'];
   readonly #isCluster: boolean;
   /** What every own message begins with: told apart before anything is decoded. */
@@ -46,13 +50,14 @@ class RedisBridge implements Bridge {
   #onGap: () => void = () => {};
   readonly #firstUp = Promise.withResolvers<void>();
 
-  constructor(url: string, { instanceId, logId, logger }: RedisBridgeOptions) {
+  constructor(url: string, { instanceId, logId, logger, lost = new Counter() }: RedisBridgeOptions) {
     const { seeds, isCluster } = parseRedisUrl(url);
     const [server] = seeds;
     this.#instanceId = instanceId;
     this.#logId = logId;
     this.#channelPrefix = `carillon:${logId}:`;
     this.#logger = logger;
+    this.#lost = lost;
     this.#seeds = seeds;
     this.#isCluster = isCluster;
     this.#ownMark = Buffer.from(`${instanceId} `);
@@ -89,9 +94,11 @@ class RedisBridge implements Bridge {
     this.#linkOf(topic)?.unsubscribe(this.#channelOf(topic));
   }
 
-  publish(frame: BridgeFrame, epoch: string): void {
+  publish(frame: BridgeFrame, epoch: string): boolean {
     const message = encodeMessage(this.#instanceId, epoch, frame);
-    this.#linkOf(frame.topic)?.publish(this.#channelOf(frame.topic), message);
+    const isSent = this.#linkOf(frame.topic)?.publish(this.#channelOf(frame.topic), message) ?? false;
+    if (!isSent) this.#lost.add();
+    return isSent;
   }
 
   async stop(): Promise<void> {
@@ -175,6 +182,7 @@ class RedisBridge implements Bridge {
           .filter((channel) => this.#map.serverOf(channel) === name),
       onMessage: (channel, message) => this.#onMessage(channel, message),
       onGap: () => this.#onGap(),
+      onLost: () => this.#lost.add(),
       onMoved: () => {
         this.#isMapStale = true;
         void this.#refreshMap();

@@ -10,7 +10,9 @@
 
 import type { Db } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout } from '../../db/errors.ts';
+import type { Telemetry } from '../../telemetry/tracing.ts';
 import { createAfterCommit } from '../after-commit.ts';
+import type { Emit } from '../log/commit.ts';
 import type { ModuleCore } from '../module-core.ts';
 import {
   type Claimed,
@@ -25,7 +27,9 @@ import {
 } from './items.ts';
 import type { Timed, TimedContext } from './timed.ts';
 
-export type ClockworkCore = Pick<ModuleCore, 'db' | 'commit' | 'audit' | 'reporter'>;
+export type ClockworkCore = Pick<ModuleCore, 'db' | 'commit' | 'audit' | 'reporter'> & {
+  readonly telemetry?: Pick<Telemetry, 'tracer'>;
+};
 
 /** `more`: go on at once. `nothing`: what is due is in the hands of others. */
 export type Round = () => Promise<'more' | 'done' | 'nothing'>;
@@ -133,7 +137,7 @@ const split = <Item>(items: readonly Item[], size: number): Item[][] =>
 
 /** Claims, runs and commits. The error is answered with what was claimed by then. */
 async function runClaimed(
-  { commit, audit, reporter }: ClockworkCore,
+  { commit, audit, reporter, telemetry }: ClockworkCore,
   kind: Timed,
   counts: Counts,
   claim: (tx: Db) => Promise<Claimed[]>,
@@ -141,28 +145,32 @@ async function runClaimed(
   let claimed: readonly Claimed[] = [];
   let claimedAt = 0;
   const after = createAfterCommit(reporter);
+  const span = telemetry?.tracer?.start(`clockwork ${kind.name}`);
+  const work = async (tx: Db, emit: Emit) => {
+    after.begin();
+    claimed = [];
+    claimed = await claim(tx);
+    claimedAt = performance.now();
+    if (claimed.length === 0) return {};
+    const ids = claimed.map(({ id }) => id);
+    const context: TimedContext = {
+      tx,
+      emit,
+      audit: (event, details, userId) => audit(tx, { event, userId, details }),
+      afterCommit: after.add,
+    };
+    await kind.run(context, ids);
+    const [left] = await findStillDue(tx, kind, ids);
+    if (left !== undefined) throw new Error(stillDue(kind, left));
+    return {};
+  };
   try {
-    await commit(undefined, async (tx, emit) => {
-      after.begin();
-      claimed = [];
-      claimed = await claim(tx);
-      claimedAt = performance.now();
-      if (claimed.length === 0) return {};
-      const ids = claimed.map(({ id }) => id);
-      const context: TimedContext = {
-        tx,
-        emit,
-        audit: (event, details, userId) => audit(tx, { event, userId, details }),
-        afterCommit: after.add,
-      };
-      await kind.run(context, ids);
-      const [left] = await findStillDue(tx, kind, ids);
-      if (left !== undefined) throw new Error(stillDue(kind, left));
-      return {};
-    });
+    await commit(undefined, work, undefined, span?.context);
   } catch (error) {
+    span?.end('failed');
     return { claimed, error };
   }
+  span?.end();
   note(counts, claimed, performance.now() - claimedAt);
   after.runAll();
   return { claimed };

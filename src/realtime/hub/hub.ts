@@ -1,6 +1,7 @@
 // The topics that this instance has followers for, and the only caller of the native publish. Durable events leave
 // through ordered streams: consecutive, once. Whose right an event revokes hears nothing behind it, and from whom one is
 // withheld, not even that. [O1] [S7]
+// Over 400 lines: a topic's service, its order and its healing end together, and none can be told without the others.
 
 import type { EventFrame, EventPosition } from '../../protocol/envelope.ts';
 import { userOfTopic } from '../../protocol/topics.ts';
@@ -10,6 +11,7 @@ import type { Bridge, BridgeFrame, EphemeralFrame } from '../bridge/bridge.ts';
 import { isLastPage, type LoggedEvent, type LogHead } from '../log/event-log.ts';
 import type { Place } from '../log/identity.ts';
 import type { Reporter } from '../report.ts';
+import type { HubRecord } from './record.ts';
 import { ringEvents, Stream } from './stream.ts';
 
 /** A connection as the hub sees it. */
@@ -32,7 +34,8 @@ export interface HubDeps {
   readonly bridge: Bridge;
   /** Of the log that is delivered here. */
   readonly knownEpoch: () => string;
-  readonly publishFrame: (topic: string, frame: string) => void;
+  /** Answers how many connections it was for. */
+  readonly publishFrame: (topic: string, frame: string) => number;
   readonly followersOf: (userId: string) => Iterable<Follower>;
   readonly allFollowers: () => Iterable<Follower>;
   readonly readHead: (topic: string) => Promise<LogHead>;
@@ -42,6 +45,7 @@ export interface HubDeps {
   readonly onDelivered: (event: LoggedEvent) => void;
   /** The same of ephemeral events; not of those that are announced here alone. */
   readonly onAnnounced: (event: EphemeralFrame) => void;
+  readonly record: HubRecord;
   readonly reporter: Pick<Reporter, 'report'>;
 }
 
@@ -80,6 +84,8 @@ export class Hub {
   readonly #served = new Map<string, Served>();
   /** While positions are compared with the log; resolves when that is over. */
   #held: Promise<void> | undefined;
+  /** What was just read from the log, while it goes into its stream. */
+  #healed: ReadonlySet<LoggedEvent> = nothingHealed;
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
@@ -112,8 +118,9 @@ export class Hub {
   publish(events: readonly LoggedEvent[], epoch: string): void {
     for (const event of events) {
       try {
+        this.#deps.record.committed(event);
         this.#admit(event, epoch);
-        this.#deps.bridge.publish(event, epoch);
+        this.#send(event, epoch);
       } catch (error) {
         this.#deps.reporter.report(error, `publishing event ${event.seq} of ${event.topic}`);
       }
@@ -124,7 +131,7 @@ export class Hub {
   announce(event: EphemeralEvent): void {
     const encoded = encode(event);
     this.#announced(encoded);
-    this.#deps.bridge.publish(encoded, this.#deps.knownEpoch());
+    this.#send(encoded, this.#deps.knownEpoch());
   }
 
   /** To those who follow it on this instance: every instance says it to its own. */
@@ -134,6 +141,7 @@ export class Hub {
 
   /** A frame of another instance. */
   receive(frame: BridgeFrame, epoch: string): void {
+    this.#deps.record.received(frame);
     if (frame.seq !== undefined) this.#admit(frame, epoch);
     else if (epoch === this.#deps.knownEpoch()) this.#announced(frame);
   }
@@ -270,6 +278,11 @@ export class Hub {
     this.#deps.bridge.release(topic);
   }
 
+  /** To other instances, where there are any. */
+  #send(frame: BridgeFrame, epoch: string): void {
+    if (this.#deps.bridge.publish(frame, epoch)) this.#deps.record.sent(frame);
+  }
+
   /** Under another epoch the event may be one that the log has lost, or stand where it lost another one. [S4] */
   #admit(event: LoggedEvent, epoch: string): void {
     const served = this.#served.get(event.topic);
@@ -296,7 +309,9 @@ export class Hub {
     if (served !== undefined) served.lastMotion = performance.now();
     try {
       if (event.withheldFrom !== undefined) this.#revoke(event.topic, event.withheldFrom);
-      this.#deps.publishFrame(event.topic, event.frame);
+      const followers = this.#deps.publishFrame(event.topic, event.frame);
+      if (served !== undefined) served.stream.published += 1;
+      this.#deps.record.delivered(event, followers, this.#healed.has(event));
       if (event.revokes !== undefined) this.#revoke(event.topic, event.revokes);
       this.#deps.onDelivered(event);
     } catch (error) {
@@ -319,10 +334,12 @@ export class Hub {
 
   /** False where nobody here follows its topic. */
   #deliverEphemeral(event: EphemeralFrame): boolean {
-    if (!this.#served.has(event.topic)) return false;
+    const served = this.#served.get(event.topic);
+    if (served === undefined) return false;
     const muted = this.#leftOut(event);
     for (const follower of muted) follower.setMuted(event.topic, true);
-    this.#deps.publishFrame(event.topic, event.frame);
+    this.#deps.record.announced(this.#deps.publishFrame(event.topic, event.frame));
+    served.stream.published += 1;
     for (const follower of muted) follower.setMuted(event.topic, false);
     return true;
   }
@@ -364,7 +381,9 @@ export class Hub {
         this.#restart(topic, served);
         return;
       }
+      this.#healed = new Set(missing);
       for (const event of missing) stream.accept(event);
+      this.#healed = nothingHealed;
       if (isLastPage(missing, healPage)) return;
     }
   }
@@ -382,6 +401,8 @@ export class Hub {
     stream.extendRing(await this.#deps.readNewestEvents(stream.topic, position, ringEvents), position);
   }
 }
+
+const nothingHealed: ReadonlySet<LoggedEvent> = new Set();
 
 function encode(event: EphemeralEvent): EphemeralFrame {
   const { topic, type, payload, actor, exceptUserIds, exceptHearersOf } = event;

@@ -12,6 +12,8 @@ const maxEarly = 1_024;
 
 export class Stream {
   readonly topic: string;
+  /** Frames that left for whoever follows it live, ephemeral ones too. */
+  published = 0;
   readonly #deliver: (event: LoggedEvent) => void;
   #position: number | undefined;
   /** Of the event at the position, until one was delivered here. */

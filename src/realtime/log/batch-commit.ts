@@ -5,6 +5,7 @@ import type { Db, RootDb, Statement } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout, isRefusedBehindFailure } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { isForgettable } from '../../protocol/topics.ts';
+import { createTelemetry, type SpanOptions, type Telemetry, traced } from '../../telemetry/tracing.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import { createAfterCommit } from '../after-commit.ts';
 import type { Reporter } from '../report.ts';
@@ -110,7 +111,10 @@ export function createBatchCommit(
   publish: Publish,
   reporter: Pick<Reporter, 'report'>,
   knownEpoch: () => string = () => '',
+  { metrics, tracer }: Telemetry = createTelemetry(),
 ): CreateBatch {
+  const commits = metrics.commits.of('group');
+  const seconds = metrics.commitSeconds.of('group');
   return <Item extends BatchItem, Found, Row, Value extends object>(
     work: BatchWork<Item, Found, Row, Value>,
   ) => {
@@ -121,20 +125,26 @@ export function createBatchCommit(
     };
     const commitTogether = async (items: readonly Item[], touched: Touched): Promise<Ended> => {
       const after = createAfterCommit(reporter);
-      const { decisions, epoch } = await retryTransient(async () => {
-        const epoch = knownEpoch();
-        let decisions: Decision<Value>[] = [];
-        await db.transactInTwo(
-          (tx) => ask(tx, items, work, touched),
-          (asked) => {
-            after.begin();
-            const decided = decide(items, asked, work, after.add);
-            ({ decisions } = decided);
-            return decided.statements;
-          },
-        );
-        return { decisions, epoch };
-      });
+      const startedAt = performance.now();
+      const transact = () =>
+        retryTransient(async () => {
+          const epoch = knownEpoch();
+          let decisions: Decision<Value>[] = [];
+          await db.transactInTwo(
+            (tx) => ask(tx, items, work, touched),
+            (asked) => {
+              after.begin();
+              const decided = decide(items, asked, work, after.add);
+              ({ decisions } = decided);
+              return decided.statements;
+            },
+          );
+          return { decisions, epoch };
+        });
+      const { decisions, epoch } = await traced(tracer, 'commit', () => spanOf(items), transact);
+      seconds.observe((performance.now() - startedAt) / 1_000);
+      commits.add();
+      metrics.batchSizes.observe(items.length);
       const written: Ended['written'][number][] = [];
       const outcomes: (Outcome<Committed<Value>> | Promise<Outcome<Committed<Value>>>)[] = [];
       for (const [index, item] of items.entries()) {
@@ -148,6 +158,7 @@ export function createBatchCommit(
           outcomes.push({ isDone: true, result: { value, events: positionsOf(events), isRepeat: false } });
         }
       }
+      metrics.eventsAppended.add(written.reduce((sum, { events }) => sum + events.length, 0));
       return { outcomes: await Promise.all(outcomes), written, followUp: after.runAll };
     };
 
@@ -204,7 +215,12 @@ export function createBatchCommit(
         return {
           outcomes,
           async finish() {
+            const isTraced = tracer !== undefined && written.length > 0;
+            const span = isTraced
+              ? tracer.start('publish', spanOf(written.map(({ item }) => item)))
+              : undefined;
             await publishInTurns(written, publish);
+            span?.end();
             followUp();
             work.onCommitted?.(written);
           },
@@ -213,8 +229,15 @@ export function createBatchCommit(
       maxBatch: work.maxBatch ?? maxBatch,
       maxWaiting,
       onFailure: (error) => reporter.report(error, 'what follows a commit'),
+      watch: (depth) => metrics.queues.watch('commits', depth),
     });
   };
+}
+
+/** What a batch does it does for all that are in it; it has its place in the trace of the first that is traced. */
+function spanOf(items: readonly { readonly actor: Actor }[]): SpanOptions {
+  const [parent, ...links] = items.flatMap(({ actor: { trace } }) => (trace?.isSampled ? [trace] : []));
+  return { parent, links, attributes: { 'carillon.batch.size': items.length } };
 }
 
 /**

@@ -12,6 +12,8 @@ export interface BatcherOptions<Item, Result> {
   readonly maxWaiting: number;
   /** Told what `finish` threw. Must not throw. */
   readonly onFailure: (error: unknown) => void;
+  /** Given once what tells how many wait. */
+  readonly watch?: (depth: () => number) => void;
 }
 
 export interface Ran<Result> {
@@ -40,6 +42,7 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
   const waiting: Waiting<Item, Result>[] = [];
   let isRunning = false;
   let finishing = Promise.resolve();
+  options.watch?.(() => waiting.length);
 
   const runAll = async (): Promise<void> => {
     try {

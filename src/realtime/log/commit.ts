@@ -5,6 +5,7 @@ import type { Db } from '../../db/database.ts';
 import { isTransient } from '../../db/errors.ts';
 import type { EventMeta, EventPosition } from '../../protocol/envelope.ts';
 import type { DurableType, PayloadOf } from '../../protocol/events.ts';
+import { createTelemetry, type Telemetry, type TraceContext, traced } from '../../telemetry/tracing.ts';
 import { type Actor, metaOf } from '../actor.ts';
 import type { Topic } from '../topic-kind.ts';
 import { appendEvents, type CausedEvent, type LoggedEvent, type Rewrite, reserveSeq } from './event-log.ts';
@@ -81,6 +82,8 @@ export type Commit = <Value extends object>(
   actor: Actor | undefined,
   work: (tx: Db, emit: Emit) => Promise<Value>,
   idempotency?: Idempotency,
+  /** The span that it belongs to; left out: the actor's. */
+  trace?: TraceContext,
 ) => Promise<Committed<Value>>;
 
 /**
@@ -91,14 +94,33 @@ export type Publish = (events: readonly LoggedEvent[], epoch: string) => void;
 
 const maxAttempts = 5;
 
-export function createCommit(db: Db, publish: Publish, knownEpoch: () => string = () => ''): Commit {
-  return async (actor, work, idempotency) => {
+export function createCommit(
+  db: Db,
+  publish: Publish,
+  knownEpoch: () => string = () => '',
+  { metrics, tracer }: Telemetry = createTelemetry(),
+): Commit {
+  const commits = metrics.commits.of('single');
+  const seconds = metrics.commitSeconds.of('single');
+  return async (actor, work, idempotency, trace = actor?.trace) => {
     const request = keyedBy(actor, idempotency);
-    const { committed, events, epoch } = await retryTransient(async () => {
-      const epoch = knownEpoch();
-      return { ...(await db.transaction((tx) => runOnce(tx, actor, work, request))), epoch };
-    });
+    const startedAt = performance.now();
+    const { committed, events, epoch } = await traced(
+      tracer,
+      'commit',
+      () => ({ parent: trace }),
+      () =>
+        retryTransient(async () => {
+          const epoch = knownEpoch();
+          return { ...(await db.transaction((tx) => runOnce(tx, actor, work, request))), epoch };
+        }),
+    );
+    seconds.observe((performance.now() - startedAt) / 1_000);
+    commits.add();
+    metrics.eventsAppended.add(events.length);
+    const span = events.length > 0 ? tracer?.start('publish', { parent: trace }) : undefined;
     publish(events, epoch);
+    span?.end();
     return committed;
   };
 }

@@ -451,6 +451,14 @@ export function idOf({ topic, seq, type, frame }: LoggedEvent): string {
   return Buffer.from(frame.slice(start, frame.indexOf('"', start)), 'latin1').toString('latin1');
 }
 
+/** When the event was written, in ms since 1970, from its wire form: ISO 8601 behind the first `at`. */
+export function atOf({ frame }: LoggedEvent): number {
+  const start = frame.indexOf(beforeAt) + beforeAt.length;
+  return Date.parse(frame.slice(start, start + '2026-01-01T00:00:00.000Z'.length));
+}
+
+const beforeAt = '","at":"';
+
 const beginOf = (topic: string, seq: number, type: string): string =>
   `{"type":"${type}","topic":"${topic}","seq":${seq},"id":"`;
 

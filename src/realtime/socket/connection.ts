@@ -33,6 +33,8 @@ export interface Subscription {
   readonly authorizedAt: number;
   /** `joining`: its answer has not left; `replaying`: events come from memory or the log; `live`: from the native topic. */
   phase: 'joining' | 'replaying' | 'live' | 'ended';
+  /** What its stream had published when it went live. */
+  publishedBefore?: number;
 }
 
 export type Phase =
@@ -83,6 +85,12 @@ export class Connection implements Follower {
   userStream: Stream | undefined;
   /** When anything last came from the other end, a pong too; in ms of the monotonic clock. */
   heardAtMs = performance.now();
+  readonly openedAtMs = performance.now();
+  framesIn = 0;
+  /** Those of followed topics are added when that ends. */
+  framesOut = 0;
+  /** It was cut off, or at the last look more was waiting for it than it should be. */
+  isTooSlow = false;
   /** Topics that were left, the last one last, with the seq up to which each was heard. Few connections ever leave one. */
   #left: Map<string, number> | undefined;
   #socket: Socket | undefined;
@@ -167,6 +175,7 @@ export class Connection implements Follower {
   }
 
   receive(frame: string | Buffer): void {
+    this.framesIn += 1;
     if (this.isClosed) return;
     const bound = this.#limits.waitingFrames;
     this.#waiting ??= [];
@@ -213,7 +222,10 @@ export class Connection implements Follower {
   send(frame: string): void {
     if (this.isClosed || this.#socket === undefined) return;
     if (this.#outbox !== undefined) this.#sendOutbox();
-    if (this.#socket.send(frame) === 0) this.cutOff();
+    this.framesOut += 1;
+    if (this.#socket.send(frame) !== 0) return;
+    this.isTooSlow = true;
+    this.cutOff();
   }
 
   ping(): void {
@@ -246,6 +258,19 @@ export class Connection implements Follower {
     return !this.isClosed && (this.#socket?.getBufferedAmount() ?? 0) > highWaterBytes;
   }
 
+  /**
+   * Bun says of none that it cut off that it did, only that it is gone. Call it often: who was behind at the last look and is
+   * lost then was too slow.
+   */
+  lookBehind(): void {
+    if (!this.isClosed) this.isTooSlow = this.isBackedUp;
+  }
+
+  /** Frames that wait for their turn. */
+  get waitingFrames(): number {
+    return this.#waiting?.length ?? 0;
+  }
+
   /** The socket's buffer has become smaller. */
   onDrain(): void {
     this.#drained?.resolve();
@@ -276,6 +301,7 @@ export class Connection implements Follower {
   /** From here on the native topic reaches this connection: everything before was sent to it. */
   goLive(subscription: Subscription): void {
     subscription.phase = 'live';
+    subscription.publishedBefore = subscription.stream.published;
     this.#socket?.subscribe(subscription.topic);
   }
 
@@ -283,6 +309,8 @@ export class Connection implements Follower {
     const subscription = this.subscriptions.get(topic);
     if (subscription === undefined) return;
     if (subscription.phase === 'live') this.#socket?.unsubscribe(topic);
+    const { stream, publishedBefore = stream.published } = subscription;
+    this.framesOut += stream.published - publishedBefore;
     subscription.phase = 'ended';
     this.subscriptions.delete(topic);
     if (!this.isClosed) this.#rememberLeft(subscription);

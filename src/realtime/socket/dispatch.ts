@@ -7,6 +7,8 @@ import { ClientFrame, closeCodes, typePattern } from '../../protocol/envelope.ts
 import { AppError, toWireError } from '../../protocol/errors.ts';
 import { misfit } from '../../protocol/field-errors.ts';
 import { cutNested, isTooDeep, maxLevels } from '../../protocol/json.ts';
+import type { Histogram } from '../../telemetry/metrics.ts';
+import type { Telemetry, TraceContext } from '../../telemetry/tracing.ts';
 import type { Actor } from '../actor.ts';
 import type { Call } from '../operation.ts';
 import type { Reporter } from '../report.ts';
@@ -57,16 +59,23 @@ export interface DispatchDeps {
   /** A connection sent more commands than it may. */
   readonly onLimited: (actor: Actor, limit: 'commands a second') => void;
   readonly reporter: Pick<Reporter, 'toRefusal'>;
+  readonly telemetry: Telemetry;
 }
 
 interface Route {
+  readonly seconds: Histogram;
   readonly check: Check<TSchema>;
   readonly takesTopic: boolean;
   readonly takesKey: boolean;
   readonly lane: string | undefined;
   readonly isLate: boolean;
   readonly weigh?: ((payload: unknown) => number) | undefined;
-  run(connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply>;
+  run(
+    connection: Connection,
+    frame: ClientFrame,
+    entered: () => void,
+    trace: TraceContext | undefined,
+  ): Promise<Reply>;
 }
 
 const envelopeCheck = compileCheck(ClientFrame);
@@ -74,6 +83,13 @@ const typeCheck = new RegExp(typePattern);
 
 export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
   const routes = listRoutes(deps);
+  const { metrics, tracer } = deps.telemetry;
+
+  /** The error frame that a refusal becomes. */
+  const refuse = (id: string | undefined, refusal: AppError): string => {
+    metrics.errors.of('socket', refusal.code).add();
+    return errorFrame(id, refusal);
+  };
 
   const refuseOverLimit = (connection: Connection): AppError => {
     deps.onLimited(connection.actor, 'commands a second');
@@ -86,8 +102,13 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
     );
   };
 
-  const answer = (connection: Connection, frame: ClientFrame, entered: () => void): Promise<Reply> => {
-    const route = routes.get(frame.type);
+  const answer = (
+    connection: Connection,
+    frame: ClientFrame,
+    entered: () => void,
+    route: Route | undefined,
+    trace: TraceContext | undefined,
+  ): Promise<Reply> => {
     if (route === undefined) {
       throw new AppError('unknown_command', `There is no command "${frame.type}".`);
     }
@@ -101,7 +122,7 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
     if (!route.check.fits(payload)) throw misfit(route.check.listErrors(payload, '/payload'), 'frame');
     const weight = route.weigh?.(payload) ?? 1;
     if (weight > 1 && !connection.charge(weight - 1)) throw refuseOverLimit(connection);
-    return route.run(connection, frame.payload === undefined ? { ...frame, payload } : frame, entered);
+    return route.run(connection, frame.payload === undefined ? { ...frame, payload } : frame, entered, trace);
   };
 
   const settle = async (
@@ -109,15 +130,25 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
     frame: ClientFrame,
     entered: () => void,
   ): Promise<EncodedReply> => {
+    const route = routes.get(frame.type);
+    const startedAt = performance.now();
+    const span =
+      route && tracer?.start(`command ${frame.type}`, { attributes: { 'enduser.id': connection.userId } });
+    let failure: string | undefined;
     try {
-      const { type, payload, afterReply } = await answer(connection, frame, entered);
+      const { type, payload, afterReply } = await answer(connection, frame, entered, route, span?.context);
       const isWanted = type !== undefined || frame.id !== undefined;
       return {
         text: isWanted ? JSON.stringify({ type: type ?? 'ok', id: frame.id, payload }) : undefined,
         afterReply,
       };
     } catch (error) {
-      return { text: errorFrame(frame.id, deps.reporter.toRefusal(error, `command ${frame.type}`)) };
+      const refusal = deps.reporter.toRefusal(error, `command ${frame.type}`);
+      failure = refusal.code;
+      return { text: refuse(frame.id, refusal) };
+    } finally {
+      route?.seconds.observe((performance.now() - startedAt) / 1_000);
+      span?.end(failure);
     }
   };
 
@@ -135,9 +166,9 @@ export function createDispatch(deps: DispatchDeps): ReadFrame<Connection> {
     if (frame === undefined) {
       const isTooMuch = parsed.isNonsense && connection.countNonsense();
       const close = () => connection.close(closeCodes.nonsense, 'Too many frames that are no envelopes.');
-      return { text: errorFrame(parsed.id, parsed.problem), afterReply: isTooMuch ? close : undefined };
+      return { text: refuse(parsed.id, parsed.problem), afterReply: isTooMuch ? close : undefined };
     }
-    if (isOverLimit) return { text: errorFrame(frame.id, refuseOverLimit(connection)) };
+    if (isOverLimit) return { text: refuse(frame.id, refuseOverLimit(connection)) };
     return await settle(connection, frame, entered);
   };
 
@@ -224,7 +255,8 @@ function nonsense(message: string): Parsed {
   return { problem: new AppError('invalid', message), id: undefined, isNonsense: true };
 }
 
-function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route> {
+function listRoutes({ coreCommands, commands, telemetry }: DispatchDeps): Map<string, Route> {
+  const { processing } = telemetry.metrics;
   const routes = new Map<string, Route>();
   const add = (type: string, route: Route): void => {
     if (routes.has(type)) throw new Error(`Two commands have the type ${type}.`);
@@ -232,6 +264,7 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
   };
   for (const command of coreCommands) {
     add(command.type, {
+      seconds: processing.of('socket', command.type),
       check: compileCheck(command.input),
       takesTopic: command.takesTopic,
       takesKey: false,
@@ -243,13 +276,14 @@ function listRoutes({ coreCommands, commands }: DispatchDeps): Map<string, Route
   }
   for (const command of commands) {
     add(command.type, {
+      seconds: processing.of('socket', command.type),
       check: compileCheck(command.input),
       takesTopic: command.takesTopic,
       takesKey: command.takesKey,
       lane: command.lane,
       isLate: command.isLate ?? false,
-      run(connection, { id, topic, payload, key }, entered) {
-        const actor = { ...connection.actor, correlationId: id };
+      run(connection, { id, topic, payload, key }, entered, trace) {
+        const actor = { ...connection.actor, correlationId: id, trace };
         return command.run({ actor, key, entered }, { topic, payload });
       },
     });

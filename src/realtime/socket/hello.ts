@@ -12,6 +12,7 @@ import {
 } from '../../protocol/envelope.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { userTopic } from '../../protocol/topics.ts';
+import type { Telemetry } from '../../telemetry/tracing.ts';
 import type { Actor } from '../actor.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -41,6 +42,7 @@ export interface HelloDeps {
   /** A user has as many connections as there may be. */
   readonly onLimited: (actor: Actor, limit: 'connections') => void;
   readonly reporter: Pick<Reporter, 'toRefusal'>;
+  readonly telemetry: Telemetry;
   readonly instanceId: string;
   readonly limits: WelcomePayload['limits'];
   /** A user on this instance; 0: none. */
@@ -157,6 +159,7 @@ export function createHello(deps: HelloDeps): Hello {
       connection.send(JSON.stringify({ type: 'welcome', payload: welcome(deps, connection, credentials) }));
     } catch (error) {
       const refusal = deps.reporter.toRefusal(error, 'greeting a connection');
+      deps.telemetry.metrics.errors.of('socket', refusal.code).add();
       sendError(connection, replyId, refusal);
       connection.close(closeCodeOf(refusal), refusal.message);
     }
@@ -171,6 +174,7 @@ export function createHello(deps: HelloDeps): Hello {
         return;
       }
       const message = 'The first frame must be { "type": "auth", "payload": { "token": "…" } }.';
+      deps.telemetry.metrics.errors.of('socket', 'unauthorized').add();
       sendError(connection, replyId, new AppError('unauthorized', message));
       connection.close(closeCodes.unauthorized, 'The first frame must be auth.');
     },

@@ -2,6 +2,7 @@
 // same turn of the event loop, so that nothing can be published in between. [S2] [O1]
 
 import { closeCodes } from '../../protocol/envelope.ts';
+import type { Telemetry } from '../../telemetry/tracing.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { LoggedEvent } from '../log/event-log.ts';
 import type { Reporter } from '../report.ts';
@@ -12,6 +13,7 @@ export interface ReplayDeps {
   /** As `readEvents` of the log: a page has fewer than `limit` events where they are large, but never none if there is one. */
   readonly readEvents: (topic: string, after: number, limit: number) => Promise<readonly LoggedEvent[]>;
   readonly reporter: Pick<Reporter, 'toRefusal'>;
+  readonly telemetry: Telemetry;
 }
 
 const replayPage = 500;
@@ -74,6 +76,7 @@ async function replay(
         return;
       }
       connection.send(event.frame);
+      deps.telemetry.metrics.replayed.add();
       sent = event.seq;
       if (isBehindRight && event.revokes?.includes(connection.userId)) {
         connection.loseTopic(topic);

@@ -6,7 +6,7 @@ import { closeCodes, maxSnapshotBytes } from '../../protocol/envelope.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { isAllowedOrigin } from '../../protocol/origins.ts';
 import type { Actor, Device } from '../actor.ts';
-import type { Core } from '../core.ts';
+import type { Core, NativeTopics } from '../core.ts';
 import { Listeners } from '../sse/listeners.ts';
 import { createStreams, type Streams, type StreamsDeps } from '../sse/streams.ts';
 import type { TopicKinds } from '../topic-kind.ts';
@@ -45,6 +45,8 @@ export interface SocketDeps {
   readonly onSeen: (userId: string) => void;
   /** Where a request comes from, as far as that is known. */
   readonly deviceOf: (request: Request) => Device;
+  /** A connection is over. */
+  readonly onClosed?: (closing: Closing) => void;
   /** A connection was refused, as there are as many as there may be. Called for each. */
   readonly onFull: (limit: string) => void;
   /** The HTTP answer to an upgrade that is refused. [X] */
@@ -57,20 +59,26 @@ export interface SocketDeps {
   readonly heartbeat?: HeartbeatTimes;
 }
 
+export interface Closing {
+  readonly connectionId: string;
+  /** Undefined where nobody ever said who it was. */
+  readonly userId: string | undefined;
+  readonly code: number;
+  readonly durationMs: number;
+  readonly framesIn: number;
+  readonly framesOut: number;
+}
+
 export interface SocketServer {
   readonly handlers: WebSocketHandler<Connection>;
   /** Answers an upgrade request; undefined when it became a socket. */
   upgrade(request: Request, server: Server<Connection>): Response | undefined;
   readonly streams: Streams;
   /** Where the hub publishes: to the WebSockets of the server, and to the streams. */
-  publisher(server: Publisher): Publisher;
+  publisher(server: NativeTopics): NativeTopics;
   /** Sends every connection away in its slot, after what it asked for has taken effect. [C1] */
   drain(drainMs: number): Promise<void>;
   stop(): void;
-}
-
-interface Publisher {
-  publish(topic: string, frame: string): unknown;
 }
 
 /** How often expiry and greeting deadlines are looked at. One timer for all: a timer a connection costs memory. */
@@ -106,9 +114,23 @@ const tooMany = {
   ),
 };
 
+/** RFC 6455's for a connection that ended without a close frame. */
+const lostCode = 1_006;
+const knownCodes: ReadonlySet<number> = new Set([
+  1_000,
+  1_001,
+  1_002,
+  1_003,
+  1_007,
+  1_009,
+  ...Object.values(closeCodes),
+  lostCode,
+]);
+
 export function createSocketServer(deps: SocketDeps): SocketServer {
   const { core, limits } = deps;
-  const { connections, presence, hub } = core;
+  const { connections, presence, hub, telemetry } = core;
+  const { metrics } = telemetry;
   const { topicKinds } = deps;
 
   const hello = createHello({
@@ -142,6 +164,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     greet: hello.greetByFrame,
     onLimited: deps.onLimited,
     reporter: core.reporter,
+    telemetry,
   });
 
   const connectionLimits = { commandsPerSecond: limits.commandsPerSecond, waitingFrames, waitingBytes };
@@ -185,7 +208,15 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     if (place !== undefined) places.leave(place);
   };
 
-  const sweeper = setInterval(() => hello.sweep(Date.now()), sweepMs);
+  const sweeper = setInterval(() => {
+    hello.sweep(Date.now());
+    for (const connection of connections.all) connection.lookBehind();
+  }, sweepMs);
+  metrics.queues.watch('frames', () => {
+    let waiting = 0;
+    for (const connection of connections.all) waiting += connection.waitingFrames;
+    return waiting;
+  });
   const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
 
@@ -217,8 +248,12 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
       drain(socket) {
         socket.data.onDrain();
       },
-      close(socket) {
-        end(socket.data);
+      close(socket, code) {
+        const connection = socket.data;
+        metrics.connectionsClosed.of(knownCodes.has(code) ? String(code) : 'other').add();
+        if (connection.isTooSlow && code === lostCode) metrics.slowReadersCut.add();
+        deps.onClosed?.(toClosing(connection, code));
+        end(connection);
       },
     },
 
@@ -249,6 +284,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
         server.publish(topic, frame);
         listeners.publish(topic, frame);
       },
+      subscriberCount: (topic) => server.subscriberCount(topic) + listeners.count(topic),
     }),
 
     async drain(drainMs) {
@@ -275,4 +311,10 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
         connection.close(closeCodes.restart, 'This instance has stopped.');
     },
   };
+}
+
+function toClosing({ id, phase, openedAtMs, framesIn, framesOut }: Connection, code: number): Closing {
+  const userId = phase.name === 'greeting' ? undefined : phase.actor?.userId;
+  const durationMs = Math.round(performance.now() - openedAtMs);
+  return { connectionId: id, userId, code, durationMs, framesIn, framesOut };
 }

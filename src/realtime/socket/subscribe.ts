@@ -150,6 +150,7 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
     }
     requireRoom(connection, topic); // others of the same frame have joined since
     connection.endSubscription(topic);
+    if (entry.subscribed.reset) deps.telemetry.metrics.resets.add();
     const { subscribed, snapshotBytes, authorizedAt } = entry;
     const subscription: Subscription = { topic, stream, authorizedAt, phase: 'joining' };
     connection.subscriptions.set(topic, subscription);
@@ -174,10 +175,9 @@ export function createSubscriber(deps: SubscribeDeps): Subscriber {
           results: outcomes.map((outcome, index) => {
             if (outcome.status === 'fulfilled') return outcome.value.subscribed;
             const topic = requests[index]?.topic ?? '';
-            return {
-              topic,
-              error: toWireError(deps.reporter.toRefusal(outcome.reason, `subscribing to ${topic}`)),
-            };
+            const refusal = deps.reporter.toRefusal(outcome.reason, `subscribing to ${topic}`);
+            deps.telemetry.metrics.errors.of('socket', refusal.code).add();
+            return { topic, error: toWireError(refusal) };
           }),
         },
         afterReply() {

@@ -17,6 +17,10 @@ export class Listeners {
     if (own?.delete(stream) && own.size === 0) this.#byTopic.delete(topic);
   }
 
+  count(topic: string): number {
+    return this.#byTopic.get(topic)?.size ?? 0;
+  }
+
   /** Encoded once for all of them. A stream that is cut off for it leaves the set meanwhile. */
   publish(topic: string, frame: string): void {
     const own = this.#byTopic.get(topic);

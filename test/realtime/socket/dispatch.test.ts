@@ -5,6 +5,7 @@ import { expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
 import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { createDispatch } from '../../../src/realtime/socket/dispatch.ts';
+import { createTelemetry } from '../../../src/telemetry/tracing.ts';
 import { createConnection } from '../../support/connection.ts';
 import { reporter } from '../../support/reporter.ts';
 
@@ -28,6 +29,7 @@ test('[E6] a command that still waits for the replies before it is not run, nor 
     greet: async () => void done.push('greet'),
     onLimited() {},
     reporter,
+    telemetry: createTelemetry(),
   });
   for (const second of ['{"type":"auth"}', '{"type":"note"}']) {
     const connection = createConnection({ readFrame });
@@ -72,6 +74,7 @@ function createLanes() {
     greet: async () => {},
     onLimited() {},
     reporter,
+    telemetry: createTelemetry(),
   });
   const connection = createConnection({ readFrame });
   const actor = { userId: 'u', sessionId: 's', role: 'user', source: 'ws' } as const;

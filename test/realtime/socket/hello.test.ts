@@ -11,6 +11,7 @@ import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { Connections } from '../../../src/realtime/socket/connections.ts';
 import { createHello, type HelloDeps } from '../../../src/realtime/socket/hello.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
+import { createTelemetry } from '../../../src/telemetry/tracing.ts';
 import type { Frame } from '../../support/client.ts';
 import { createConnection } from '../../support/connection.ts';
 import { createHub } from '../../support/hub.ts';
@@ -44,6 +45,7 @@ onEachDatabase('a greeting', (_open, database) => {
       onSeen() {},
       onLimited: (_, limit) => void limited.push(limit),
       reporter,
+      telemetry: createTelemetry(),
       instanceId: 'test',
       limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0, snapshotBytes: 0 },
       maxConnectionsPerUser,

@@ -10,6 +10,7 @@ import type { NewEvent } from '../../../src/realtime/log/event-log.ts';
 import type { Subscription } from '../../../src/realtime/socket/connection.ts';
 import { startReplay } from '../../../src/realtime/socket/replay.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
+import { createTelemetry } from '../../../src/telemetry/tracing.ts';
 import { createHub } from '../../support/hub.ts';
 import { reporter } from '../../support/reporter.ts';
 import { onEachDatabase, quietEnv } from '../../support/server.ts';
@@ -46,6 +47,7 @@ onEachDatabase('replay', (_open, database) => {
         hub: hand.hub,
         readEvents: hand.readEvents,
         reporter,
+        telemetry: createTelemetry(),
       });
     return { hand, topic, stream, ann, subscription, start };
   }
