@@ -3,11 +3,11 @@
 
 import type { AsyncApiDocument, Ref } from '../asyncapi/parts.ts';
 import type { JsonSchema } from '../named-schemas.ts';
-import type { OpenApiDocument } from '../openapi.ts';
+import type { OpenApiDocument, Parameter } from '../openapi.ts';
 import type { Schemas } from './schema-changes.ts';
 
 export interface Surface {
-  /** By name: `POST /v1/chats`, `command message.send`, `topics chat:<id>`, `event typing on chat`. */
+  /** By name: `POST /v1/chats`, `command message.send`, `topics chat`, `event typing on chat`. */
   readonly promises: ReadonlyMap<string, Promised>;
   readonly schemas: Schemas;
 }
@@ -53,12 +53,6 @@ function readOpenApi({ paths, components }: OpenApiDocument): Surface {
   const refusals = Object.keys(schemas).filter((name) => name.endsWith('Error'));
   const errors = refusals.map((name): [string, Promised] => [`refusal ${name}`, told(refTo(name))]);
   return { promises: new Map([...routes, ...errors]), schemas };
-}
-
-interface Parameter {
-  readonly name: string;
-  readonly required?: boolean;
-  readonly schema: JsonSchema;
 }
 
 const toObject = (parameters: readonly Parameter[]): JsonSchema => ({
