@@ -17,6 +17,7 @@ import { createGuard } from './http/guard.ts';
 import { listenAt } from './http/listen.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
+import { createMailer } from './mail/mailer.ts';
 import { allModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
@@ -91,6 +92,7 @@ export async function startServer(
   });
 
   let server: Server<Connection> | undefined;
+  const mailer = createMailer(config, logger);
   const auth = createAuth({
     config,
     db,
@@ -103,6 +105,12 @@ export async function startServer(
       const topics = await Promise.all(modules.map(({ topicsAround }) => topicsAround?.(tx, userId)));
       return topics.flatMap((some) => some ?? []);
     },
+    async onUserDeleted(context) {
+      // One after another, in one transaction; what stands on others before those.
+      for (const { onUserDeleted } of modules.toReversed()) await onUserDeleted?.(context);
+    },
+    mailer,
+    reporter,
   });
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);
@@ -209,6 +217,7 @@ export async function startServer(
     await clockwork?.stop(); // what it does may need what modules stop
     await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
     await core.stop();
+    mailer.stop();
     links.disconnect();
     await database.close();
   };

@@ -18,8 +18,8 @@ export function createRefusals(
   reporter: Pick<Reporter, 'report'>,
 ): (actor: Actor, topic: string) => void {
   const record = recordAtMost(subscriptionsPerMinute, db, audit, reporter);
-  return ({ userId, device }, topic) =>
-    record(userId, { event: 'subscription_refused', userId, device, details: { topic } });
+  return ({ userId, sessionId, device }, topic) =>
+    record(userId, { event: 'subscription_refused', userId, sessionId, device, details: { topic } });
 }
 
 /** Limits that were hit, each once a minute. Never waits, never fails. */
@@ -29,8 +29,8 @@ export function createLimitHits(
   reporter: Pick<Reporter, 'report'>,
 ): (actor: Actor, limit: SocketLimit) => void {
   const record = recordAtMost(1, db, audit, reporter);
-  return ({ userId, device }, limit) =>
-    record(`${limit} ${userId}`, { event: 'rate_limited', userId, device, details: { limit } });
+  return ({ userId, sessionId, device }, limit) =>
+    record(`${limit} ${userId}`, { event: 'rate_limited', userId, sessionId, device, details: { limit } });
 }
 
 function recordAtMost(

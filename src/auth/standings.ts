@@ -21,6 +21,7 @@ export async function readStanding(db: Db, { userId, sessionId }: SessionOwner):
     .select({
       role: users.role,
       disabledAt: users.disabledAt,
+      deletedAt: users.deletedAt,
       revokedAt: userSessions.revokedAt,
       endReason: userSessions.endReason,
       expiresAt: userSessions.expiresAt,
@@ -32,10 +33,18 @@ export async function readStanding(db: Db, { userId, sessionId }: SessionOwner):
   return row === undefined ? { isLive: false, reason: 'revoked' } : standingOf(row);
 }
 
-type StandingRow = Pick<typeof users.$inferSelect, 'role' | 'disabledAt'> &
+type StandingRow = Pick<typeof users.$inferSelect, 'role' | 'disabledAt' | 'deletedAt'> &
   Pick<typeof userSessions.$inferSelect, 'revokedAt' | 'endReason' | 'expiresAt'>;
 
-export function standingOf({ role, disabledAt, revokedAt, endReason, expiresAt }: StandingRow): Standing {
+export function standingOf({
+  role,
+  disabledAt,
+  deletedAt,
+  revokedAt,
+  endReason,
+  expiresAt,
+}: StandingRow): Standing {
+  if (deletedAt !== null) return { isLive: false, reason: 'user_deleted' };
   if (disabledAt !== null) return { isLive: false, reason: 'user_disabled' };
   if (revokedAt !== null) return { isLive: false, reason: endReason ?? 'revoked' };
   if (expiresAt <= new Date()) return { isLive: false, reason: 'expired' };

@@ -1,13 +1,20 @@
 // The face of the core: all that auth and modules may import of it.
 
 export { type Actor, type Device, metaOf, requireRole, type TopicGrants } from './actor.ts';
+export { type AfterCommit, createAfterCommit } from './after-commit.ts';
 export { type Timed, type TimedContext, timed } from './clockwork/timed.ts';
 export { createBatcher } from './log/batcher.ts';
 export { type Commit, type Committed, type Emit, keyedBy } from './log/commit.ts';
 export { isLastPage, type Rewrite, readEvents, readHeads } from './log/event-log.ts';
 export type { CreateGroup, GroupItem } from './log/group-commit.ts';
 export { rewriteResult, takeOrRepeat } from './log/keys.ts';
-export { type DefinedModule, defineModule, type Module, type TopicsAround } from './module.ts';
+export {
+  type DefinedModule,
+  defineModule,
+  type Module,
+  type OnUserDeleted,
+  type TopicsAround,
+} from './module.ts';
 export type { Announce, Audience, AuditEntry, ModuleCore, RateLimit, ReadAudit } from './module-core.ts';
 export {
   type Answer,

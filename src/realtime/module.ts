@@ -4,7 +4,7 @@ import type { Db } from '../db/database.ts';
 import type { EventTable } from '../protocol/events.ts';
 import type { Timed } from './clockwork/timed.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
-import type { Operation } from './operation.ts';
+import type { CommandContext, Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
 import { addParts, type SnapshotPart, type Topic, type TopicKind } from './topic-kind.ts';
 
@@ -28,7 +28,17 @@ export interface Module {
   readonly hiding: Hiding | undefined;
   /** A new name or picture is announced there, too: the kind of topic has `profile.updated` among its events. */
   readonly topicsAround?: TopicsAround | undefined;
+  /** What becomes of what a deleted user has in the module. */
+  readonly onUserDeleted: OnUserDeleted | undefined;
 }
+
+/**
+ * In the transaction in which a user deletes the account, behind the lock of the user's row; modules that stand on others come
+ * before those. The user is the actor. It may run again.
+ */
+export type OnUserDeleted = (
+  context: Pick<CommandContext, 'actor' | 'tx' | 'emit' | 'audit' | 'afterCommit'>,
+) => Promise<void>;
 
 /** The topics of the module whose followers know the user by name; how many at most, the module says. */
 export type TopicsAround = (tx: Db, userId: string) => Promise<readonly Topic[]>;
@@ -57,6 +67,7 @@ export function defineModule(
     readonly tags?: Readonly<Record<string, string>>;
     readonly hiding?: Hiding;
     readonly topicsAround?: TopicsAround;
+    readonly onUserDeleted?: (core: ModuleCore) => OnUserDeleted;
     readonly operations: readonly Operation[] | ((core: ModuleCore) => readonly Operation[]);
     readonly timed?: readonly Timed[] | ((core: ModuleCore) => readonly Timed[]);
   },
@@ -71,6 +82,7 @@ export function defineModule(
     tags: parts.tags ?? {},
     hiding: parts.hiding,
     topicsAround: parts.topicsAround,
+    onUserDeleted: parts.onUserDeleted?.(core),
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
     timed: typeof parts.timed === 'function' ? parts.timed(core) : (parts.timed ?? []),
   });

@@ -145,6 +145,7 @@ onEachDatabase('the documentation', (open, { kind }) => {
     expect(bodiless.map(({ path, method }) => `${method} ${path}`)).toEqual([
       'post /v1/auth/logout',
       'delete /v1/auth/sessions/{sessionId}',
+      'post /v1/auth/verify/request',
       'delete /v1/chats/{chatId}/members/{userId}',
       'put /v1/chats/{chatId}/messages/{messageId}/reactions/{emoji}',
       'delete /v1/chats/{chatId}/messages/{messageId}/reactions/{emoji}',

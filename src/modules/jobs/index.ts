@@ -7,7 +7,7 @@ import { claimJobs, findReady } from './claiming.ts';
 import { events } from './contract.ts';
 import { completeJob, failJob } from './finishing.ts';
 import { jobLease } from './leases.ts';
-import { cancelJob, createJob, getJob, listJobs, retryJob } from './owning.ts';
+import { cancelJob, cancelJobsOf, createJob, getJob, listJobs, retryJob } from './owning.ts';
 import { startPruning } from './pruning.ts';
 import { createReports, reportProgress } from './reporting.ts';
 import { adminJobs, job, userJobs } from './topics.ts';
@@ -20,6 +20,7 @@ export const jobsModule = defineModule('jobs', {
     Jobs: 'Work that users ask for, and what becomes of it',
     Work: 'For workers: claim jobs, and say what becomes of them',
   },
+  onUserDeleted: (core) => cancelJobsOf(createNews(core)),
   timed: (core) => [jobLease(createNews(core))],
   operations(core) {
     const { db, draining, reporter, onStop } = core;
