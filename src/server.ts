@@ -15,6 +15,7 @@ import { createCors } from './http/cors.ts';
 import { answer as answerRefusal } from './http/errors.ts';
 import { createGuard } from './http/guard.ts';
 import { listenAt } from './http/listen.ts';
+import { writeQuotas } from './http/quotas.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
 import { createMailer } from './mail/mailer.ts';
@@ -182,6 +183,22 @@ export async function startServer(
   const readPath = createPathReader();
 
   const { fetch: route } = app.compile(); // asked for every time, it would be composed anew every time
+  /** Health checks are free; upgrades have limits of their own. */
+  const answerCounted = async (request: Request, path: string): Promise<Response> => {
+    if (path.startsWith('/health/')) return await route(request);
+    const device = auth.readDevice(request);
+    const answer = countOne(() => auth.requests.takeAddress(device)) ?? (await route(request));
+    writeQuotas(answer, device.quotas);
+    return answer;
+  };
+  const countOne = (take: () => void): Response | undefined => {
+    try {
+      take();
+      return undefined;
+    } catch (error) {
+      return answerRefusal(reporter.toRefusal(error, 'counting a request'));
+    }
+  };
   const serve = (): Server<Connection> =>
     Bun.serve<Connection>({
       port: config.port,
@@ -195,7 +212,11 @@ export async function startServer(
         const path = readPath(request.url);
         const isUpgrade = path === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
         const answer =
-          path === undefined ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
+          path === undefined
+            ? noHost()
+            : isUpgrade
+              ? sockets.upgrade(request, self)
+              : await answerCounted(request, path);
         return answer && mark(request, answer);
       },
       error: (error) => answerRefusal(reporter.toRefusal(error, 'a request')),
@@ -215,7 +236,7 @@ export async function startServer(
     sockets.stop();
     await closed;
     await clockwork?.stop(); // what it does may need what modules stop
-    await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
+    await Promise.all([lastSeen.stop(), auth.requests.stop(), ...stops.map((stopOne) => stopOne())]);
     await core.stop();
     mailer.stop();
     links.disconnect();

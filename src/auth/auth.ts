@@ -24,6 +24,7 @@ import { createReadDevice, type ReadDevice } from './device.ts';
 import { createPasswords } from './passwords.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
+import { createRequestLimits, type RequestLimits } from './request-limits.ts';
 import { sessionOperations } from './session-operations.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createStandings, readStanding, requireLive } from './standings.ts';
@@ -54,6 +55,7 @@ export interface Auth {
   readonly sessions: Sessions;
   readonly recovery: Recovery;
   readonly limits: RateLimits;
+  readonly requests: RequestLimits;
   readonly audit: Audit;
   /** What users can do, but for signing in. */
   readonly module: DefinedModule;
@@ -103,6 +105,7 @@ export function createAuth(deps: AuthDeps): Auth {
     sessions,
     recovery,
     limits,
+    requests: createRequestLimits({ ...deps, audit }),
     audit,
     readDevice,
     module: defineModule('auth', {

@@ -17,14 +17,28 @@ export function createReadDevice(
   trustProxy: number,
   peerAddress: (request: Request) => string | undefined,
 ): ReadDevice {
+  // Asked for several times in the course of a request, and always the same one: the answer is made of what it notes.
+  const known = new WeakMap<Request, Device>();
+  return (request) => {
+    let device = known.get(request);
+    if (device === undefined) {
+      device = describe(request);
+      known.set(request, device);
+    }
+    return device;
+  };
+
   // Read when it is asked for: most requests write nothing into the audit log.
-  return (request) => ({
-    get ip() {
-      const forwarded = trustProxy === 0 ? undefined : request.headers.get('x-forwarded-for')?.split(',');
-      return readAddress(forwarded?.at(-trustProxy) ?? '') ?? readAddress(peerAddress(request) ?? '');
-    },
-    get userAgent() {
-      return request.headers.get('user-agent')?.slice(0, maxUserAgentLength).toWellFormed();
-    },
-  });
+  function describe(request: Request): Device {
+    return {
+      quotas: [],
+      get ip() {
+        const forwarded = trustProxy === 0 ? undefined : request.headers.get('x-forwarded-for')?.split(',');
+        return readAddress(forwarded?.at(-trustProxy) ?? '') ?? readAddress(peerAddress(request) ?? '');
+      },
+      get userAgent() {
+        return request.headers.get('user-agent')?.slice(0, maxUserAgentLength).toWellFormed();
+      },
+    };
+  }
 }

@@ -69,16 +69,19 @@ export function createRateLimits(
   const limit = (keyPrefix: string, points: number, duration: number) => {
     if (points === 0) return async () => {};
     const limiter = createLimiter({ keyPrefix, points, duration });
+    const policy = `"${keyPrefix}";q=${points};w=${duration}`;
     return async (key: string, entry: Omit<AuditEntry, 'event'>): Promise<void> => {
-      const refusal = await consume(limiter, key);
-      if (refusal === undefined) return;
+      const count = await consume(limiter, key);
+      const { consumedPoints, remainingPoints: remaining, msBeforeNext: resetMs } = count;
+      entry.device?.quotas?.push({ name: keyPrefix, policy, remaining, resetMs });
+      if (consumedPoints <= points) return;
       // Once a window: a flood must not become a flood of rows.
-      if (refusal.consumedPoints === points + 1) {
+      if (consumedPoints === points + 1) {
         const details = { ...entry.details, limit: keyPrefix };
         await audit.record(db, { ...entry, event: 'rate_limited', details });
       }
       throw new AppError('rate_limited', `At most ${points} in ${duration} seconds. Try again later.`, {
-        retryAfterMs: waitMs(refusal),
+        retryAfterMs: waitMs(count),
       });
     };
   };
@@ -119,16 +122,20 @@ export function createRateLimits(
     },
     takeMailedToken: (device) => mailedTokens(placeOf(device), { device }),
     async takeSecond(key) {
-      const refusal = await consume(seconds, key);
-      return refusal === undefined ? 0 : waitMs(refusal);
+      const count = await consume(seconds, key);
+      return count.consumedPoints === 1 ? 0 : waitMs(count);
     },
   };
 }
 
-async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateLimiterRes | undefined> {
+/** What is counted then, over the limit or not. */
+export async function consume(
+  limiter: RateLimiterAbstract,
+  key: string,
+  points = 1,
+): Promise<RateLimiterRes> {
   try {
-    await limiter.consume(key);
-    return undefined;
+    return await limiter.consume(key, points);
   } catch (refusal) {
     if (refusal instanceof RateLimiterRes) return refusal;
     throw refusal;

@@ -8,7 +8,7 @@ import { isAllowedOrigin } from '../protocol/origins.ts';
 export type MarkAnswer = (request: Request, answer: Response) => Response;
 
 const requestHeaders = 'Authorization, Content-Type, Idempotency-Key, X-Correlation-Id';
-const readableHeaders = 'Retry-After';
+const readableHeaders = 'Retry-After, RateLimit, RateLimit-Policy';
 
 /** How long a browser may go by the answer to a preflight, and thus by a list that has been changed. */
 const preflightSeconds = 600;

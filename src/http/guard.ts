@@ -8,7 +8,7 @@ import type { Actor } from '../realtime/index.ts';
 export type Guard = ReturnType<typeof createGuard>;
 
 /** Runs before a route's schemas are checked: who is not logged in learns nothing of them. */
-export function createGuard(auth: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>) {
+export function createGuard(auth: Pick<Auth, 'verify' | 'confirm' | 'readDevice' | 'requests'>) {
   return new Elysia({ name: 'guard' }).derive({ as: 'scoped' }, async ({ request }) => ({
     actor: await identify(request, auth),
   }));
@@ -16,7 +16,7 @@ export function createGuard(auth: Pick<Auth, 'verify' | 'confirm' | 'readDevice'
 
 async function identify(
   request: Request,
-  { verify, confirm, readDevice }: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>,
+  { verify, confirm, readDevice, requests }: Pick<Auth, 'verify' | 'confirm' | 'readDevice' | 'requests'>,
 ): Promise<Actor> {
   const [, token] = /^Bearer ([\w.-]+)$/i.exec(request.headers.get('authorization') ?? '') ?? [];
   if (token === undefined) {
@@ -31,7 +31,9 @@ async function identify(
     correlationId: correlationOf(request),
     device: readDevice(request),
   };
-  return await confirm({ ...actor, ...here }, 'remembered');
+  const confirmed = await confirm({ ...actor, ...here }, 'remembered');
+  requests.takeUser(confirmed);
+  return confirmed;
 }
 
 /** One that is no plain word is left out: it is a convenience, and proxies put all sorts of things there. */

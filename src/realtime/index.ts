@@ -1,6 +1,6 @@
 // The face of the core: all that auth and modules may import of it.
 
-export { type Actor, type Device, metaOf, requireRole, type TopicGrants } from './actor.ts';
+export { type Actor, type Device, metaOf, type Quota, requireRole, type TopicGrants } from './actor.ts';
 export { type AfterCommit, createAfterCommit } from './after-commit.ts';
 export { type Timed, type TimedContext, timed } from './clockwork/timed.ts';
 export { createBatcher } from './log/batcher.ts';

@@ -34,7 +34,7 @@ onEachDatabase('pages of other origins', (open) => {
     const { status, headers, body } = await preflight(strict, '/v1/users/me', listed, 'PATCH');
     expect([status, body]).toEqual([204, '']);
     expect(headers.get('Access-Control-Allow-Origin')).toBe(listed);
-    expect(headers.get('Access-Control-Allow-Methods')).toBe('GET, HEAD, OPTIONS, PATCH');
+    expect(headers.get('Access-Control-Allow-Methods')).toBe('DELETE, GET, HEAD, OPTIONS, PATCH');
     expect(headers.get('Access-Control-Allow-Headers')).toBe(
       'Authorization, Content-Type, Idempotency-Key, X-Correlation-Id',
     );
@@ -68,7 +68,10 @@ onEachDatabase('pages of other origins', (open) => {
       const answer = await strict.request(method, path, { ...options, headers: { ...own, Origin: listed } });
       expect([path, answer.status]).toEqual([path, status]);
       expect([path, answer.headers.get('Access-Control-Allow-Origin')]).toEqual([path, listed]);
-      expect([path, answer.headers.get('Access-Control-Expose-Headers')]).toEqual([path, 'Retry-After']);
+      expect([path, answer.headers.get('Access-Control-Expose-Headers')]).toEqual([
+        path,
+        'Retry-After, RateLimit, RateLimit-Policy',
+      ]);
       expect([path, answer.headers.get('Vary')]).toEqual([path, 'Origin']);
     }
   });
