@@ -26,6 +26,8 @@ import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { checkModules } from './realtime/check-modules.ts';
 import { type Clockwork, startClockwork } from './realtime/clockwork/clockwork.ts';
 import { createCore } from './realtime/core.ts';
+import { createMemoryCounts } from './realtime/counts/memory.ts';
+import { createRedisCounts } from './realtime/counts/redis.ts';
 import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
@@ -133,8 +135,10 @@ export async function startServer(
   const modules: Module[] = [auth.module, ...chosen, ...further].map((defined) => defined.start(moduleCore));
   checkModules(modules);
   const guard = createGuard(auth);
+  const counts = await links.createCounts();
   const sockets = createSocketServer({
     core,
+    counts,
     commands: modules.flatMap(({ operations }) =>
       operations
         .filter(({ socket }) => socket !== false)
@@ -237,6 +241,7 @@ export async function startServer(
     await closed;
     await clockwork?.stop(); // what it does may need what modules stop
     await Promise.all([lastSeen.stop(), auth.requests.stop(), ...stops.map((stopOne) => stopOne())]);
+    await counts.stop();
     await core.stop();
     mailer.stop();
     links.disconnect();
@@ -297,6 +302,7 @@ function connectInstances(
       bridge: createMemoryBridge(isAlone),
       createPresence: async (announce: AnnouncePresence) => createMemoryPresence(announce),
       createLimiter: countInMemory,
+      createCounts: async () => createMemoryCounts(),
       disconnect: () => {},
     };
   }
@@ -306,6 +312,7 @@ function connectInstances(
     createPresence: (announce: AnnouncePresence) =>
       createRedisPresence({ redis, instanceId, logId, announce, reporter, logger }),
     createLimiter: countInRedis(redis, logId),
+    createCounts: () => createRedisCounts({ redis, instanceId, logId, reporter }),
     disconnect: () => redis.disconnect(),
   };
 }

@@ -13,6 +13,7 @@ import {
 import { AppError } from '../../protocol/errors.ts';
 import { userTopic } from '../../protocol/topics.ts';
 import type { Actor } from '../actor.ts';
+import type { ConnectionCounts } from '../counts/counts.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { Presence } from '../presence/presence.ts';
@@ -43,7 +44,8 @@ export interface HelloDeps {
   readonly reporter: Pick<Reporter, 'toRefusal'>;
   readonly instanceId: string;
   readonly limits: WelcomePayload['limits'];
-  /** A user on this instance; 0: none. */
+  readonly counts: Pick<ConnectionCounts, 'enter' | 'leave'>;
+  /** On all instances; 0: none. */
   readonly maxConnectionsPerUser: number;
 }
 
@@ -117,22 +119,29 @@ export function createHello(deps: HelloDeps): Hello {
     }
   };
 
+  const { maxConnectionsPerUser, counts } = deps;
+  const leaveRoom = (userId: string): void => {
+    if (maxConnectionsPerUser > 0) counts.leave('user', userId);
+  };
+  /** Throws `rate_limited`. */
+  const takeRoom = async (actor: Actor): Promise<void> => {
+    if (maxConnectionsPerUser === 0 || (await counts.enter('user', actor.userId)) <= maxConnectionsPerUser)
+      return;
+    leaveRoom(actor.userId);
+    deps.onLimited(actor, 'connections');
+    throw tooManyConnections(maxConnectionsPerUser);
+  };
+
   const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
     const credentials = await deps.verify(token);
     const actor: Actor = { ...credentials.actor, device: connection.device };
-    const { maxConnectionsPerUser } = deps;
-    const requireRoom = () => {
-      const isFull =
-        maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).length >= maxConnectionsPerUser;
-      if (!isFull) return;
-      deps.onLimited(actor, 'connections');
-      throw tooManyConnections(maxConnectionsPerUser);
-    };
-    requireRoom();
-    const stream = await deps.hub.follow(userTopic(actor.userId));
+    await takeRoom(actor);
+    const stream = await deps.hub.follow(userTopic(actor.userId)).catch((error: unknown) => {
+      leaveRoom(actor.userId);
+      throw error;
+    });
     try {
       const confirmed = await confirmAt(stream, actor);
-      requireRoom();
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
       // Given up meanwhile, it would bring no revocation.
       if (!deps.hub.serves(stream)) throw new AppError('unavailable', 'Try again.', { retryAfterMs: 1_000 });
@@ -140,6 +149,7 @@ export function createHello(deps: HelloDeps): Hello {
       connection.phase = live(confirmed, credentials);
     } catch (error) {
       deps.hub.unfollow(stream);
+      leaveRoom(actor.userId);
       throw error;
     }
     deps.connections.addLive(connection);
@@ -191,6 +201,7 @@ export function createHello(deps: HelloDeps): Hello {
       deps.hub.unfollow(connection.userStream);
       connection.userStream = undefined;
       deps.connections.removeLive(connection);
+      leaveRoom(connection.userId);
       deps.presence.disconnect(connection.userId);
       deps.onSeen(connection.userId);
     },

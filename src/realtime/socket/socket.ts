@@ -6,10 +6,11 @@ import { AppError } from '../../protocol/errors.ts';
 import { isAllowedOrigin } from '../../protocol/origins.ts';
 import type { Actor, Device } from '../actor.ts';
 import type { Core } from '../core.ts';
+import type { ConnectionCounts } from '../counts/counts.ts';
 import type { TopicKinds } from '../topic-kind.ts';
 import { listCoreCommands } from './commands.ts';
 import { Connection, type Subscription } from './connection.ts';
-import { type Command, createDispatch } from './dispatch.ts';
+import { type Command, createDispatch, sendError } from './dispatch.ts';
 import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
 import { type Credentials, chooseProtocol, createHello, findToken, greetingMs } from './hello.ts';
 import { Places } from './places.ts';
@@ -25,6 +26,7 @@ export interface SocketLimits {
   readonly connectionsPerUser: number;
   /** On this instance; 0: none. [H7] */
   readonly connections: number;
+  /** On all instances, as that for users. */
   readonly connectionsPerAddress: number;
 }
 
@@ -48,6 +50,7 @@ export interface SocketDeps {
   readonly answerRefusal: (refusal: AppError) => Response;
   readonly instanceId: string;
   readonly limits: SocketLimits;
+  readonly counts: ConnectionCounts;
   /** Exact origins; empty: any. [H6] */
   readonly allowedOrigins: readonly string[];
   /** Shortened by tests. */
@@ -95,7 +98,7 @@ const tooMany = {
 };
 
 export function createSocketServer(deps: SocketDeps): SocketServer {
-  const { core, limits } = deps;
+  const { core, counts, limits } = deps;
   const { connections, presence, hub } = core;
   const { topicKinds } = deps;
 
@@ -143,6 +146,18 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
   const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
 
+  /** What other instances have from the address is known once the socket is open. It comes before the greeting. */
+  const enter = async (
+    connection: Connection,
+    greet: (() => Promise<void>) | '' | undefined,
+  ): Promise<void> => {
+    const count = await counts.enter('address', connection.place?.name ?? '');
+    if (count <= limits.connectionsPerAddress) return greet ? await greet() : undefined;
+    deps.onFull('MAX_CONNECTIONS_PER_ADDRESS');
+    sendError(connection, undefined, tooMany.address);
+    connection.close(closeCodes.overloaded, tooMany.address.message);
+  };
+
   return {
     handlers: {
       maxPayloadLength: limits.frameBytes === 0 ? maxPayloadBytes : limits.frameBytes,
@@ -156,7 +171,9 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
         const { upgradeToken } = connection;
         connection.upgradeToken = undefined; // it would keep the whole request's text in memory
         connections.add(connection);
-        connection.open(socket, upgradeToken ? () => hello.greet(connection, upgradeToken) : undefined);
+        const greet = upgradeToken && (() => hello.greet(connection, upgradeToken));
+        const hasLimit = limits.connectionsPerAddress > 0;
+        connection.open(socket, hasLimit ? () => enter(connection, greet) : greet || undefined);
       },
       message(socket, frame) {
         socket.data.heardAtMs = performance.now();
@@ -176,7 +193,9 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
         connection.onClose();
         connections.remove(connection);
         hello.leave(connection);
-        if (connection.place !== undefined) places.leave(connection.place);
+        if (connection.place === undefined) return;
+        places.leave(connection.place);
+        if (limits.connectionsPerAddress > 0) counts.leave('address', connection.place.name);
       },
     },
 
