@@ -4,7 +4,7 @@ import type { Server } from 'bun';
 import { createAuth } from './auth/auth.ts';
 import { startLastSeen, touchLastSeen } from './auth/last-seen.ts';
 import { countInMemory, countInRedis } from './auth/rate-limits.ts';
-import { createLimitHits, createRefusals } from './auth/refusals.ts';
+import { createLimitHits, createRefusals, createSocketLoginFailures } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
 import { type Config, ConfigError } from './config.ts';
 import { readBootId } from './db/boot.ts';
@@ -148,6 +148,7 @@ export async function startServer(
     verify: auth.verify,
     confirm: auth.confirm,
     onRefused: createRefusals(db, auth.audit, reporter),
+    onRejected: createSocketLoginFailures(db, auth.audit, reporter),
     onLimited: createLimitHits(db, auth.audit, reporter),
     onSeen: lastSeen.note,
     deviceOf: auth.readDevice,

@@ -22,6 +22,7 @@ import { auditEvents, events } from './contract.ts';
 import { deleteOwn } from './deleting.ts';
 import { createReadDevice, type ReadDevice } from './device.ts';
 import { createPasswords } from './passwords.ts';
+import { startPruning } from './pruning.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
 import { createRequestLimits, type RequestLimits } from './request-limits.ts';
@@ -121,6 +122,7 @@ export function createAuth(deps: AuthDeps): Auth {
       timed: [mails.sending],
       operations(core) {
         core.onStop(mails.stop);
+        core.onStop(startPruning(db, config.auditRetentionDays, core.reporter));
         return [
           ...userOperations(core, topicsAround),
           ...sessionOperations({ accounts, recovery, standings }),

@@ -215,6 +215,7 @@ export const auditEvents = [
   'password_reset_requested',
   'password_reset',
   'email_verified',
+  'profile_updated',
   'role_changed',
   'user_disabled',
   'user_enabled',

@@ -30,5 +30,5 @@ export type { Hiding } from './presence/hiding.ts';
 export type { Devices, Presence } from './presence/presence.ts';
 export type { Reporter } from './report.ts';
 export { startRounds } from './rounds.ts';
-export type { Credentials } from './socket/hello.ts';
+export type { Credentials, RejectedLogin } from './socket/hello.ts';
 export { type SnapshotPart, type Topic, type TopicKind, topicKind } from './topic-kind.ts';

@@ -106,7 +106,7 @@ onEachDatabase('deleted accounts', (open) => {
     await server.request('POST', '/v1/auth/login', { body: { email: ann.email, password: 'wrong' } });
     await server.request('POST', '/v1/auth/password/reset/request', { body: { email: ann.email } });
     await removed(ann);
-    const bare = (event: string) => ({ event, ip: null, user_agent: null, details: {} });
+    const bare = (event: string) => ({ event, ip: null, user_agent: null, session_id: null, details: {} });
     expect(await readAudit(server.db, ann.id)).toEqual(
       ['register', 'login_failed', 'user_deleted'].map(bare),
     );

@@ -445,6 +445,7 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.n
     reporter,
     instanceId: 'test',
     counts: createMemoryCounts(),
+    onRejected() {},
     limits: { frameBytes: 1, subscriptions: 1, commandsPerSecond: 1, snapshotBytes: 1 },
     maxConnectionsPerUser: 0,
   };

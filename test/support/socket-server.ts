@@ -52,6 +52,7 @@ export async function openSocketServer(heartbeat?: HeartbeatTimes): Promise<Open
     answerRefusal,
     instanceId: 'test',
     counts: createMemoryCounts(),
+    onRejected() {},
     limits: {
       frameBytes: 65_536,
       subscriptions: 0,

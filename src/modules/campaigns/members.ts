@@ -188,6 +188,7 @@ export const leaveCampaigns: OnUserDeleted = async ({ actor: { userId }, tx, emi
       await audit('campaign_owner_changed', { campaignId: id, userId: heir.userId });
       await enthrone(tx, emit, locked.campaign, heir);
     }
+    await audit('campaign_member_removed', { campaignId: id, userId });
     await depart(tx, emit, id, userId);
   }
 };

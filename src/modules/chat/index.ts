@@ -22,6 +22,7 @@ import { typing } from './typing.ts';
 export const chatModule = defineModule('chat', {
   topicKinds: [chat],
   events,
+  auditEvents: ['member_added', 'member_updated', 'member_removed', 'message_edited', 'message_deleted'],
   auditReaders: { message_sent: readSent },
   tags: {
     Chats: 'Direct and group chats, and their members',

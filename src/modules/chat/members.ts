@@ -32,7 +32,7 @@ export const addMember = command('member.add', {
   input: AddMember,
   output: Member,
   refuses: ['forbidden', 'not_found', 'conflict'],
-  async run({ actor, tx, emit }, { chatId, userId }) {
+  async run({ actor, tx, emit, audit }, { chatId, userId }) {
     const { name } = await lockGroupAsAdmin(tx, chatId, actor.userId);
     await requireRoomFor(tx, chatId, userId);
     const said = await addMessage(
@@ -44,6 +44,7 @@ export const addMember = command('member.add', {
     // What was said before is not unread for who comes now.
     const joined = { chatId, userId, role: 'member' as const, lastReadSeq: said.seq, joinedAt: new Date() };
     await tx.insert(chatParticipants).values(joined);
+    await audit('member_added', { chatId, userId });
     const member = toMember(joined);
     emit(chat.on(chatId), 'member.joined', member);
     emit(user.on(userId), 'chat.added', { chatId, type: 'group', name });
@@ -59,7 +60,7 @@ export const changeRole = command('member.update', {
   input: ChangeRole,
   output: Member,
   refuses: ['forbidden', 'not_found', 'conflict'],
-  async run({ actor, tx, emit }, { chatId, userId, role }) {
+  async run({ actor, tx, emit, audit }, { chatId, userId, role }) {
     await lockGroupAsAdmin(tx, chatId, actor.userId);
     const members = await readMembers(tx, chatId);
     const member = members.find((candidate) => candidate.userId === userId);
@@ -69,6 +70,7 @@ export const changeRole = command('member.update', {
       throw new AppError('conflict', 'A group needs an admin. Promote another member first.');
     }
     await setRole(tx, chatId, userId, role);
+    await audit('member_updated', { chatId, userId, role });
     emit(chat.on(chatId), 'member.updated', { userId, role });
     return { ...member, role };
   },
@@ -86,16 +88,17 @@ export const removeMember = command('member.remove', {
   input: RemoveMember,
   output: Departure,
   refuses: ['forbidden', 'not_found', 'conflict'],
-  async run({ actor, tx, emit }, { chatId, userId }) {
+  async run({ actor, tx, emit, audit }, { chatId, userId }) {
     const isLeaving = userId === actor.userId;
     await (isLeaving ? lockGroup(tx, chatId, userId) : lockGroupAsAdmin(tx, chatId, actor.userId));
     if (!(await depart(tx, emit, chatId, userId, actor.userId))) throw noSuchMember();
+    await audit('member_removed', { chatId, userId });
     return { chatId, userId };
   },
 });
 
 /** A deleted user leaves all groups. Direct chats stay as they are, for the other one to read. */
-export const leaveGroups: OnUserDeleted = async ({ actor: { userId }, tx, emit }) => {
+export const leaveGroups: OnUserDeleted = async ({ actor: { userId }, tx, emit, audit }) => {
   const groups = await tx
     .select({ chatId: chats.id })
     .from(chatParticipants)
@@ -104,7 +107,7 @@ export const leaveGroups: OnUserDeleted = async ({ actor: { userId }, tx, emit }
     .orderBy(asc(chats.id)); // the order of their locks
   for (const { chatId } of groups) {
     await tx.select({ id: chats.id }).from(chats).where(eq(chats.id, chatId)).for('no key update');
-    await depart(tx, emit, chatId, userId, userId);
+    if (await depart(tx, emit, chatId, userId, userId)) await audit('member_removed', { chatId, userId });
   }
 };
 

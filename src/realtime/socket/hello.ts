@@ -12,7 +12,7 @@ import {
 } from '../../protocol/envelope.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { userTopic } from '../../protocol/topics.ts';
-import type { Actor } from '../actor.ts';
+import type { Actor, Device } from '../actor.ts';
 import type { ConnectionCounts } from '../counts/counts.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -29,6 +29,15 @@ export interface Credentials {
   readonly expiresAtMs: number;
 }
 
+/** A token that brought nobody in. */
+export interface RejectedLogin {
+  readonly device: Device | undefined;
+  /** Whose it is, where it is good but its session is over. */
+  readonly actor: Actor | undefined;
+  /** Why the session ended, or `bad token`. */
+  readonly reason: string;
+}
+
 export interface HelloDeps {
   readonly hub: Hub;
   readonly connections: Connections;
@@ -39,6 +48,7 @@ export interface HelloDeps {
   readonly confirm: (actor: Actor) => Promise<Actor>;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;
+  readonly onRejected: (login: RejectedLogin) => void;
   /** A user has as many connections as there may be. */
   readonly onLimited: (actor: Actor, limit: 'connections') => void;
   readonly reporter: Pick<Reporter, 'toRefusal'>;
@@ -132,8 +142,17 @@ export function createHello(deps: HelloDeps): Hello {
     throw tooManyConnections(maxConnectionsPerUser);
   };
 
+  const verify = async ({ device }: Connection, token: string): Promise<Credentials> => {
+    try {
+      return await deps.verify(token);
+    } catch (error) {
+      if (isUnauthorized(error)) deps.onRejected({ device, actor: undefined, reason: 'bad token' });
+      throw error;
+    }
+  };
+
   const admit = async (connection: Connection, token: string, replyId: string | undefined): Promise<void> => {
-    const credentials = await deps.verify(token);
+    const credentials = await verify(connection, token);
     const actor: Actor = { ...credentials.actor, device: connection.device };
     await takeRoom(actor);
     const stream = await deps.hub.follow(userTopic(actor.userId)).catch((error: unknown) => {
@@ -150,6 +169,8 @@ export function createHello(deps: HelloDeps): Hello {
     } catch (error) {
       deps.hub.unfollow(stream);
       leaveRoom(actor.userId);
+      const { device } = connection;
+      if (isUnauthorized(error)) deps.onRejected({ device, actor, reason: reasonOf(error) });
       throw error;
     }
     deps.connections.addLive(connection);
@@ -255,6 +276,15 @@ function tooManyConnections(limit: number): AppError {
   return new AppError('rate_limited', `A user may have ${limit} connections. Close another one first.`, {
     retryAfterMs: 1_000,
   });
+}
+
+const isUnauthorized = (error: unknown): error is AppError =>
+  error instanceof AppError && error.code === 'unauthorized';
+
+/** As the refusal says it. [H5] */
+function reasonOf({ details }: AppError): string {
+  const isTold = typeof details === 'object' && details !== null && 'reason' in details;
+  return isTold ? String(details.reason) : 'ended';
 }
 
 function closeCodeOf(refusal: AppError): number {

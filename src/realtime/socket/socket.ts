@@ -12,7 +12,14 @@ import { listCoreCommands } from './commands.ts';
 import { Connection, type Subscription } from './connection.ts';
 import { type Command, createDispatch, sendError } from './dispatch.ts';
 import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
-import { type Credentials, chooseProtocol, createHello, findToken, greetingMs } from './hello.ts';
+import {
+  type Credentials,
+  chooseProtocol,
+  createHello,
+  findToken,
+  greetingMs,
+  type RejectedLogin,
+} from './hello.ts';
 import { Places } from './places.ts';
 import { watchRights } from './revocation.ts';
 import { createSubscriber } from './subscribe.ts';
@@ -39,6 +46,7 @@ export interface SocketDeps {
   /** Reads whether session and user are still good; throws `unauthorized`, answers the actor with its current role. */
   readonly confirm: (actor: Actor) => Promise<Actor>;
   readonly onRefused: (actor: Actor, topic: string) => void;
+  readonly onRejected: (login: RejectedLogin) => void;
   readonly onLimited: (actor: Actor, limit: 'commands a second' | 'connections') => void;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;

@@ -48,6 +48,7 @@ onEachDatabase('a greeting', (_open, database) => {
       instanceId: 'test',
       limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0, snapshotBytes: 0 },
       counts: createMemoryCounts(),
+      onRejected() {},
       maxConnectionsPerUser,
     };
     const hello = createHello(deps);

@@ -51,6 +51,7 @@ onEachDatabase('rights under a live connection', (_open, database) => {
     const actor = { userId, sessionId: 'session', role: 'user', source: 'ws' } as const;
     sockets = createSocketServer({
       counts: createMemoryCounts(),
+      onRejected() {},
       core,
       commands: [
         {
