@@ -183,6 +183,7 @@ export async function startServer(
     modules,
     toRefusal: reporter.toRefusal,
     otherRoutes: [{ method: 'GET', path: '/ws' }],
+    publicUrl: config.publicUrl,
   });
   const mark = createCors(config.allowedOrigins);
   const readPath = createPathReader();

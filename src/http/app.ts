@@ -3,8 +3,10 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
+import { createAccountPages } from './account-pages.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
+import { safeHeaders } from './headers.ts';
 import { createHealth, type HealthSources } from './health.ts';
 import { leaveBody, leaveQuery } from './input.ts';
 import { createMethodsOf, type RouteName } from './methods.ts';
@@ -19,9 +21,10 @@ export interface AppParts {
   readonly toRefusal: ToRefusal;
   /** Answered by somebody else, and only with these methods. */
   readonly otherRoutes: readonly RouteName[];
+  readonly publicUrl: string | undefined;
 }
 
-export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: AppParts) {
+export function createApp({ plugins, health, modules, toRefusal, otherRoutes, publicUrl }: AppParts) {
   const v1 = plugins.reduce<AnyElysia>(
     (routes, plugin) => routes.use(plugin),
     new Elysia({ prefix: '/v1', normalize: false }).onParse(leaveBody).derive(leaveQuery),
@@ -32,11 +35,11 @@ export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: 
     // Without precompile, Elysia 1.4.30 composes the handler of a static path anew for every request: 3 ms each. With a
     // standard host name it looks for the path behind at least four characters of host, and finds none of `http://api/v1`.
     new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
-      // What a route answers is about one user, at one moment.
-      .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      .headers(safeHeaders(publicUrl))
       .onError(createErrorAnswers(toRefusal, methodsOf))
       .use(v1)
       .use(checks)
+      .use(createAccountPages())
       .use(createDocs([v1, checks], modules))
       .use(createSocketDocs(modules));
   return app;

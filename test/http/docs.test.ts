@@ -188,7 +188,9 @@ onEachDatabase('the documentation', (open, { kind }) => {
         page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
         page.on('pageerror', (error) => complaints.push(String(error)));
         const response = await page.goto(`${server.url}/swagger`);
-        expect(response?.headers()['content-security-policy']).toStartWith("default-src 'self'");
+        expect(response?.headers()['content-security-policy']).toStartWith(
+          "default-src 'none'; script-src 'self'; ",
+        );
         const login = page.locator('.opblock', { hasText: '/v1/auth/login' });
         await login.waitFor();
         expect(await page.locator('.opblock').count()).toBe(routes.length);
