@@ -2,6 +2,7 @@
 // instance counts in memory, and settles once a second with the counter of all. So over n instances up to as many more get
 // through as come to the others within a second; on one instance it is exact.
 
+import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import type { Db } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
@@ -22,6 +23,7 @@ const windowSeconds = 60;
 const settleMs = 1_000;
 /** Behind one address are many users. */
 const addressShare = 10;
+const maxKnownNetworks = 10_000;
 
 export function createRequestLimits(deps: {
   readonly config: Pick<Config, 'requestsPerMinute'>;
@@ -46,6 +48,8 @@ export function createRequestLimits(deps: {
     note,
   );
   const byUser = createCounts('requests', requestsPerMinute, createLimiter, note);
+  /** By address, as every request asks for one. */
+  const networks = new LRUCache<string, string>({ max: maxKnownNetworks });
   const settle = (): Promise<void> =>
     Promise.all([byAddress.settle(), byUser.settle()]).then(
       () => {},
@@ -54,7 +58,12 @@ export function createRequestLimits(deps: {
   const stopRounds = startRounds(settleMs, settle);
 
   return {
-    takeAddress: (device) => byAddress.take(networkOf(device.ip) ?? 'unknown', { device }),
+    takeAddress(device) {
+      const ip = device.ip ?? 'unknown';
+      const network = networks.get(ip) ?? networkOf(ip) ?? ip;
+      networks.set(ip, network);
+      byAddress.take(network, { device });
+    },
     takeUser: ({ userId, sessionId, device }) => byUser.take(userId, { userId, sessionId, device }),
     async stop() {
       await stopRounds();
