@@ -20,8 +20,14 @@ export interface Config {
   readonly refreshTokenDays: number;
   readonly adminEmails: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Under which people reach the server, without a slash at the end; undefined: mails have no links. */
+  readonly publicUrl: string | undefined;
+  /** `smtp://…`; undefined: mails are only logged, in production without what they say. */
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string;
   readonly eventsRetentionHours: number;
   readonly eventsRetentionPerTopic: number;
+  readonly auditRetentionDays: number;
   readonly maxFrameBytes: number;
   readonly maxSubscriptions: number;
   /** On this instance, with credentials or without. */
@@ -29,6 +35,7 @@ export interface Config {
   readonly maxConnectionsPerAddress: number;
   readonly maxConnectionsPerUser: number;
   readonly maxCommandsPerSecond: number;
+  readonly requestsPerMinute: number;
   readonly messagesPerMinute: number;
   readonly chatsPerHour: number;
   readonly publishesPerMinute: number;
@@ -36,6 +43,7 @@ export interface Config {
   readonly searchesPerMinute: number;
   readonly loginsPerMinute: number;
   readonly registrationsPerHour: number;
+  readonly mailsPerHour: number;
   readonly drainSeconds: number;
   /** How many proxies stand in front; 0: `X-Forwarded-*` is ignored. */
   readonly trustProxy: number;
@@ -173,6 +181,15 @@ function read(env: Env, descriptors: number) {
     }
   }
 
+  const publicUrl = url('PUBLIC_URL', ['http:', 'https:'], 'https://chat.example.com');
+  if (publicUrl !== undefined && URL.canParse(publicUrl) && /[?#@]/.test(publicUrl)) {
+    problems.push('PUBLIC_URL must be an address like https://chat.example.com, without ?, # and @.');
+  }
+  const mailFrom = text('MAIL_FROM') ?? 'carillon@localhost';
+  if (!/^[^\r\n<>]*<?[^@\s<>]+@[^@\s<>]+>?$/.test(mailFrom)) {
+    problems.push(`MAIL_FROM must be an address like Carillon <no-reply@example.com>, but is "${mailFrom}".`);
+  }
+
   const maxConnections = integer('MAX_CONNECTIONS', connectionsWithin(descriptors), 0, 1_000_000);
   if (maxConnections > descriptors - reservedDescriptors && text('MAX_CONNECTIONS') !== undefined) {
     problems.push(
@@ -194,14 +211,19 @@ function read(env: Env, descriptors: number) {
     refreshTokenDays: integer('REFRESH_TOKEN_DAYS', 30, 1, 3_650),
     adminEmails: list('ADMIN_EMAILS').map((email) => email.toLowerCase()),
     allowedOrigins: list('ALLOWED_ORIGINS'),
+    publicUrl: publicUrl?.replace(/\/+$/, ''),
+    smtpUrl: url('SMTP_URL', ['smtp:', 'smtps:'], 'smtp://user:password@host:587'),
+    mailFrom,
     eventsRetentionHours: integer('EVENTS_RETENTION_HOURS', 168, 0, 1_000_000),
     eventsRetentionPerTopic: integer('EVENTS_RETENTION_PER_TOPIC', 10_000, 0, 1_000_000_000),
+    auditRetentionDays: integer('AUDIT_RETENTION_DAYS', 365, 0, 100_000),
     maxFrameBytes: integer('MAX_FRAME_BYTES', 65_536, 0, 16_777_216),
     maxSubscriptions: integer('MAX_SUBSCRIPTIONS', 200, 0, 1_000_000),
     maxConnections,
     maxConnectionsPerAddress: integer('MAX_CONNECTIONS_PER_ADDRESS', 1_000, 0, 1_000_000),
     maxConnectionsPerUser: integer('MAX_CONNECTIONS_PER_USER', 20, 0, 1_000_000),
     maxCommandsPerSecond: integer('MAX_COMMANDS_PER_SECOND', 100, 0, 1_000_000),
+    requestsPerMinute: integer('RATE_REQUESTS_PER_MINUTE', 1_200, 0, 1_000_000_000),
     messagesPerMinute: integer('RATE_MESSAGES_PER_MINUTE', 30, 0, 1_000_000_000),
     chatsPerHour: integer('RATE_CHATS_PER_HOUR', 60, 0, 1_000_000_000),
     publishesPerMinute: integer('RATE_PUBLISHES_PER_MINUTE', 600, 0, 1_000_000_000),
@@ -209,6 +231,7 @@ function read(env: Env, descriptors: number) {
     searchesPerMinute: integer('RATE_SEARCHES_PER_MINUTE', 120, 0, 1_000_000_000),
     loginsPerMinute: integer('RATE_LOGINS_PER_MINUTE', 10, 0, 1_000_000_000),
     registrationsPerHour: integer('RATE_REGISTRATIONS_PER_HOUR', 20, 0, 1_000_000_000),
+    mailsPerHour: integer('RATE_MAILS_PER_HOUR', 10, 0, 1_000_000_000),
     drainSeconds: integer('DRAIN_SECONDS', 10, 0, 3_600),
     trustProxy: integer('TRUST_PROXY', 0, 0, 32),
     metricsPort: text('METRICS_PORT') === undefined ? undefined : integer('METRICS_PORT', 0, 0, 65_535),
@@ -247,10 +270,13 @@ const sharedWords = new Set([
   'DATABASE',
   'HOST',
   'LOG',
+  'MAIL',
   'MAX',
   'NODE',
   'PORT',
+  'PUBLIC',
   'REDIS',
+  'SMTP',
 ]);
 
 /** OpenTelemetry's packages read more of these by themselves, as for headers, certificates and batches. */

@@ -45,6 +45,16 @@ const commands: Readonly<Record<string, Command>> = {
     failure: 'The epoch was not renewed',
     run: withoutArguments(async () => (await import('./commands/renew-epoch.ts')).renewEpoch()),
   },
+  admin: {
+    arguments: '<email>',
+    summary: 'Makes an admin of the user who registered with the address',
+    failure: 'Nobody was made an admin',
+    async run([email, ...others]) {
+      if (email === undefined || others.length > 0)
+        throw new Error('Name one e-mail address: bun run admin <email>');
+      await (await import('./commands/admin.ts')).makeAdmin(email);
+    },
+  },
   health: {
     arguments: '[--ready]',
     summary: 'Whether the instance on this machine is alive, or ready; exits with 1 where it is not',

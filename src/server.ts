@@ -4,7 +4,7 @@ import type { Server } from 'bun';
 import { createAuth } from './auth/auth.ts';
 import { startLastSeen, touchLastSeen } from './auth/last-seen.ts';
 import { countInMemory, countInRedis } from './auth/rate-limits.ts';
-import { createLimitHits, createRefusals } from './auth/refusals.ts';
+import { createLimitHits, createRefusals, createSocketLoginFailures } from './auth/refusals.ts';
 import { readJwtSecret } from './auth/secret.ts';
 import { type Config, ConfigError } from './config.ts';
 import { readBootId } from './db/boot.ts';
@@ -18,10 +18,12 @@ import { createGuard } from './http/guard.ts';
 import { createDatabaseCheck } from './http/health.ts';
 import { listenAt } from './http/listen.ts';
 import { createScrape, serveMetrics } from './http/metrics.ts';
+import { writeQuotas } from './http/quotas.ts';
 import { listReadings } from './http/readings.ts';
 import { type KeepSilent, mountModule } from './http/routes.ts';
 import { createSignIn } from './http/sign-in.ts';
 import { createStreamRoute } from './http/streams.ts';
+import { createMailer } from './mail/mailer.ts';
 import { allModules } from './modules/index.ts';
 import { AppError } from './protocol/errors.ts';
 import { createMemoryBridge } from './realtime/bridge/memory.ts';
@@ -29,6 +31,8 @@ import { createRedisBridge } from './realtime/bridge/redis.ts';
 import { checkModules } from './realtime/check-modules.ts';
 import { type Clockwork, startClockwork } from './realtime/clockwork/clockwork.ts';
 import { createCore } from './realtime/core.ts';
+import { createMemoryCounts } from './realtime/counts/memory.ts';
+import { createRedisCounts } from './realtime/counts/redis.ts';
 import type { Hub } from './realtime/hub/hub.ts';
 import type { DefinedModule, Module, ModuleCore, Reporter } from './realtime/index.ts';
 import { readStored, renewEpoch } from './realtime/log/identity.ts';
@@ -109,6 +113,7 @@ export async function startServer(
   });
 
   let server: Server<Connection> | undefined;
+  const mailer = createMailer(config, logger);
   const auth = createAuth({
     config,
     db,
@@ -121,6 +126,12 @@ export async function startServer(
       const topics = await Promise.all(modules.map(({ topicsAround }) => topicsAround?.(tx, userId)));
       return topics.flatMap((some) => some ?? []);
     },
+    async onUserDeleted(context) {
+      // One after another, in one transaction; what stands on others before those.
+      for (const { onUserDeleted } of modules.toReversed()) await onUserDeleted?.(context);
+    },
+    mailer,
+    reporter,
   });
   await auth.promoteAdmins();
   const lastSeen = startLastSeen((userIds, at) => touchLastSeen(db, userIds, at), reporter);
@@ -148,8 +159,10 @@ export async function startServer(
   const topicKinds = createTopicKinds(listKinds(modules));
   const access = createAccess(logger, telemetry);
   const guard = createGuard(auth, access);
+  const counts = await links.createCounts();
   const sockets = createSocketServer({
     core,
+    counts,
     commands: modules.flatMap(({ operations }) =>
       operations
         .filter(({ socket }) => socket !== false)
@@ -159,6 +172,7 @@ export async function startServer(
     verify: auth.verify,
     confirm: auth.confirm,
     onRefused,
+    onRejected: createSocketLoginFailures(db, auth.audit, reporter),
     onLimited: createLimitHits(db, auth.audit, reporter),
     onSeen: lastSeen.note,
     deviceOf: auth.readDevice,
@@ -205,11 +219,28 @@ export async function startServer(
     scrape: config.metricsPort === undefined ? scrape : undefined,
     access,
     metrics,
+    publicUrl: config.publicUrl,
   });
   const mark = createCors(config.allowedOrigins);
   const readPath = createPathReader();
 
   const { fetch: route } = app.compile(); // asked for every time, it would be composed anew every time
+  /** Health checks are free; upgrades have limits of their own. */
+  const answerCounted = async (request: Request, path: string): Promise<Response> => {
+    if (path.startsWith('/health/')) return await route(request);
+    const device = auth.readDevice(request);
+    const answer = countOne(() => auth.requests.takeAddress(device)) ?? (await route(request));
+    writeQuotas(answer, device.quotas);
+    return answer;
+  };
+  const countOne = (take: () => void): Response | undefined => {
+    try {
+      take();
+      return undefined;
+    } catch (error) {
+      return answerRefusal(reporter.toRefusal(error, 'counting a request'));
+    }
+  };
   const serve = (): Server<Connection> =>
     Bun.serve<Connection>({
       port: config.port,
@@ -225,7 +256,11 @@ export async function startServer(
         const path = readPath(request.url);
         const isUpgrade = path === '/ws' && (request.method === 'GET' || request.method === 'HEAD');
         const answer =
-          path === undefined ? noHost() : isUpgrade ? sockets.upgrade(request, self) : await route(request);
+          path === undefined
+            ? noHost()
+            : isUpgrade
+              ? sockets.upgrade(request, self)
+              : await answerCounted(request, path);
         if (answer === undefined) return undefined;
         if (isUpgrade) access.noteRoute(request, path);
         access.finish(request, answer, startedAt);
@@ -252,8 +287,10 @@ export async function startServer(
     sockets.stop();
     await closed;
     await clockwork?.stop(); // what it does may need what modules stop
-    await Promise.all([lastSeen.stop(), ...stops.map((stopOne) => stopOne())]);
+    await Promise.all([lastSeen.stop(), auth.requests.stop(), ...stops.map((stopOne) => stopOne())]);
+    await counts.stop();
     await core.stop();
+    mailer.stop();
     await metricsServer?.stop(true);
     await tracing?.stop();
     links.disconnect();
@@ -316,6 +353,7 @@ function connectInstances(
       bridge: createMemoryBridge(isAlone),
       createPresence: async (announce: AnnouncePresence) => createMemoryPresence(announce),
       createLimiter: countInMemory,
+      createCounts: async () => createMemoryCounts(),
       disconnect: () => {},
     };
   }
@@ -325,6 +363,7 @@ function connectInstances(
     createPresence: (announce: AnnouncePresence) =>
       createRedisPresence({ redis, instanceId, logId, announce, reporter, logger }),
     createLimiter: countInRedis(redis, logId),
+    createCounts: () => createRedisCounts({ redis, instanceId, logId, reporter }),
     disconnect: () => redis.disconnect(),
   };
 }

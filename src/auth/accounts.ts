@@ -1,10 +1,11 @@
 // How a person becomes a user, comes back, and changes the password.
 
-import { and, asc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import type { Config } from '../config.ts';
 import type { Db } from '../db/database.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Actor, Commit, Committed } from '../realtime/index.ts';
+import { promoteListed } from './admins.ts';
 import type { Audit } from './audit.ts';
 import type { LoginInput, OwnUser, PasswordInput, RegisterInput, SignedIn } from './contract.ts';
 import type { Device } from './device.ts';
@@ -13,8 +14,7 @@ import type { RateLimits } from './rate-limits.ts';
 import { users } from './schema.ts';
 import { revokeAll, type Sessions } from './sessions.ts';
 import { lockStanding, type Standings } from './standings.ts';
-import { userTopics } from './topics.ts';
-import { foldName, hasEmail, toOwnUser, type UserRow } from './user-rows.ts';
+import { foldName, found, hasEmail, toOwnUser, type UserRow } from './user-rows.ts';
 
 export interface Accounts {
   /** User, session and audit row together. Throws `conflict` for a taken e-mail, also when two ask at once. */
@@ -23,7 +23,12 @@ export interface Accounts {
   login(input: LoginInput, device: Device): Promise<SignedIn>;
   /** Ends all other sessions of the user. Throws `forbidden` for a wrong old password. */
   changePassword(actor: Actor, input: PasswordInput): Promise<Committed<OwnUser>>;
-  /** Makes admins of the users that ADMIN_EMAILS names. */
+  /**
+   * The user behind it, as it was then. Throws `forbidden` for a wrong password, and `rate_limited`: a stolen access token must
+   * not become a way to guess it.
+   */
+  checkPassword(actor: Actor, password: string): Promise<UserRow>;
+  /** Makes admins of the users that ADMIN_EMAILS names, as far as their addresses are verified. */
   promoteAdmins(): Promise<void>;
 }
 
@@ -39,15 +44,24 @@ export function createAccounts(deps: {
 }): Accounts {
   const { config, db, commit, audit, limits, passwords, sessions, standings } = deps;
 
+  async function checkPassword(actor: Actor, password: string): Promise<UserRow> {
+    const { userId, sessionId, device } = actor;
+    const user = found(await db.select().from(users).where(eq(users.id, userId)));
+    await limits.takePasswordChange(actor);
+    if (await passwords.verify(password, user.passwordHash)) return user;
+    const details = { email: user.email };
+    await audit.record(db, { event: 'login_failed', userId, sessionId, device, details });
+    throw new AppError('forbidden', 'The password is wrong.');
+  }
+
   return {
     async register({ email, password, name }, device) {
       await limits.takeRegistration(device);
       const passwordHash = await passwords.hash(password);
-      const role = config.adminEmails.includes(email.toLowerCase()) ? 'admin' : 'user';
       const { value } = await commit(undefined, async (tx) => {
         const [user] = await tx
           .insert(users)
-          .values({ id: Bun.randomUUIDv7(), email, passwordHash, name, foldedName: foldName(name), role })
+          .values({ id: Bun.randomUUIDv7(), email, passwordHash, name, foldedName: foldName(name) })
           .onConflictDoNothing()
           .returning();
         if (user === undefined)
@@ -56,6 +70,7 @@ export function createAccounts(deps: {
         await audit.record(tx, {
           event: 'register',
           userId: user.id,
+          sessionId: session.id,
           device,
           details: { sessionId: session.id },
         });
@@ -80,6 +95,7 @@ export function createAccounts(deps: {
         await audit.record(tx, {
           event: 'login',
           userId: user.id,
+          sessionId: opened.id,
           device,
           details: { sessionId: opened.id },
         });
@@ -89,20 +105,8 @@ export function createAccounts(deps: {
     },
 
     async changePassword(actor, { oldPassword, newPassword }) {
-      const { device } = actor;
-      const [before] = await db.select().from(users).where(eq(users.id, actor.userId));
-      if (before === undefined) throw new AppError('not_found', 'There is no such user.');
-      // A stolen access token must not become a way to guess the password.
-      await limits.takePasswordChange(actor);
-      if (!(await passwords.verify(oldPassword, before.passwordHash))) {
-        await audit.record(db, {
-          event: 'login_failed',
-          userId: before.id,
-          device,
-          details: { email: before.email },
-        });
-        throw new AppError('forbidden', 'The old password is wrong.');
-      }
+      const { sessionId, device } = actor;
+      const before = await checkPassword(actor, oldPassword);
       const passwordHash = await passwords.hash(newPassword);
       const committed = await commit(actor, async (tx, emit) => {
         await lockStanding(tx, actor);
@@ -114,34 +118,18 @@ export function createAccounts(deps: {
         if (user === undefined)
           throw new AppError('conflict', 'The password was changed meanwhile. Log in again.');
         await revokeAll(tx, emit, user.id, 'password_changed', actor.sessionId);
-        await audit.record(tx, { event: 'password_changed', userId: user.id, device });
+        await audit.record(tx, { event: 'password_changed', userId: user.id, sessionId, device });
         return toOwnUser(user);
       });
       standings.forgetUser(actor.userId);
       return committed;
     },
 
+    checkPassword,
+
     async promoteAdmins() {
       if (config.adminEmails.length === 0) return;
-      await commit(undefined, async (tx, emit) => {
-        const isNamed = inArray(sql`lower(${users.email})`, [...config.adminEmails]);
-        const promoted = await tx
-          .select({ userId: users.id })
-          .from(users)
-          .where(and(isNamed, ne(users.role, 'admin')))
-          .orderBy(asc(users.id)) // the order in which everyone locks users
-          .for('no key update');
-        for (const { userId } of promoted) {
-          await tx.update(users).set({ role: 'admin', updatedAt: new Date() }).where(eq(users.id, userId));
-          emit(userTopics.on(userId), 'role.changed', { role: 'admin' });
-          await audit.record(tx, {
-            event: 'role_changed',
-            userId,
-            details: { by: 'ADMIN_EMAILS', to: 'admin' },
-          });
-        }
-        return promoted;
-      });
+      await commit(undefined, (tx, emit) => promoteListed(tx, emit, audit, config.adminEmails));
     },
   };
 }

@@ -61,11 +61,13 @@ export function adminOperations(services: {
       roles,
       input: contract.UserUpdateInput,
       output: contract.AdminUser,
-      refuses: ['not_found'],
+      refuses: ['not_found', 'conflict'],
       async run({ actor, tx, emit, afterCommit }, { userId, ...changes }) {
         requireRole(await lockStanding(tx, actor, [userId]), roles);
         const before = found(await tx.select().from(users).where(eq(users.id, userId)));
         const { role = before.role, disabled = before.disabledAt !== null } = changes;
+        if (before.deletedAt !== null)
+          throw new AppError('conflict', 'This account was deleted by its user.');
         // Whoever changes another one stays an admin until COMMIT: that keeps one, whatever admins do to each other.
         if (userId === actor.userId && (role !== before.role || disabled)) {
           throw new AppError('forbidden', 'Another admin must do this: nobody changes their own standing.');
@@ -104,7 +106,8 @@ export function adminOperations(services: {
 }
 
 function listChanges(before: UserRow, after: UserRow, actor: Actor): AuditEntry[] {
-  const entry = { userId: after.id, device: actor.device, details: { by: actor.userId } };
+  const { sessionId, device } = actor;
+  const entry = { userId: after.id, sessionId, device, details: { by: actor.userId } };
   const entries: AuditEntry[] = [];
   if (before.role !== after.role) {
     const details = { ...entry.details, from: before.role, to: after.role };

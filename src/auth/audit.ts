@@ -21,17 +21,24 @@ export function createAudit(db: Db, readers: () => Readonly<Record<string, ReadA
   const readEvent = async (event: string | undefined, asked: Asked) => {
     const read = event === undefined ? undefined : readers()[event];
     if (event === undefined || read === undefined) return await readLog(db, event, asked);
-    return (await read(db, asked)).map((row) => ({ ...row, event, ip: null, userAgent: null }));
+    return (await read(db, asked)).map((row) => ({
+      ...row,
+      event,
+      sessionId: null,
+      ip: null,
+      userAgent: null,
+    }));
   };
   return {
     async record(target, ...entries) {
       if (entries.length === 0) return;
       const at = new Date().toISOString();
-      const rows = entries.map(({ event, userId, device, details = {} }) => ({
+      const rows = entries.map(({ event, userId, sessionId, device, details = {} }) => ({
         id: Bun.randomUUIDv7(),
         at,
         event,
         user_id: userId,
+        session_id: sessionId,
         ip: device?.ip,
         user_agent: device?.userAgent,
         details,
@@ -40,10 +47,10 @@ export function createAudit(db: Db, readers: () => Readonly<Record<string, ReadA
       await queryRows(
         target,
         sql`
-          INSERT INTO audit_log (id, at, event, user_id, ip, user_agent, details)
-          SELECT id, at, event, user_id, ip, user_agent, details
+          INSERT INTO audit_log (id, at, event, user_id, session_id, ip, user_agent, details)
+          SELECT id, at, event, user_id, session_id, ip, user_agent, details
           FROM json_to_recordset(${JSON.stringify(rows, toStorable)}::json)
-            AS r(id uuid, at timestamptz, event text, user_id uuid, ip text, user_agent text, details jsonb)`,
+            AS r(id uuid, at timestamptz, event text, user_id uuid, session_id uuid, ip text, user_agent text, details jsonb)`,
         'insert_audit',
       );
     },

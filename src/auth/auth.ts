@@ -2,6 +2,7 @@
 
 import type { Config } from '../config.ts';
 import type { Db } from '../db/database.ts';
+import type { Mailer } from '../mail/mailer.ts';
 import {
   type Actor,
   type Commit,
@@ -9,16 +10,23 @@ import {
   type DefinedModule,
   defineModule,
   type Module,
+  type OnUserDeleted,
+  type Reporter,
   type TopicsAround,
 } from '../realtime/index.ts';
+import { createAccountMails } from './account-mails.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
 import { adminOperations } from './admin-operations.ts';
 import { type Audit, createAudit } from './audit.ts';
 import { auditEvents, events } from './contract.ts';
+import { deleteOwn } from './deleting.ts';
 import { createReadDevice, type ReadDevice } from './device.ts';
 import { explainEvent } from './event-operations.ts';
 import { createPasswords } from './passwords.ts';
+import { startPruning } from './pruning.ts';
 import { type CreateLimiter, createRateLimits, type RateLimits } from './rate-limits.ts';
+import { createRecovery, type Recovery } from './recovery.ts';
+import { createRequestLimits, type RequestLimits } from './request-limits.ts';
 import { sessionOperations } from './session-operations.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createStandings, requireLive } from './standings.ts';
@@ -38,12 +46,18 @@ export interface AuthDeps {
   readonly listAudited: () => readonly Pick<Module, 'auditEvents' | 'auditReaders'>[];
   /** Those of all modules. */
   readonly topicsAround: TopicsAround;
+  /** What all modules do. */
+  readonly onUserDeleted: OnUserDeleted;
+  readonly mailer: Mailer;
+  readonly reporter: Pick<Reporter, 'report'>;
 }
 
 export interface Auth {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
+  readonly recovery: Recovery;
   readonly limits: RateLimits;
+  readonly requests: RequestLimits;
   readonly audit: Audit;
   /** What users can do, but for signing in. */
   readonly module: DefinedModule;
@@ -61,7 +75,17 @@ export interface Auth {
 }
 
 export function createAuth(deps: AuthDeps): Auth {
-  const { config, db, commit, createLimiter, jwtSecret, peerAddress, listAudited, topicsAround } = deps;
+  const {
+    config,
+    db,
+    commit,
+    createLimiter,
+    jwtSecret,
+    peerAddress,
+    listAudited,
+    topicsAround,
+    onUserDeleted,
+  } = deps;
   const readers = () => Object.assign({}, ...listAudited().map(({ auditReaders }) => auditReaders));
   const audit = createAudit(db, readers);
   const limits = createRateLimits(config, db, audit, createLimiter);
@@ -70,6 +94,8 @@ export function createAuth(deps: AuthDeps): Auth {
   const passwords = createPasswords();
   const sessions = createSessions({ config, db, commit, audit, tokens, standings });
   const accounts = createAccounts({ config, db, commit, audit, limits, passwords, sessions, standings });
+  const recovery = createRecovery({ config, db, commit, audit, limits, passwords, sessions, standings });
+  const mails = createAccountMails(deps);
   const readDevice = createReadDevice(config.trustProxy, peerAddress);
   const listAuditEvents = () => [
     ...listAudited().flatMap(({ auditEvents }) => auditEvents),
@@ -79,7 +105,9 @@ export function createAuth(deps: AuthDeps): Auth {
   return {
     accounts,
     sessions,
+    recovery,
     limits,
+    requests: createRequestLimits({ ...deps, audit }),
     audit,
     readDevice,
     module: defineModule('auth', {
@@ -92,12 +120,18 @@ export function createAuth(deps: AuthDeps): Auth {
         Presence: 'Who is online',
         Admin: 'For users with the role admin',
       },
-      operations: (core) => [
-        ...userOperations(core, topicsAround),
-        ...sessionOperations({ accounts, standings }),
-        ...adminOperations({ audit, standings, listAuditEvents }),
-        explainEvent(core, config.instanceId),
-      ],
+      timed: [mails.sending],
+      operations(core) {
+        core.onStop(mails.stop);
+        core.onStop(startPruning(db, config.auditRetentionDays, core.reporter));
+        return [
+          ...userOperations(core, topicsAround),
+          ...sessionOperations({ accounts, recovery, standings }),
+          ...adminOperations({ audit, standings, listAuditEvents }),
+          explainEvent(core, config.instanceId),
+          deleteOwn({ accounts, standings, topicsAround, onUserDeleted }),
+        ];
+      },
     }),
     verify: tokens.verifyAccess,
     async confirm(actor, how) {

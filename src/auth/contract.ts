@@ -46,6 +46,23 @@ export const RefreshInput = Type.Object(
   strict,
 );
 
+const MailedToken = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  description: 'As the mail has it',
+  examples: ['(of the mail)'],
+});
+export const VerifyInput = Type.Object({ token: MailedToken }, strict);
+export const ResetRequestInput = Type.Object({ email: Email }, strict);
+export const ResetInput = Type.Object({ token: MailedToken, password: NewPassword }, strict);
+export type ResetInput = Static<typeof ResetInput>;
+
+export const DeletionInput = Type.Object(
+  { password: GivenPassword },
+  { ...strict, examples: [{ password: 'correct horse battery' }] },
+);
+export const DeletedUser = Type.Object({ id: Id, deletedAt: Instant }, { title: 'DeletedUser' });
+
 export const PasswordInput = Type.Object(
   { oldPassword: GivenPassword, newPassword: NewPassword },
   {
@@ -195,9 +212,14 @@ export const auditEvents = [
   'logout',
   'session_revoked',
   'password_changed',
+  'password_reset_requested',
+  'password_reset',
+  'email_verified',
+  'profile_updated',
   'role_changed',
   'user_disabled',
   'user_enabled',
+  'user_deleted',
   'subscription_refused',
   'rate_limited',
 ] as const;
@@ -212,6 +234,8 @@ export const AuditRow = Type.Object(
     at: Instant,
     event: AuditEvent,
     userId: nullable(Id),
+    /** From which it came. */
+    sessionId: nullable(Id),
     ip: nullable(Type.String()),
     userAgent: nullable(Type.String()),
     details: Type.Record(Type.String(), Type.Unknown()),
@@ -301,6 +325,7 @@ export const SessionEnd = Type.Union([
   Type.Literal('revoked'),
   Type.Literal('password_changed'),
   Type.Literal('user_disabled'),
+  Type.Literal('user_deleted'),
   Type.Literal('refresh_reused'),
 ]);
 export type SessionEnd = Static<typeof SessionEnd>;

@@ -10,7 +10,7 @@ export async function touchLastSeen(db: Db, userIds: readonly string[], at: Date
   await db.execute(sql`
     UPDATE users SET last_seen_at = ${at.toISOString()}::timestamptz
     WHERE id IN (SELECT id FROM users WHERE id = ANY(${sql.param([...userIds])}::uuid[]) ORDER BY id FOR NO KEY UPDATE)
-      AND (last_seen_at IS NULL OR last_seen_at < ${at.toISOString()}::timestamptz)`);
+      AND deleted_at IS NULL AND (last_seen_at IS NULL OR last_seen_at < ${at.toISOString()}::timestamptz)`);
 }
 
 export interface LastSeen {

@@ -12,8 +12,8 @@ export interface Passwords {
 /** The least that OWASP's password storage cheat sheet recommends for argon2id (p = 1 is Bun's only choice). */
 const argon2id = { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 } as const;
 
-/** The hash of a random password that nobody knows, with the costs above. */
-const dummyHash =
+/** The hash of a random password that nobody knows, with the costs above: of users who cannot log in. */
+export const unusableHash =
   '$argon2id$v=19$m=19456,t=2,p=1$VCtn3jwttXnPJ8zJLub+0yf3S9kE61vjri16i2mvyD8$iOa0YzRH8wVDSxS8t0WiAN3ZEs0hWjQKXC2OObA2iZM';
 
 export function createPasswords({ maxRunning = 4, maxWaiting = 128 } = {}): Passwords {
@@ -40,7 +40,7 @@ export function createPasswords({ maxRunning = 4, maxWaiting = 128 } = {}): Pass
   return {
     hash: (password) => inTurn(() => Bun.password.hash(password, argon2id)),
     verify: async (password, hash) => {
-      const isRight = await inTurn(() => Bun.password.verify(password, hash ?? dummyHash));
+      const isRight = await inTurn(() => Bun.password.verify(password, hash ?? unusableHash));
       return isRight && hash !== undefined;
     },
   };

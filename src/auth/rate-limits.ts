@@ -27,6 +27,11 @@ export interface RateLimits {
   /** By session, whatever others guess elsewhere. */
   takePasswordChange(actor: Actor): Promise<void>;
   takeRegistration(device: Device): Promise<void>;
+  /** By address and account, as logins: an account is one that somebody names, whether it is there or not. */
+  takeResetMail(device: Device, email: string, isKnown: () => Promise<boolean>): Promise<void>;
+  takeVerificationMail(actor: Pick<Actor, 'userId' | 'sessionId' | 'device'>): Promise<void>;
+  /** A secret from a mail, by the address that brings it; as often as a login. */
+  takeMailedToken(device: Device): Promise<void>;
   /** Never throws for being too often: answers after how many ms to ask again, 0 where this is the one of its second. */
   takeSecond(key: string): Promise<number>;
 }
@@ -64,16 +69,19 @@ export function createRateLimits(
   const limit = (keyPrefix: string, points: number, duration: number) => {
     if (points === 0) return async () => {};
     const limiter = createLimiter({ keyPrefix, points, duration });
+    const policy = `"${keyPrefix}";q=${points};w=${duration}`;
     return async (key: string, entry: Omit<AuditEntry, 'event'>): Promise<void> => {
-      const refusal = await consume(limiter, key);
-      if (refusal === undefined) return;
+      const count = await consume(limiter, key);
+      const { consumedPoints, remainingPoints: remaining, msBeforeNext: resetMs } = count;
+      entry.device?.quotas?.push({ name: keyPrefix, policy, remaining, resetMs });
+      if (consumedPoints <= points) return;
       // Once a window: a flood must not become a flood of rows.
-      if (refusal.consumedPoints === points + 1) {
+      if (consumedPoints === points + 1) {
         const details = { ...entry.details, limit: keyPrefix };
         await audit.record(db, { ...entry, event: 'rate_limited', details });
       }
       throw new AppError('rate_limited', `At most ${points} in ${duration} seconds. Try again later.`, {
-        retryAfterMs: waitMs(refusal),
+        retryAfterMs: waitMs(count),
       });
     };
   };
@@ -82,35 +90,52 @@ export function createRateLimits(
   const loginsByAccount = limit('logins by account', config.loginsPerMinute, 60);
   const passwordChanges = limit('password changes', config.loginsPerMinute, 60);
   const registrations = limit('registrations', config.registrationsPerHour, 3_600);
+  const mailsByAddress = limit('mails by address', config.mailsPerHour, 3_600);
+  const resetMails = limit('reset mails', config.mailsPerHour, 3_600);
+  const verificationMails = limit('verification mails', config.mailsPerHour, 3_600);
+  const mailedTokens = limit('mailed tokens', config.loginsPerMinute, 60);
   const seconds = createLimiter({ keyPrefix: 'seconds', points: 1, duration: 1 });
   const declared = new Map<RateLimit, ReturnType<typeof limit>>();
 
   return {
-    async take(asked, { userId, device }) {
+    async take(asked, { userId, sessionId, device }) {
       let take = declared.get(asked);
       if (take === undefined) {
         take = limit(asked.name, asked.points(config), asked.seconds);
         declared.set(asked, take);
       }
-      await take(userId, { userId, device });
+      await take(userId, { userId, sessionId, device });
     },
     async takeLogin(device, email, isKnown) {
       await loginsByAddress(placeOf(device), { device });
       if (!(await isKnown())) await loginsByAccount(email.toLowerCase(), { device, details: { email } });
     },
-    takePasswordChange: ({ userId, sessionId, device }) => passwordChanges(sessionId, { userId, device }),
+    takePasswordChange: ({ userId, sessionId, device }) =>
+      passwordChanges(sessionId, { userId, sessionId, device }),
     takeRegistration: (device) => registrations(placeOf(device), { device }),
+    async takeResetMail(device, email, isKnown) {
+      await mailsByAddress(placeOf(device), { device });
+      if (!(await isKnown())) await resetMails(email.toLowerCase(), { device, details: { email } });
+    },
+    async takeVerificationMail({ userId, sessionId, device }) {
+      await verificationMails(userId, { userId, sessionId, device });
+    },
+    takeMailedToken: (device) => mailedTokens(placeOf(device), { device }),
     async takeSecond(key) {
-      const refusal = await consume(seconds, key);
-      return refusal === undefined ? 0 : waitMs(refusal);
+      const count = await consume(seconds, key);
+      return count.consumedPoints === 1 ? 0 : waitMs(count);
     },
   };
 }
 
-async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateLimiterRes | undefined> {
+/** What is counted then, over the limit or not. */
+export async function consume(
+  limiter: RateLimiterAbstract,
+  key: string,
+  points = 1,
+): Promise<RateLimiterRes> {
   try {
-    await limiter.consume(key);
-    return undefined;
+    return await limiter.consume(key, points);
   } catch (refusal) {
     if (refusal instanceof RateLimiterRes) return refusal;
     throw refusal;

@@ -1,4 +1,4 @@
-// The tables of users and their sessions, and the audit log.
+// The tables of users and their sessions, of what is sent to them by mail, and the audit log.
 
 import { sql } from 'drizzle-orm';
 import {
@@ -17,6 +17,12 @@ import { instant } from '../db/columns.ts';
 import { type Role, roles } from '../protocol/roles.ts';
 import type { SessionEnd } from './contract.ts';
 
+/** What a mail is for, and the secret in it. */
+export type MailPurpose = 'verify' | 'reset';
+
+/** Word for word the condition of the index of mails. */
+export const isMailWaiting = sql`send_at IS NOT NULL`;
+
 export const users = pgTable(
   'users',
   {
@@ -31,6 +37,8 @@ export const users = pgTable(
     role: text('role').$type<Role>().notNull().default('user'),
     emailVerified: boolean('email_verified').notNull().default(false),
     disabledAt: instant('disabled_at'),
+    /** By the user: what said who it was is gone from the row, which stays for what refers to it. Such a user is disabled, too. */
+    deletedAt: instant('deleted_at'),
     lastSeenAt: instant('last_seen_at'),
     createdAt: instant('created_at').notNull().defaultNow(),
     updatedAt: instant('updated_at').notNull().defaultNow(),
@@ -45,6 +53,9 @@ export const users = pgTable(
     check('users_role', sql`${table.role} IN (${sql.raw(roles.map((role) => `'${role}'`).join(', '))})`),
   ],
 );
+
+/** Word for word what its index is by. */
+export const endOfSession = sql`least(expires_at, revoked_at)`;
 
 export const userSessions = pgTable(
   'user_sessions',
@@ -72,7 +83,37 @@ export const userSessions = pgTable(
   (table) => [
     index('user_sessions_user').on(table.userId, table.id),
     index('user_sessions_network').on(table.userId, table.network),
+    // When it ended, or will.
+    index('user_sessions_end').on(endOfSession),
   ],
+);
+
+/** What was sent by mail and is not used yet, by the hash of its secret: at most one of each purpose a user. */
+export const accountTokens = pgTable(
+  'account_tokens',
+  {
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    purpose: text('purpose').$type<MailPurpose>().notNull(),
+    hash: text('hash').notNull().unique(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.purpose] })],
+);
+
+/** Mails that were asked for and are not sent yet: whether there is such a user is found out when it is sent. */
+export const accountMails = pgTable(
+  'account_mails',
+  {
+    id: uuid('id').primaryKey(),
+    purpose: text('purpose').$type<MailPurpose>().notNull(),
+    email: text('email').notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    /** Null: never. */
+    sendAt: instant('send_at').defaultNow(),
+  },
+  (table) => [index('account_mails_due').on(table.sendAt).where(isMailWaiting)],
 );
 
 export const auditLog = pgTable(
@@ -83,6 +124,8 @@ export const auditLog = pgTable(
     event: text('event').notNull(),
     /** No foreign key: it would lock the user's row for every message sent. */
     userId: uuid('user_id'),
+    /** From whose request it came. */
+    sessionId: uuid('session_id'),
     ip: text('ip'),
     userAgent: text('user_agent'),
     details: jsonb('details').$type<Record<string, unknown>>().notNull().default({}),

@@ -6,6 +6,7 @@ import { Id } from '../protocol/values.ts';
 import { action, type CommandContext, command, query } from '../realtime/index.ts';
 import type { Accounts } from './accounts.ts';
 import * as contract from './contract.ts';
+import type { Recovery } from './recovery.ts';
 import { endOne, listSessions } from './sessions.ts';
 import { lockStanding, type Standings } from './standings.ts';
 
@@ -33,9 +34,10 @@ async function end({ actor, tx, emit, audit }: CommandContext, sessionId: string
 
 export function sessionOperations(services: {
   accounts: Pick<Accounts, 'changePassword'>;
+  recovery: Pick<Recovery, 'requestVerification'>;
   standings: Pick<Standings, 'forgetUser'>;
 }) {
-  const { accounts, standings } = services;
+  const { accounts, recovery, standings } = services;
   const endHere: typeof end = (context, ...which) => {
     context.afterCommit(() => standings.forgetUser(context.actor.userId));
     return end(context, ...which);
@@ -74,6 +76,21 @@ export function sessionOperations(services: {
         async ({ actor }, input) => {
           const { value, events } = await accounts.changePassword(actor, input);
           return { output: value, events };
+        },
+    }),
+    action('email.verify', {
+      summary: 'Ask for a mail that proves my e-mail address',
+      description: 'Its token is good for a day: `POST /auth/verify`.',
+      tag,
+      http: 'POST /auth/verify/request',
+      socket: false,
+      input: nothing,
+      refuses: ['conflict', 'rate_limited'],
+      start:
+        () =>
+        async ({ actor }) => {
+          await recovery.requestVerification(actor);
+          return { output: undefined };
         },
     }),
   ] as const;

@@ -102,7 +102,7 @@ export function createSessions(deps: {
     if (!isCurrent && !(await isWithinGrace(tx, presented))) {
       await endOne(tx, emit, user.id, session.id, 'refresh_reused');
       const details = { sessionId: session.id };
-      await audit.record(tx, { event: 'refresh_reuse', userId: user.id, device, details });
+      await audit.record(tx, { event: 'refresh_reuse', userId: user.id, ...details, device, details });
       return { kind: 'reused', userId: user.id };
     }
     const generation = session.generation + (isCurrent ? 1 : 0);

@@ -22,10 +22,18 @@ export async function readStanding(db: Db, owner: SessionOwner): Promise<Standin
 
 const revoked: Standing = { isLive: false, reason: 'revoked' };
 
-type StandingRow = Pick<typeof users.$inferSelect, 'role' | 'disabledAt'> &
+type StandingRow = Pick<typeof users.$inferSelect, 'role' | 'disabledAt' | 'deletedAt'> &
   Pick<typeof userSessions.$inferSelect, 'revokedAt' | 'endReason' | 'expiresAt'>;
 
-export function standingOf({ role, disabledAt, revokedAt, endReason, expiresAt }: StandingRow): Standing {
+export function standingOf({
+  role,
+  disabledAt,
+  deletedAt,
+  revokedAt,
+  endReason,
+  expiresAt,
+}: StandingRow): Standing {
+  if (deletedAt !== null) return { isLive: false, reason: 'user_deleted' };
   if (disabledAt !== null) return { isLive: false, reason: 'user_disabled' };
   if (revokedAt !== null) return { isLive: false, reason: endReason ?? 'revoked' };
   if (expiresAt <= new Date()) return { isLive: false, reason: 'expired' };
@@ -133,6 +141,7 @@ async function readStandings(
     session_id: string;
     role: Role;
     disabled_at: string | null;
+    deleted_at: string | null;
     revoked_at: string | null;
     end_reason: SessionEnd | null;
     expires_at: string;
@@ -146,7 +155,7 @@ async function readStandings(
         SELECT revoked_at, end_reason, expires_at FROM user_sessions
         WHERE id = asked.session_id AND user_id = asked.user_id OFFSET 0
       ) AS session
-      CROSS JOIN LATERAL (SELECT role, disabled_at FROM users WHERE id = asked.user_id OFFSET 0) AS users`,
+      CROSS JOIN LATERAL (SELECT role, disabled_at, deleted_at FROM users WHERE id = asked.user_id OFFSET 0) AS users`,
     values: [toList(asked.map(({ userId }) => userId)), toList(asked.map(({ sessionId }) => sessionId))],
   });
   return new Map(
@@ -155,6 +164,7 @@ async function readStandings(
       standingOf({
         role: row.role,
         disabledAt: readTime(row.disabled_at),
+        deletedAt: readTime(row.deleted_at),
         revokedAt: readTime(row.revoked_at),
         endReason: row.end_reason,
         expiresAt: new Date(row.expires_at),

@@ -66,7 +66,7 @@ const updateOwn = (topicsAround: TopicsAround) =>
         throw new AppError('invalid', 'avatarUrl must be an http or https URL.');
       }
     },
-    async run({ actor, tx, emit }, { name, avatarUrl }) {
+    async run({ actor, tx, emit, audit }, { name, avatarUrl }) {
       await lockStanding(tx, actor);
       const before = found(await tx.select().from(users).where(eq(users.id, actor.userId)));
       const user = found(
@@ -76,7 +76,9 @@ const updateOwn = (topicsAround: TopicsAround) =>
           .where(eq(users.id, actor.userId))
           .returning(),
       );
-      const isNew = user.name !== before.name || user.avatarUrl !== before.avatarUrl;
+      const fields = (['name', 'avatarUrl'] as const).filter((field) => user[field] !== before[field]);
+      if (fields.length > 0) await audit('profile_updated', { fields });
+      const isNew = fields.length > 0;
       const around = isNew ? await topicsAround(tx, user.id) : [];
       const profile = { id: user.id, name: user.name, avatarUrl: user.avatarUrl };
       emit([userTopics.on(user.id), ...around], 'profile.updated', profile);

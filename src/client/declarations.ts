@@ -32,6 +32,7 @@ export interface AuditRow {
   at: string;
   event: string;
   userId: string | null;
+  sessionId: string | null;
   ip: string | null;
   userAgent: string | null;
   details: Record<string, unknown>;
@@ -206,6 +207,28 @@ export interface Energy {
   at: string;
   max: number;
   perHour: number;
+}
+export interface EventLife {
+  topic: string;
+  seq: number;
+  log: {
+    id: string;
+    type: string;
+    committedAt: string;
+    actorId: string | null;
+    source: 'ws' | 'http' | 'system';
+    correlationId: string | null;
+  } | null;
+  here: {
+    instanceId: string;
+    isRemembered: boolean;
+    publishedAt: string | null;
+    bridgedAt: string | null;
+    receivedAt: string | null;
+    deliveredAt: string | null;
+    connections: number;
+    isHealed: boolean;
+  };
 }
 export interface EventMeta {
   actorId?: string;
@@ -789,6 +812,12 @@ export interface Commands {
     takesTopic: false;
     takesKey: false;
   };
+  'admin.event.explain': {
+    payload: { seq: string };
+    output: EventLife;
+    takesTopic: true;
+    takesKey: false;
+  };
   publish: {
     payload: { event: string; data: unknown; durable?: boolean };
     output: Published & Partial<Written>;
@@ -1353,7 +1382,13 @@ export interface Kinds {
       'profile.updated': Profile;
       'session.revoked': {
         sessionId: string;
-        reason: 'logout' | 'revoked' | 'password_changed' | 'user_disabled' | 'refresh_reused';
+        reason:
+          | 'logout'
+          | 'revoked'
+          | 'password_changed'
+          | 'user_disabled'
+          | 'user_deleted'
+          | 'refresh_reused';
       };
       'role.changed': { role: 'user' | 'worker' | 'admin' };
       'chat.added': { chatId: string; type: 'group' | 'direct'; name: string };
@@ -1640,7 +1675,7 @@ export const keyedCommands: ReadonlySet<string> = new Set(
 );
 /** Those that only read, so that they may be sent again without one. */
 export const harmlessCommands: ReadonlySet<string> = new Set(
-  'presence.list user.me user.get user.find presence.get presence.find session.list admin.user.list admin.audit.list chat.list chat.unread chat.get message.list message.get message.search block.list offer.list offer.mine offer.get campaign.list campaign.tree campaign.member.list kingdom.list settlement.list structure.list structure.get settlement.get kingdom.get campaign.member.get campaign.get player.state player.list player.get computer.scan computer.get hack.list hack.get unlock.list job.list job.get admin.job.list topic.events'.split(
+  'presence.list user.me user.get user.find presence.get presence.find session.list admin.user.list admin.audit.list admin.event.explain chat.list chat.unread chat.get message.list message.get message.search block.list offer.list offer.mine offer.get campaign.list campaign.tree campaign.member.list kingdom.list settlement.list structure.list structure.get settlement.get kingdom.get campaign.member.get campaign.get player.state player.list player.get computer.scan computer.get hack.list hack.get unlock.list job.list job.get admin.job.list topic.events'.split(
     ' ',
   ),
 );

@@ -5,9 +5,11 @@ import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Access } from './access.ts';
+import { createAccountPages } from './account-pages.ts';
 import { createSocketDocs } from './asyncapi/routes.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
+import { safeHeaders } from './headers.ts';
 import { createHealth, type HealthSources } from './health.ts';
 import { leaveBody, leaveQuery } from './input.ts';
 import { createMethodsOf, type RouteName } from './methods.ts';
@@ -26,10 +28,11 @@ export interface AppParts {
   readonly scrape: Scrape | undefined;
   readonly access: Pick<Access, 'noteRoute'>;
   readonly metrics: Pick<Metrics, 'errors'>;
+  readonly publicUrl: string | undefined;
 }
 
 export function createApp(parts: AppParts) {
-  const { plugins, health, modules, toRefusal, otherRoutes, scrape, access, metrics } = parts;
+  const { plugins, health, modules, toRefusal, otherRoutes, scrape, access, metrics, publicUrl } = parts;
   const v1 = plugins.reduce<AnyElysia>(
     (routes, plugin) => routes.use(plugin),
     new Elysia({ prefix: '/v1', normalize: false }).onParse(leaveBody).derive(leaveQuery),
@@ -40,12 +43,12 @@ export function createApp(parts: AppParts) {
     // Without precompile, Elysia 1.4.30 composes the handler of a static path anew for every request: 3 ms each. With a
     // standard host name it looks for the path behind at least four characters of host, and finds none of `http://api/v1`.
     new Elysia({ normalize: false, precompile: true, handler: { standardHostname: false } })
-      // What a route answers is about one user, at one moment.
-      .headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      .headers(safeHeaders(publicUrl))
       .onTransform(({ request, route }) => access.noteRoute(request, route))
       .onError(createErrorAnswers(toRefusal, methodsOf, metrics))
       .use(v1)
       .use(checks)
+      .use(createAccountPages())
       .use(createDocs([v1, checks], modules))
       .use(createSocketDocs(modules))
       .use(scrape === undefined ? new Elysia() : createMetricsRoute(scrape));

@@ -9,7 +9,7 @@ export type MarkAnswer = (request: Request, answer: Response) => Response;
 
 const requestHeaders =
   'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id, X-Request-Id, Traceparent';
-const readableHeaders = 'Retry-After, X-Request-Id';
+const readableHeaders = 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id';
 
 /** How long a browser may go by the answer to a preflight, and thus by a list that has been changed. */
 const preflightSeconds = 600;

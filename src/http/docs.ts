@@ -5,6 +5,7 @@ import { type AnyElysia, Elysia } from 'elysia';
 import { version } from '../../package.json';
 import { findPackageFile } from '../files.ts';
 import type { Module } from '../realtime/index.ts';
+import { pageHeaders } from './headers.ts';
 import { mendDocument, type OpenApiDocument } from './openapi.ts';
 
 export const info = {
@@ -41,10 +42,8 @@ const page = `<!doctype html>
 // A file of its own: the policy below allows no inline script.
 const startScript = `SwaggerUIBundle({ url: '/swagger/json', dom_id: '#routes', deepLinking: true, validatorUrl: null });\n`;
 
-const pageHeaders = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
-};
+/** It writes styles into its elements, and has images in its style sheet. */
+const swaggersNeeds = { 'style-src': "'self' 'unsafe-inline'", 'img-src': "'self' data:" };
 
 const files = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 
@@ -52,7 +51,7 @@ const files = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 export function createDocs(plugins: readonly AnyElysia[], modules: readonly Module[]) {
   let document: Promise<OpenApiDocument> | undefined;
   const docs = new Elysia({ prefix: '/swagger', normalize: false })
-    .get('/', () => new Response(page, { headers: pageHeaders }))
+    .get('/', () => new Response(page, { headers: pageHeaders(swaggersNeeds) }))
     .get('/json', () => {
       document ??= describeRoutes(plugins, modules); // at the first request: an instance should not start later for it
       return document;

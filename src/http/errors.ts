@@ -4,6 +4,7 @@ import { ValidationError } from 'elysia';
 import { AppError, type FieldError, toWireError } from '../protocol/errors.ts';
 import { listFieldErrors, misfit } from '../protocol/field-errors.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { safeHeaders } from './headers.ts';
 import type { MethodsOf } from './methods.ts';
 
 /** What a thrown error is to the client; a bug is logged with its cause and becomes `internal`. */
@@ -59,7 +60,7 @@ function answerNoRoute(
 }
 
 export function answer(refusal: AppError): Response {
-  const headers = new Headers();
+  const headers = new Headers(safeHeaders());
   if (refusal.retryAfterMs !== undefined) {
     headers.set('Retry-After', String(Math.ceil(refusal.retryAfterMs / 1_000)));
   }

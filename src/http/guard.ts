@@ -11,7 +11,7 @@ export type Guard = ReturnType<typeof createGuard>;
 
 /** Runs before a route's schemas are checked: who is not logged in learns nothing of them. */
 export function createGuard(
-  auth: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>,
+  auth: Pick<Auth, 'verify' | 'confirm' | 'readDevice' | 'requests'>,
   access: Pick<Access, 'noteUser' | 'traceOf'>,
 ) {
   return new Elysia({ name: 'guard' }).derive({ as: 'scoped' }, async ({ request }) => {
@@ -23,7 +23,7 @@ export function createGuard(
 
 async function identify(
   request: Request,
-  { verify, confirm, readDevice }: Pick<Auth, 'verify' | 'confirm' | 'readDevice'>,
+  { verify, confirm, readDevice, requests }: Pick<Auth, 'verify' | 'confirm' | 'readDevice' | 'requests'>,
   trace: TraceContext | undefined,
 ): Promise<Actor> {
   const token = findBearer(request);
@@ -40,7 +40,9 @@ async function identify(
     device: readDevice(request),
     trace,
   };
-  return await confirm({ ...actor, ...here }, 'remembered');
+  const confirmed = await confirm({ ...actor, ...here }, 'remembered');
+  requests.takeUser(confirmed);
+  return confirmed;
 }
 
 /** The access token in the header. */

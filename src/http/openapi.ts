@@ -34,6 +34,7 @@ export interface Parameter {
 interface Answer {
   description?: string;
   content?: Content;
+  headers?: object;
   /** Of a refusal. */
   'x-codes'?: readonly ErrorCode[];
 }
@@ -48,7 +49,9 @@ export function mendDocument(
   document: OpenApiDocument,
   descriptions: Readonly<Record<string, string>>,
 ): OpenApiDocument {
-  const paths = mapValues(document.paths, (routes) => mapValues(routes, mendRoute));
+  const paths = mapValues(document.paths, (routes, path) =>
+    mapValues(routes, (route) => mendRoute(route, !path.startsWith('/health/'))),
+  );
   const refusals = errorCodes.map((code) => [nameOf(code), errorOf(code)] as const);
   const answered = JSON.stringify(paths);
   const named = new Map<string, JsonSchema>();
@@ -71,8 +74,12 @@ export function mendDocument(
   };
 }
 
-function mendRoute({ parameters = [], requestBody, ...route }: RouteDescription): RouteDescription {
+function mendRoute(
+  { parameters = [], requestBody, ...route }: RouteDescription,
+  isLimited: boolean,
+): RouteDescription {
   const shared: ErrorCode[] = ['internal', 'unavailable'];
+  if (isLimited) shared.push('rate_limited');
   if (parameters.length > 0 || requestBody) shared.push('invalid');
   if (requestBody) shared.push('too_large');
   if (route.security?.length) shared.push('unauthorized');
@@ -124,8 +131,22 @@ function refusal(codes: readonly ErrorCode[]): Answer {
   const variants = codes.map((code) => refTo(nameOf(code)));
   const [only] = variants;
   const schema = variants.length === 1 && only !== undefined ? only : { oneOf: variants };
-  return { description: describeErrors(codes), content: { 'application/json': { schema } } };
+  const content = { 'application/json': { schema } };
+  const isLimit = codes.includes('rate_limited');
+  return { description: describeErrors(codes), ...(isLimit && { headers: limitHeaders }), content };
 }
+
+const limitHeaders = {
+  'Retry-After': { description: 'Not before, in seconds', schema: { type: 'integer' } },
+  'RateLimit-Policy': {
+    description: 'The limits that the request counted for, as in `"messages";q=30;w=60`: 30 in 60 seconds',
+    schema: { type: 'string' },
+  },
+  RateLimit: {
+    description: 'What is left of each, and for how many seconds, as in `"messages";r=29;t=60`',
+    schema: { type: 'string' },
+  },
+};
 
 /** `NotFoundError`, for a client that switches on it. */
 const nameOf = (code: ErrorCode): string =>

@@ -15,6 +15,17 @@ export interface TopicGrants {
 export interface Device {
   readonly ip: string | undefined;
   readonly userAgent: string | undefined;
+  /** Of one request over HTTP: the limits that it counted for are noted here, for its answer. */
+  readonly quotas?: Quota[];
+}
+
+/** A limit as a request found it. */
+export interface Quota {
+  readonly name: string;
+  /** As the header `RateLimit-Policy` says it. */
+  readonly policy: string;
+  readonly remaining: number;
+  readonly resetMs: number;
 }
 
 export interface Actor {

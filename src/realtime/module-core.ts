@@ -62,6 +62,8 @@ export interface ModuleCore {
 export interface AuditEntry {
   readonly event: string;
   readonly userId?: string | undefined;
+  /** The session from which it came. */
+  readonly sessionId?: string | undefined;
   readonly device?: Device | undefined;
   /** Plain data, never a secret. */
   readonly details?: Record<string, unknown> | undefined;

@@ -5,7 +5,7 @@ import type { EventTable } from '../protocol/events.ts';
 import type { Reading } from '../telemetry/metrics.ts';
 import type { Timed } from './clockwork/timed.ts';
 import type { ModuleCore, ReadAudit } from './module-core.ts';
-import type { Operation } from './operation.ts';
+import type { CommandContext, Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
 import { addParts, type SnapshotPart, type Topic, type TopicKind } from './topic-kind.ts';
 
@@ -32,7 +32,17 @@ export interface Module<Own extends Operation = Operation> {
   readonly topicsAround?: TopicsAround | undefined;
   /** What it has to say to whoever watches over the server. */
   readonly readings: readonly Reading[];
+  /** What becomes of what a deleted user has in the module. */
+  readonly onUserDeleted: OnUserDeleted | undefined;
 }
+
+/**
+ * In the transaction in which a user deletes the account, behind the lock of the user's row; modules that stand on others come
+ * before those. The user is the actor. It may run again.
+ */
+export type OnUserDeleted = (
+  context: Pick<CommandContext, 'actor' | 'tx' | 'emit' | 'audit' | 'afterCommit'>,
+) => Promise<void>;
 
 /** The topics of the module whose followers know the user by name; how many at most, the module says. */
 export type TopicsAround = (tx: Db, userId: string) => Promise<readonly Topic[]>;
@@ -61,6 +71,7 @@ export function defineModule<Own extends Operation>(
     readonly tags?: Readonly<Record<string, string>>;
     readonly hiding?: Hiding;
     readonly topicsAround?: TopicsAround;
+    readonly onUserDeleted?: (core: ModuleCore) => OnUserDeleted;
     readonly operations: readonly Own[] | ((core: ModuleCore) => readonly Own[]);
     readonly timed?: readonly Timed[] | ((core: ModuleCore) => readonly Timed[]);
     readonly readings?: (db: Db) => readonly Reading[];
@@ -76,6 +87,7 @@ export function defineModule<Own extends Operation>(
     tags: parts.tags ?? {},
     hiding: parts.hiding,
     topicsAround: parts.topicsAround,
+    onUserDeleted: parts.onUserDeleted?.(core),
     operations: typeof parts.operations === 'function' ? parts.operations(core) : parts.operations,
     timed: typeof parts.timed === 'function' ? parts.timed(core) : (parts.timed ?? []),
     readings: parts.readings?.(core.db) ?? [],

@@ -132,7 +132,7 @@ export function command<
         async (tx, emit) => {
           after.begin();
           const audit: CommandContext['audit'] = (event, details, userId = actor.userId) =>
-            core.audit(tx, { event, userId, device: actor.device, details });
+            core.audit(tx, { event, userId, sessionId: actor.sessionId, device: actor.device, details });
           const context: CommandContext = {
             actor,
             tx,

@@ -24,6 +24,9 @@ const publicRoutes = [
   'GET /health/ready',
   'POST /v1/auth/login',
   'POST /v1/auth/refresh',
+  'POST /v1/auth/verify',
+  'POST /v1/auth/password/reset/request',
+  'POST /v1/auth/password/reset',
   'POST /v1/auth/register',
 ];
 

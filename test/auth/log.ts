@@ -31,6 +31,7 @@ export interface AuditedRow {
   event: string;
   ip: string | null;
   user_agent: string | null;
+  session_id: string | null;
   details: Record<string, unknown>;
 }
 
@@ -38,6 +39,6 @@ export interface AuditedRow {
 export function readAudit(db: Db, userId: string): Promise<AuditedRow[]> {
   return queryRows(
     db,
-    sql`SELECT event, ip, user_agent, details FROM audit_log WHERE user_id = ${userId} ORDER BY at, id`,
+    sql`SELECT event, ip, user_agent, session_id, details FROM audit_log WHERE user_id = ${userId} ORDER BY at, id`,
   );
 }

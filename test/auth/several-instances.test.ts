@@ -1,6 +1,7 @@
 // What instances decide together over Redis, and each for itself when it is gone: rate limits, and the end of sessions.
 
 import { expect, test } from 'bun:test';
+import { openClient } from '../support/client.ts';
 import { describeWith } from '../support/needs.ts';
 import { redisMissing, startRedis } from '../support/redis.ts';
 import { onEachDatabase } from '../support/server.ts';
@@ -40,6 +41,36 @@ onEachDatabase('several instances', (open, database) => {
         'ok',
       ]);
       for (const client of clients) client.close();
+    });
+
+    test('[H7] the connections of a user and of an address are counted on both, those of a stopped instance no longer', async () => {
+      const redis = await startRedis();
+      const first = await open({
+        REDIS_URL: redis.url,
+        MAX_CONNECTIONS_PER_USER: '2',
+        MAX_CONNECTIONS_PER_ADDRESS: '3',
+        TRUST_PROXY: '1',
+      });
+      const second = await open(first.env);
+      const [ann, bob] = [await first.register('Ann'), await first.register('Bob')];
+      const knock = async (server: typeof first, user: typeof ann, ip: string) => {
+        const client = await openClient(`${server.url.replace('http', 'ws')}/ws`, {
+          headers: { Authorization: `Bearer ${user.accessToken}`, 'X-Forwarded-For': ip },
+        });
+        const frame = await client.next(({ type }) => type === 'welcome' || type === 'error');
+        if (frame.type === 'error') expect((await client.closed).code).toBe(1013);
+        return { client, answer: frame.error?.code ?? frame.type };
+      };
+      const own = [await knock(first, ann, '192.0.2.1'), await knock(second, ann, '192.0.2.1')];
+      expect(own.map(({ answer }) => answer)).toEqual(['welcome', 'welcome']);
+      const third = await knock(second, ann, '192.0.2.2');
+      expect(third.answer).toBe('rate_limited');
+      const others = [await knock(second, bob, '192.0.2.1'), await knock(first, bob, '192.0.2.1')];
+      expect(others.map(({ answer }) => answer)).toEqual(['welcome', 'rate_limited']);
+      await first.stop();
+      expect((await knock(second, ann, '192.0.2.1')).answer).toBe('welcome');
+      for (const { client } of [...own, ...others]) client.close();
+      await redis.stop();
     });
 
     test('[H5] a logout on one closes the connections on the other within a second', async () => {

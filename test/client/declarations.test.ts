@@ -3,6 +3,8 @@
 import { expect, test } from 'bun:test';
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { adminOperations } from '../../src/auth/admin-operations.ts';
+import type { deleteOwn } from '../../src/auth/deleting.ts';
+import type { explainEvent } from '../../src/auth/event-operations.ts';
 import type { sessionOperations } from '../../src/auth/session-operations.ts';
 import type { userOperations } from '../../src/auth/user-operations.ts';
 import { writeDeclarations } from '../../src/build/declarations.ts';
@@ -26,6 +28,8 @@ type Operations =
   | ReturnType<typeof userOperations>[number]
   | ReturnType<typeof sessionOperations>[number]
   | ReturnType<typeof adminOperations>[number]
+  | ReturnType<typeof explainEvent>
+  | ReturnType<typeof deleteOwn>
   | OperationsOf<(typeof allModules)[number] | ReturnType<typeof pollingModule>>;
 type OperationsOf<Module> = Module extends DefinedModule<infer Own> ? Own : never;
 

@@ -34,7 +34,7 @@ onEachDatabase('pages of other origins', (open) => {
     const { status, headers, body } = await preflight(strict, '/v1/users/me', listed, 'PATCH');
     expect([status, body]).toEqual([204, '']);
     expect(headers.get('Access-Control-Allow-Origin')).toBe(listed);
-    expect(headers.get('Access-Control-Allow-Methods')).toBe('GET, HEAD, OPTIONS, PATCH');
+    expect(headers.get('Access-Control-Allow-Methods')).toBe('DELETE, GET, HEAD, OPTIONS, PATCH');
     expect(headers.get('Access-Control-Allow-Headers')).toBe(
       'Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id, X-Request-Id, Traceparent',
     );
@@ -70,7 +70,7 @@ onEachDatabase('pages of other origins', (open) => {
       expect([path, answer.headers.get('Access-Control-Allow-Origin')]).toEqual([path, listed]);
       expect([path, answer.headers.get('Access-Control-Expose-Headers')]).toEqual([
         path,
-        'Retry-After, X-Request-Id',
+        'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id',
       ]);
       expect([path, answer.headers.get('Vary')]).toEqual([path, 'Origin']);
     }

@@ -53,7 +53,7 @@ onEachDatabase('methods', (open) => {
 
   test('[X] OPTIONS is answered with what a known path takes, and is not found elsewhere', async () => {
     const known = await server.request('OPTIONS', '/v1/users/me');
-    expect([known.status, known.headers.get('Allow')]).toEqual([204, 'GET, HEAD, OPTIONS, PATCH']);
+    expect([known.status, known.headers.get('Allow')]).toEqual([204, 'DELETE, GET, HEAD, OPTIONS, PATCH']);
     expect((await server.request('OPTIONS', '/swagger')).headers.get('Allow')).toBe('GET, HEAD, OPTIONS');
     const unknown = await server.request('OPTIONS', '/v1/nothing');
     expect(unknown).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } });

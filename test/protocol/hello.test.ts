@@ -3,6 +3,7 @@
 
 import { beforeAll, expect, test } from 'bun:test';
 import { AppError } from '../../src/protocol/errors.ts';
+import { createMemoryCounts } from '../../src/realtime/counts/memory.ts';
 import { Stream } from '../../src/realtime/hub/stream.ts';
 import type { Socket } from '../../src/realtime/socket/connection.ts';
 import { Connections } from '../../src/realtime/socket/connections.ts';
@@ -443,6 +444,8 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.n
     onLimited() {},
     reporter,
     instanceId: 'test',
+    counts: createMemoryCounts(),
+    onRejected() {},
     limits: { frameBytes: 1, subscriptions: 1, commandsPerSecond: 1, snapshotBytes: 1 },
     maxConnectionsPerUser: 0,
   };

@@ -12,6 +12,7 @@ const floors: Record<string, number> = {
   protocol: 0,
   telemetry: 0,
   db: 1,
+  mail: 1,
   redis: 1,
   realtime: 2,
   auth: 3,

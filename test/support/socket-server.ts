@@ -5,6 +5,7 @@ import { connectDatabase } from '../../src/db/connect.ts';
 import { answer as answerRefusal } from '../../src/http/errors.ts';
 import { createMemoryBridge } from '../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../src/realtime/core.ts';
+import { createMemoryCounts } from '../../src/realtime/counts/memory.ts';
 import { createMemoryPresence } from '../../src/realtime/presence/memory.ts';
 import { createReporter } from '../../src/realtime/report.ts';
 import type { Connection } from '../../src/realtime/socket/connection.ts';
@@ -50,6 +51,8 @@ export async function openSocketServer(heartbeat?: HeartbeatTimes): Promise<Open
     onFull() {},
     answerRefusal,
     instanceId: 'test',
+    counts: createMemoryCounts(),
+    onRejected() {},
     limits: {
       frameBytes: 65_536,
       subscriptions: 0,

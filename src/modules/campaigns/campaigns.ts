@@ -4,24 +4,23 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
 import { command, query } from '../../realtime/index.ts';
 import { lockCampaign, lockOwnerToBe, noSuchCampaign, requireMember, requireVersion } from './access.ts';
-import { change, created, deleted, invalidate, listChanged, memberCreated, updated } from './changes.ts';
+import { change, created, listChanged, memberCreated, updated } from './changes.ts';
 import {
   Campaign,
   CampaignPage,
   CampaignPath,
   CampaignTree,
   CreateCampaign,
-  campaignTopic,
   Deleted,
   ListCampaigns,
   UpdateCampaign,
 } from './contract.ts';
-import { emptyCampaign } from './deleting.ts';
+import { removeCampaign } from './deleting.ts';
 import { changesPerMinute } from './limits.ts';
 import { IdPosition } from './pages.ts';
 import { campaignColumns, toMember, toWorldTime } from './rows.ts';
 import { requireInstant } from './rules.ts';
-import { campaignDepartures, campaignMembers, campaigns } from './schema.ts';
+import { campaignMembers, campaigns } from './schema.ts';
 import { campaign, readState, user } from './topics.ts';
 import { toTree } from './tree.ts';
 
@@ -150,15 +149,7 @@ export const deleteCampaign = command('campaign.delete', {
   refuses: ['forbidden', 'not_found'],
   async run({ actor, tx, emit, audit }, { campaignId }) {
     const locked = await lockCampaign(tx, campaignId, actor.userId, 'owner');
-    const memberIds = await emptyCampaign(tx, emit, locked);
-    await tx.delete(campaignDepartures).where(eq(campaignDepartures.campaignId, campaignId));
-    await tx.delete(campaignMembers).where(eq(campaignMembers.campaignId, campaignId));
-    await tx.delete(campaigns).where(eq(campaigns.id, campaignId));
-    await audit('campaign_deleted', { campaignId });
-    invalidate(emit, campaignId, 'campaign', [campaignTopic(campaignId)], 'entity.updated');
-    const change = { entityType: 'campaign' as const, ...deleted(locked.campaign) };
-    emit(campaign.on(campaignId), 'entity.updated', change, { revokes: memberIds });
-    emit(memberIds.map(user.on), 'campaign.removed', { campaignId });
+    await removeCampaign({ tx, emit, audit }, locked);
     return { id: campaignId };
   },
 });

@@ -4,12 +4,19 @@
 import { eq, type SQL, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
 import { compare } from '../../protocol/order.ts';
-import type { Emit } from '../../realtime/index.ts';
+import type { CommandContext, Emit } from '../../realtime/index.ts';
 import type { LockedCampaign } from './access.ts';
 import { deleted, invalidate } from './changes.ts';
-import { settlementTopic, structureTopic } from './contract.ts';
-import { campaignMembers, kingdoms, settlements, structures } from './schema.ts';
-import { campaign, settlement, structure } from './topics.ts';
+import { campaignTopic, settlementTopic, structureTopic } from './contract.ts';
+import {
+  campaignDepartures,
+  campaignMembers,
+  campaigns,
+  kingdoms,
+  settlements,
+  structures,
+} from './schema.ts';
+import { campaign, settlement, structure, user } from './topics.ts';
 
 interface Last {
   readonly id: string;
@@ -55,8 +62,25 @@ export async function deleteKingdom(tx: Db, emit: Emit, locked: LockedCampaign, 
   announceGone(emit, locked, await readMemberIds(tx, locked.campaign.id), gone);
 }
 
-/** Deletes all that is in the campaign; answers whose it was. The campaign itself is the caller's to delete. */
-export async function emptyCampaign(tx: Db, emit: Emit, locked: LockedCampaign): Promise<string[]> {
+/** Deletes the campaign and all that is in it. */
+export async function removeCampaign(
+  { tx, emit, audit }: Pick<CommandContext, 'tx' | 'emit' | 'audit'>,
+  locked: LockedCampaign,
+): Promise<void> {
+  const { id: campaignId } = locked.campaign;
+  const memberIds = await emptyCampaign(tx, emit, locked);
+  await tx.delete(campaignDepartures).where(eq(campaignDepartures.campaignId, campaignId));
+  await tx.delete(campaignMembers).where(eq(campaignMembers.campaignId, campaignId));
+  await tx.delete(campaigns).where(eq(campaigns.id, campaignId));
+  await audit('campaign_deleted', { campaignId });
+  invalidate(emit, campaignId, 'campaign', [campaignTopic(campaignId)], 'entity.updated');
+  const change = { entityType: 'campaign' as const, ...deleted(locked.campaign) };
+  emit(campaign.on(campaignId), 'entity.updated', change, { revokes: memberIds });
+  emit(memberIds.map(user.on), 'campaign.removed', { campaignId });
+}
+
+/** Answers whose it was. */
+async function emptyCampaign(tx: Db, emit: Emit, locked: LockedCampaign): Promise<string[]> {
   const { id } = locked.campaign;
   const own = sql`SELECT id FROM kingdoms WHERE campaign_id = ${id}`;
   const gone = {

@@ -11,7 +11,15 @@ import {
 } from './campaigns.ts';
 import { events } from './contract.ts';
 import { createKingdom, deleteKingdom, getKingdom, listKingdoms, updateKingdom } from './kingdoms.ts';
-import { addMember, changeRole, getMember, handOver, listMembers, removeMember } from './members.ts';
+import {
+  addMember,
+  changeRole,
+  getMember,
+  handOver,
+  leaveCampaigns,
+  listMembers,
+  removeMember,
+} from './members.ts';
 import {
   createSettlement,
   deleteSettlement,
@@ -48,6 +56,7 @@ export const campaignsModule = defineModule('campaigns', {
     Structures: 'What stands in a settlement, with variables of its own',
   },
   topicsAround: campaignsAround,
+  onUserDeleted: () => leaveCampaigns,
   // What is below comes before what it is in: the documents' examples are tried in this order, deletions too.
   operations: [
     createCampaign,

@@ -1,10 +1,11 @@
 // Who belongs to a campaign: add, change a role, remove, leave, hand over. A campaign has one owner at all times.
 
-import { and, asc, eq, gt, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, lte, ne, sql } from 'drizzle-orm';
+import { users } from '../../auth/schema.ts';
 import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { command, query } from '../../realtime/index.ts';
+import { command, type Emit, type OnUserDeleted, query } from '../../realtime/index.ts';
 import { isMembership, lockCampaign, lockOwnerToBe, requireActive, requireMember } from './access.ts';
 import { change, memberCreated, memberDeleted, memberUpdated, updated } from './changes.ts';
 import {
@@ -20,6 +21,7 @@ import {
   maxMembers,
   type Role,
 } from './contract.ts';
+import { removeCampaign } from './deleting.ts';
 import { changesPerMinute } from './limits.ts';
 import { IdPosition } from './pages.ts';
 import { toMember } from './rows.ts';
@@ -131,11 +133,8 @@ export const removeMember = command('campaign.member.remove', {
     const member = (await findMember(tx, campaignId, userId)) ?? noSuchMember();
     if (member.role === 'owner') throw handOverFirst();
     await tx.delete(campaignMembers).where(isMembership(campaignId, userId));
-    await noteDeparture(tx, campaignId, userId);
     await audit('campaign_member_removed', { campaignId, userId });
-    emit(campaign.on(campaignId), 'entity.updated', memberDeleted(userId), { revokes: [userId] });
-    emit(user.on(userId), 'campaign.removed', { campaignId });
-    emit(user.on(userId), 'access.revoked', { campaignId });
+    await depart(tx, emit, campaignId, userId);
     return { campaignId, userId };
   },
 });
@@ -157,22 +156,82 @@ export const handOver = command('campaign.owner.change', {
     if (!isOwner) throw new AppError('conflict', 'You became the owner just now. Ask again.');
     const heir = (await findMember(tx, campaignId, userId)) ?? noSuchMember();
     const giver = (await findMember(tx, campaignId, actor.userId)) ?? noSuchMember();
-    const changed = change(present, { ownerId: userId }, ['ownerId']);
     // In this order: there is never more than one owner, which an index watches over.
     await setRole(tx, campaignId, giver.userId, 'editor');
-    await setRole(tx, campaignId, userId, 'owner');
-    await tx
-      .update(campaigns)
-      .set({ ownerId: userId, version: changed.version })
-      .where(eq(campaigns.id, campaignId));
+    emit(campaign.on(campaignId), 'entity.updated', memberUpdated({ ...giver, role: 'editor' }));
     await audit('campaign_owner_changed', { campaignId, userId });
-    const on = campaign.on(campaignId);
-    emit(on, 'entity.updated', memberUpdated({ ...giver, role: 'editor' }));
-    emit(on, 'entity.updated', memberUpdated({ ...heir, role: 'owner' }));
-    emit(on, 'entity.updated', { entityType: 'campaign', ...updated(changed, ['ownerId']) });
-    return changed;
+    return await enthrone(tx, emit, present, heir);
   },
 });
+
+/**
+ * A deleted user leaves all campaigns. One of theirs passes to the editor who has been there longest, else to such a viewer,
+ * however many they own; where nobody else is in it, it is deleted.
+ */
+export const leaveCampaigns: OnUserDeleted = async ({ actor: { userId }, tx, emit, audit }) => {
+  const own = await tx
+    .select({ id: campaignMembers.campaignId })
+    .from(campaignMembers)
+    .where(eq(campaignMembers.userId, userId))
+    .orderBy(asc(campaignMembers.campaignId)); // the order of their locks
+  for (const { id } of own) {
+    await tx.select({ id: campaigns.id }).from(campaigns).where(eq(campaigns.id, id)).for('update');
+    if ((await findMember(tx, id, userId)) === undefined) continue; // removed meanwhile
+    const locked = await lockCampaign(tx, id, userId, 'viewer');
+    const heir = locked.role === 'owner' ? await findHeir(tx, id) : undefined;
+    if (locked.role === 'owner' && heir === undefined) {
+      await removeCampaign({ tx, emit, audit }, locked);
+      continue;
+    }
+    await tx.delete(campaignMembers).where(isMembership(id, userId));
+    if (heir !== undefined) {
+      await audit('campaign_owner_changed', { campaignId: id, userId: heir.userId });
+      await enthrone(tx, emit, locked.campaign, heir);
+    }
+    await audit('campaign_member_removed', { campaignId: id, userId });
+    await depart(tx, emit, id, userId);
+  }
+};
+
+/** Makes the heir the owner; the one before is none any more. */
+async function enthrone(tx: Db, emit: Emit, present: Campaign, heir: Member): Promise<Campaign> {
+  const { userId } = heir;
+  const changed = change(present, { ownerId: userId }, ['ownerId']);
+  await setRole(tx, present.id, userId, 'owner');
+  await tx
+    .update(campaigns)
+    .set({ ownerId: userId, version: changed.version })
+    .where(eq(campaigns.id, present.id));
+  const on = campaign.on(present.id);
+  emit(on, 'entity.updated', memberUpdated({ ...heir, role: 'owner' }));
+  emit(on, 'entity.updated', { entityType: 'campaign', ...updated(changed, ['ownerId']) });
+  return changed;
+}
+
+/** Says to everybody that the member is gone, to that one last. */
+async function depart(tx: Db, emit: Emit, campaignId: string, userId: string): Promise<void> {
+  await noteDeparture(tx, campaignId, userId);
+  emit(campaign.on(campaignId), 'entity.updated', memberDeleted(userId), { revokes: [userId] });
+  emit(user.on(userId), 'campaign.removed', { campaignId });
+  emit(user.on(userId), 'access.revoked', { campaignId });
+}
+
+/** Disabled ones come last: it is better theirs than gone. */
+async function findHeir(tx: Db, campaignId: string): Promise<Member | undefined> {
+  const [row] = await tx
+    .select({ member: campaignMembers })
+    .from(campaignMembers)
+    .innerJoin(users, eq(users.id, campaignMembers.userId))
+    .where(and(eq(campaignMembers.campaignId, campaignId), ne(campaignMembers.role, 'owner')))
+    .orderBy(
+      sql`${users.disabledAt} IS NOT NULL`,
+      sql`${campaignMembers.role} <> 'editor'`,
+      asc(campaignMembers.joinedAt),
+      asc(campaignMembers.userId),
+    )
+    .limit(1);
+  return row && toMember(row.member);
+}
 
 async function findMember(db: Db, campaignId: string, userId: string): Promise<Member | undefined> {
   const [row] = await db.select().from(campaignMembers).where(isMembership(campaignId, userId));

@@ -6,7 +6,7 @@ import { createChat, getChat, renameChat } from './chats.ts';
 import { events } from './contract.ts';
 import { startFiller } from './filler.ts';
 import { countUnreadChats, listChats } from './list.ts';
-import { addMember, changeRole, removeMember } from './members.ts';
+import { addMember, changeRole, leaveGroups, removeMember } from './members.ts';
 import { deleteMessage, editMessage } from './messages.ts';
 import { createNotices } from './notices.ts';
 import { addReaction, reactToMessage, removeReaction } from './reactions.ts';
@@ -22,6 +22,7 @@ import { typing } from './typing.ts';
 export const chatModule = defineModule('chat', {
   topicKinds: [chat],
   events,
+  auditEvents: ['member_added', 'member_updated', 'member_removed', 'message_edited', 'message_deleted'],
   auditReaders: { message_sent: readSent },
   tags: {
     Chats: 'Direct and group chats, and their members',
@@ -29,6 +30,7 @@ export const chatModule = defineModule('chat', {
   },
   hiding,
   topicsAround: chatsAround,
+  onUserDeleted: () => leaveGroups,
   operations(core) {
     const notices = createNotices(core);
     const filler = startFiller(core);

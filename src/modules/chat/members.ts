@@ -1,10 +1,10 @@
 // Who belongs to a group: add, promote, remove, leave. A group with members always has an admin.
 // Every change holds the lock of the group, so that two at once cannot break that.
 
-import { asc, eq } from 'drizzle-orm';
+import { and, asc, eq } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { command } from '../../realtime/index.ts';
+import { command, type Emit, type OnUserDeleted } from '../../realtime/index.ts';
 import { findActiveUsers, isParticipant, lockGroup, lockGroupAsAdmin } from './access.ts';
 import {
   AddMember,
@@ -17,7 +17,7 @@ import {
 } from './contract.ts';
 import { messagesPerMinute } from './limits.ts';
 import { toMember } from './rows.ts';
-import { chatParticipants } from './schema.ts';
+import { chatParticipants, chats } from './schema.ts';
 import { chat, user } from './topics.ts';
 import { addMessage, systemMessage } from './writer.ts';
 
@@ -32,7 +32,7 @@ export const addMember = command('member.add', {
   input: AddMember,
   output: Member,
   refuses: ['forbidden', 'not_found', 'conflict'],
-  async run({ actor, tx, emit }, { chatId, userId }) {
+  async run({ actor, tx, emit, audit }, { chatId, userId }) {
     const { name } = await lockGroupAsAdmin(tx, chatId, actor.userId);
     await requireRoomFor(tx, chatId, userId);
     const said = await addMessage(
@@ -44,6 +44,7 @@ export const addMember = command('member.add', {
     // What was said before is not unread for who comes now.
     const joined = { chatId, userId, role: 'member' as const, lastReadSeq: said.seq, joinedAt: new Date() };
     await tx.insert(chatParticipants).values(joined);
+    await audit('member_added', { chatId, userId });
     const member = toMember(joined);
     emit(chat.on(chatId), 'member.joined', member);
     emit(user.on(userId), 'chat.added', { chatId, type: 'group', name });
@@ -59,7 +60,7 @@ export const changeRole = command('member.update', {
   input: ChangeRole,
   output: Member,
   refuses: ['forbidden', 'not_found', 'conflict'],
-  async run({ actor, tx, emit }, { chatId, userId, role }) {
+  async run({ actor, tx, emit, audit }, { chatId, userId, role }) {
     await lockGroupAsAdmin(tx, chatId, actor.userId);
     const members = await readMembers(tx, chatId);
     const member = members.find((candidate) => candidate.userId === userId);
@@ -69,6 +70,7 @@ export const changeRole = command('member.update', {
       throw new AppError('conflict', 'A group needs an admin. Promote another member first.');
     }
     await setRole(tx, chatId, userId, role);
+    await audit('member_updated', { chatId, userId, role });
     emit(chat.on(chatId), 'member.updated', { userId, role });
     return { ...member, role };
   },
@@ -86,25 +88,46 @@ export const removeMember = command('member.remove', {
   input: RemoveMember,
   output: Departure,
   refuses: ['forbidden', 'not_found', 'conflict'],
-  async run({ actor, tx, emit }, { chatId, userId }) {
+  async run({ actor, tx, emit, audit }, { chatId, userId }) {
     const isLeaving = userId === actor.userId;
     await (isLeaving ? lockGroup(tx, chatId, userId) : lockGroupAsAdmin(tx, chatId, actor.userId));
-    const removed = await tx
-      .delete(chatParticipants)
-      .where(isParticipant(chatId, userId))
-      .returning({ userId: chatParticipants.userId });
-    if (removed.length === 0) throw noSuchMember();
-    const promoted = await keepAnAdmin(tx, chatId);
-    const what = isLeaving ? 'A member left.' : 'A member was removed.';
-    await addMessage(tx, emit, chatId, systemMessage(actor.userId, what, { event: 'member.left', userId }));
-    const on = chat.on(chatId);
-    if (promoted !== undefined) emit(on, 'member.updated', { userId: promoted, role: 'admin' });
-    const left = { userId, removedBy: isLeaving ? null : actor.userId };
-    emit(on, 'member.left', left, { revokes: [userId] });
-    emit(user.on(userId), 'chat.removed', { chatId });
+    if (!(await depart(tx, emit, chatId, userId, actor.userId))) throw noSuchMember();
+    await audit('member_removed', { chatId, userId });
     return { chatId, userId };
   },
 });
+
+/** A deleted user leaves all groups. Direct chats stay as they are, for the other one to read. */
+export const leaveGroups: OnUserDeleted = async ({ actor: { userId }, tx, emit, audit }) => {
+  const groups = await tx
+    .select({ chatId: chats.id })
+    .from(chatParticipants)
+    .innerJoin(chats, eq(chats.id, chatParticipants.chatId))
+    .where(and(eq(chatParticipants.userId, userId), eq(chats.type, 'group')))
+    .orderBy(asc(chats.id)); // the order of their locks
+  for (const { chatId } of groups) {
+    await tx.select({ id: chats.id }).from(chats).where(eq(chats.id, chatId)).for('no key update');
+    if (await depart(tx, emit, chatId, userId, userId)) await audit('member_removed', { chatId, userId });
+  }
+};
+
+/** Behind the lock of the group; false: there is no such member. */
+async function depart(tx: Db, emit: Emit, chatId: string, userId: string, by: string): Promise<boolean> {
+  const removed = await tx
+    .delete(chatParticipants)
+    .where(isParticipant(chatId, userId))
+    .returning({ userId: chatParticipants.userId });
+  if (removed.length === 0) return false;
+  const isLeaving = by === userId;
+  const promoted = await keepAnAdmin(tx, chatId);
+  const what = isLeaving ? 'A member left.' : 'A member was removed.';
+  await addMessage(tx, emit, chatId, systemMessage(by, what, { event: 'member.left', userId }));
+  const on = chat.on(chatId);
+  if (promoted !== undefined) emit(on, 'member.updated', { userId: promoted, role: 'admin' });
+  emit(on, 'member.left', { userId, removedBy: isLeaving ? null : by }, { revokes: [userId] });
+  emit(user.on(userId), 'chat.removed', { chatId });
+  return true;
+}
 
 async function requireRoomFor(tx: Db, chatId: string, userId: string): Promise<void> {
   const active = await findActiveUsers(tx, [userId]);

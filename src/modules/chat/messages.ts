@@ -23,7 +23,7 @@ export const editMessage = command('message.edit', {
   input: EditMessage,
   output: Message,
   refuses: ['forbidden', 'not_found', 'conflict'],
-  async run({ actor, tx, emit }, { messageId, chatId, content }) {
+  async run({ actor, tx, emit, audit }, { messageId, chatId, content }) {
     const { message } = await lockMessage(tx, actor.userId, messageId, chatId);
     if (message.senderId !== actor.userId || message.messageType !== 'text') {
       throw new AppError('forbidden', 'Only what you wrote yourself can be edited.');
@@ -31,6 +31,7 @@ export const editMessage = command('message.edit', {
     if (message.deletedAt !== null) {
       throw new AppError('conflict', 'This message was deleted and can no longer be edited.');
     }
+    await audit('message_edited', { chatId: message.chatId, messageId });
     return await change(tx, emit, 'message.edited', message, { content, editedAt: new Date() });
   },
 });
@@ -44,7 +45,7 @@ export const deleteMessage = command('message.delete', {
   input: DeleteMessage,
   output: Message,
   refuses: ['forbidden', 'not_found'],
-  async run({ actor, tx, emit }, { messageId, chatId }) {
+  async run({ actor, tx, emit, audit }, { messageId, chatId }) {
     const { message, role } = await lockMessage(tx, actor.userId, messageId, chatId);
     if (message.messageType !== 'text') {
       throw new AppError('forbidden', 'What the system said cannot be deleted, and no offer either.');
@@ -53,6 +54,7 @@ export const deleteMessage = command('message.delete', {
       throw new AppError('forbidden', 'Only its sender or an admin can delete a message.');
     }
     if (message.deletedAt !== null) return await viewOne(tx, message);
+    await audit('message_deleted', { chatId: message.chatId, messageId });
     await tx.delete(messageReactions).where(eq(messageReactions.messageId, messageId));
     const nothing = { content: null, metadata: null, deletedAt: new Date() };
     return await change(tx, emit, 'message.deleted', message, nothing);

@@ -1,15 +1,15 @@
 // How a hack begins, and how who started it gives it up. What it yields is not known before its end (`ending.ts`).
 
-import { and, count, eq, max } from 'drizzle-orm';
+import { and, asc, count, eq, max } from 'drizzle-orm';
 import type { Db } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { command } from '../../realtime/index.ts';
+import { command, type Emit, type OnUserDeleted } from '../../realtime/index.ts';
 import { findComputer, lockOwnHack, lockPlayers, noSuchComputer, requirePlayerId } from './access.ts';
 import { hackKinds, tools as toolsByKey } from './catalogue.ts';
 import { Hack, HackPath, maxListed, maxRunning, StartHack } from './contract.ts';
 import { type HackRow, type PlayerRow, toEnergy, toHack } from './rows.ts';
 import { durationMs, energyAt, isShielded, isTracing, spendEnergy, toolLimit } from './rules.ts';
-import { computers, defenses, hackOperations } from './schema.ts';
+import { computers, defenses, hackOperations, players } from './schema.ts';
 import { readNowMs } from './time.ts';
 import { isRunning, selectAttacking } from './topics.ts';
 import { readHeld } from './unlocks.ts';
@@ -90,13 +90,39 @@ export const abortHack = command('hack.abort', {
         row.status === 'aborted' ? 'This hack was aborted already.' : 'This hack has come to its end.';
       throw new AppError('conflict', why, { details: toHack(row) });
     }
-    await lockPlayers(tx, [row.attackerId, row.defenderId]); // their hacks change
-    const aborted: HackRow = { ...row, status: 'aborted' };
-    await saveHack(tx, aborted);
-    announceHack(emit, 'hack.aborted', aborted);
-    return toHack(aborted);
+    return toHack(await abort(tx, emit, row));
   },
 });
+
+/**
+ * A deleted user's hacks are given up; those against them go on, as the computers stay. The handle goes without an event: only
+ * its user could follow the player's topic.
+ */
+export const retirePlayer: OnUserDeleted = async ({ actor: { userId }, tx, emit }) => {
+  const [player] = await tx.select().from(players).where(eq(players.userId, userId));
+  if (player === undefined) return;
+  const running = await tx
+    .select()
+    .from(hackOperations)
+    .where(and(isRunning, eq(hackOperations.attackerId, player.id)))
+    .orderBy(asc(hackOperations.id))
+    .for('no key update');
+  for (const row of running) await abort(tx, emit, row);
+  await lockPlayers(tx, [player.id]);
+  await tx
+    .update(players)
+    .set({ handle: `deleted-${player.id}` })
+    .where(eq(players.id, player.id));
+};
+
+/** The row is locked. */
+async function abort(tx: Db, emit: Emit, row: HackRow): Promise<HackRow> {
+  await lockPlayers(tx, [row.attackerId, row.defenderId]); // their hacks change
+  const aborted: HackRow = { ...row, status: 'aborted' };
+  await saveHack(tx, aborted);
+  announceHack(emit, 'hack.aborted', aborted);
+  return aborted;
+}
 
 /** Throws `invalid`. */
 function requireTools(keys: readonly string[]): void {

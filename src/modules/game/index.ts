@@ -5,7 +5,7 @@ import { buyComputer, getComputer, scanComputers } from './computers.ts';
 import { events } from './contract.ts';
 import { installDefense } from './defenses.ts';
 import { hackEnd } from './ending.ts';
-import { abortHack, startHack } from './hacking.ts';
+import { abortHack, retirePlayer, startHack } from './hacking.ts';
 import { getHack, listHacks } from './hacks.ts';
 import { createPlayer, getPlayer, getState, listPlayers } from './players.ts';
 import { startProgress } from './progress.ts';
@@ -22,6 +22,7 @@ export const gameModule = defineModule('game', {
     Hacks: 'They begin, run for a while, and succeed or fail by themselves',
     Unlocks: 'What xp is spent on: the tools of hacks',
   },
+  onUserDeleted: () => retirePlayer,
   timed: [hackEnd],
   operations(core) {
     startProgress(core);

@@ -8,7 +8,7 @@ import { events, maxCounted } from './contract.ts';
 import { createJob } from './creating.ts';
 import { completeJob, failJob } from './finishing.ts';
 import { jobLease } from './leases.ts';
-import { cancelJob, getJob, listJobs, retryJob } from './owning.ts';
+import { cancelJob, cancelJobsOf, getJob, listJobs, retryJob } from './owning.ts';
 import { startPruning } from './pruning.ts';
 import { createReports, reportProgress } from './reporting.ts';
 import { adminJobs, countJobs, job, userJobs } from './topics.ts';
@@ -21,6 +21,7 @@ export const jobsModule = defineModule('jobs', {
     Jobs: 'Work that users ask for, and what becomes of it',
     Work: 'For workers: claim jobs, and say what becomes of them',
   },
+  onUserDeleted: (core) => cancelJobsOf(createNews(core)),
   timed: (core) => [jobLease(createNews(core))],
   readings: (db) => [
     {

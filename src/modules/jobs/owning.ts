@@ -3,7 +3,7 @@
 import { Type } from '@sinclair/typebox';
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { defaultPageSize, readCursor, toPage } from '../../protocol/paging.ts';
-import { type CommandContext, command, query } from '../../realtime/index.ts';
+import { type CommandContext, command, type OnUserDeleted, query } from '../../realtime/index.ts';
 import { changeJobs, type News } from './changes.ts';
 import { Job, JobPage, ListJobs, maxUnfinished, NameJob } from './contract.ts';
 import { noSuchJob, refuseOwner, tooMany } from './refusals.ts';
@@ -72,13 +72,24 @@ export const cancelJob = (news: News) =>
     async run(context, { jobId }) {
       const { actor, tx } = context;
       const which = sql`${isMine(jobId, actor.userId)} AND status IN ('queued', 'running')`;
-      const ended = { status: 'cancelled' as const, leaseId: null, leaseUntil: null, finishedAt: sql`now()` };
-      const [row] = await changeJobs(tx, which, ended);
+      const [row] = await changeJobs(tx, which, cancelled);
       if (row === undefined) throw await refuseOwner(tx, actor.userId, jobId, 'queued or running');
       news.changed(context, row, { type: 'job.cancelled', payload: { jobId } });
       return toJob(row);
     },
   });
+
+/** Whatever a deleted user has not finished is cancelled. What they work on for others runs out with its lease. */
+export const cancelJobsOf =
+  (news: News): OnUserDeleted =>
+  async (context) => {
+    const which = sql`user_id = ${context.actor.userId} AND status IN ('queued', 'running')`;
+    for (const row of await changeJobs(context.tx, which, cancelled)) {
+      news.changed(context, row, { type: 'job.cancelled', payload: { jobId: row.id } });
+    }
+  };
+
+const cancelled = { status: 'cancelled' as const, leaseId: null, leaseUntil: null, finishedAt: sql`now()` };
 
 export const retryJob = (news: News, waiting: Pick<Waiting, 'ring'>) =>
   command('job.retry', {

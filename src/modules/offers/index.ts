@@ -8,6 +8,7 @@ import { createOffer } from './creating.ts';
 import { offerExpiry } from './expiry.ts';
 import { getOffer, listMyOffers, listOffers } from './reading.ts';
 import { readListed } from './rows.ts';
+import { endOffersOf } from './writer.ts';
 
 export const offersModule = defineModule('offers', {
   needs: ['chat'],
@@ -21,6 +22,7 @@ export const offersModule = defineModule('offers', {
       read: (tx, _actor, chatId) => readListed(tx, chatId),
     },
   ],
+  onUserDeleted: () => endOffersOf,
   timed: [offerExpiry],
   operations(core) {
     const notices = createNotices(core);

@@ -2,11 +2,11 @@
 // events together. The message comes first; it takes the lock of the chat's topic, behind which offers are counted and get
 // their places in the snapshot.
 
-import { inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, or, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { compare } from '../../protocol/order.ts';
-import type { CommandContext, Emit } from '../../realtime/index.ts';
+import type { CommandContext, Emit, OnUserDeleted } from '../../realtime/index.ts';
 import { addMessage, systemMessage } from '../chat/index.ts';
 import { type CounterTerms, maxPending, type Offer, type OfferChange } from './contract.ts';
 import { type OfferRow, readListed, toOffer } from './rows.ts';
@@ -87,6 +87,20 @@ export async function settleOffer(
   emit(user.on(other), `offer.${change}`, { offer, chatId: row.chatId });
   return offer;
 }
+
+/** What a deleted user has offered is withdrawn, and what was offered to them is rejected. */
+export const endOffersOf: OnUserDeleted = async ({ actor: { userId }, tx, emit }) => {
+  const isSide = or(eq(offers.createdBy, userId), eq(offers.recipientId, userId));
+  const rows = await tx
+    .select()
+    .from(offers)
+    .where(and(isSide, eq(offers.status, 'pending')))
+    .orderBy(asc(offers.chatId), asc(offers.seq)) // all before the first topic is locked, and the topics in this order
+    .for('no key update');
+  for (const row of rows) {
+    await settleOffer(tx, emit, row, row.createdBy === userId ? 'withdrawn' : 'rejected', userId);
+  }
+};
 
 /**
  * Their time is over; their rows are locked. All are ended before the first topic is locked; and their chats come in the order

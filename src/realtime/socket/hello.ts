@@ -13,7 +13,8 @@ import {
 import { AppError } from '../../protocol/errors.ts';
 import { userTopic } from '../../protocol/topics.ts';
 import type { Telemetry } from '../../telemetry/tracing.ts';
-import type { Actor } from '../actor.ts';
+import type { Actor, Device } from '../actor.ts';
+import type { ConnectionCounts } from '../counts/counts.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { Presence } from '../presence/presence.ts';
@@ -29,6 +30,15 @@ export interface Credentials {
   readonly expiresAtMs: number;
 }
 
+/** A token that brought nobody in. */
+export interface RejectedLogin {
+  readonly device: Device | undefined;
+  /** Whose it is, where it is good but its session is over. */
+  readonly actor: Actor | undefined;
+  /** Why the session ended, or `bad token`. */
+  readonly reason: string;
+}
+
 export interface HelloDeps {
   readonly hub: Hub;
   readonly connections: Connections;
@@ -39,13 +49,15 @@ export interface HelloDeps {
   readonly confirm: (actor: Actor) => Promise<Actor>;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;
+  readonly onRejected: (login: RejectedLogin) => void;
   /** A user has as many connections as there may be. */
   readonly onLimited: (actor: Actor, limit: 'connections') => void;
   readonly reporter: Pick<Reporter, 'toRefusal'>;
   readonly telemetry: Telemetry;
   readonly instanceId: string;
   readonly limits: WelcomePayload['limits'];
-  /** A user on this instance; 0: none. */
+  readonly counts: Pick<ConnectionCounts, 'enter' | 'leave'>;
+  /** On all instances; 0: none. */
   readonly maxConnectionsPerUser: number;
 }
 
@@ -121,22 +133,38 @@ export function createHello(deps: HelloDeps): Hello {
     }
   };
 
+  const { maxConnectionsPerUser, counts } = deps;
+  const leaveRoom = (userId: string): void => {
+    if (maxConnectionsPerUser > 0) counts.leave('user', userId);
+  };
+  /** Throws `rate_limited`. */
+  const takeRoom = async (actor: Actor): Promise<void> => {
+    if (maxConnectionsPerUser === 0 || (await counts.enter('user', actor.userId)) <= maxConnectionsPerUser)
+      return;
+    leaveRoom(actor.userId);
+    deps.onLimited(actor, 'connections');
+    throw tooManyConnections(maxConnectionsPerUser);
+  };
+
+  const verify = async ({ device }: Connection, token: string): Promise<Credentials> => {
+    try {
+      return await deps.verify(token);
+    } catch (error) {
+      if (isUnauthorized(error)) deps.onRejected({ device, actor: undefined, reason: 'bad token' });
+      throw error;
+    }
+  };
+
   const admit: Hello['admit'] = async (connection, token) => {
-    const credentials = await deps.verify(token);
+    const credentials = await verify(connection, token);
     const actor: Actor = { ...credentials.actor, device: connection.device };
-    const { maxConnectionsPerUser } = deps;
-    const requireRoom = () => {
-      const isFull =
-        maxConnectionsPerUser > 0 && deps.connections.ofUser(actor.userId).length >= maxConnectionsPerUser;
-      if (!isFull) return;
-      deps.onLimited(actor, 'connections');
-      throw tooManyConnections(maxConnectionsPerUser);
-    };
-    requireRoom();
-    const stream = await deps.hub.follow(userTopic(actor.userId));
+    await takeRoom(actor);
+    const stream = await deps.hub.follow(userTopic(actor.userId)).catch((error: unknown) => {
+      leaveRoom(actor.userId);
+      throw error;
+    });
     try {
       const confirmed = await confirmAt(stream, actor);
-      requireRoom();
       if (connection.isClosed) throw new AppError('unavailable', 'The connection was closed.');
       // Given up meanwhile, it would bring no revocation.
       if (!deps.hub.serves(stream)) throw new AppError('unavailable', 'Try again.', { retryAfterMs: 1_000 });
@@ -144,6 +172,9 @@ export function createHello(deps: HelloDeps): Hello {
       connection.phase = live(confirmed, credentials);
     } catch (error) {
       deps.hub.unfollow(stream);
+      leaveRoom(actor.userId);
+      const { device } = connection;
+      if (isUnauthorized(error)) deps.onRejected({ device, actor, reason: reasonOf(error) });
       throw error;
     }
     deps.connections.addLive(connection);
@@ -199,6 +230,7 @@ export function createHello(deps: HelloDeps): Hello {
       deps.hub.unfollow(connection.userStream);
       connection.userStream = undefined;
       deps.connections.removeLive(connection);
+      leaveRoom(connection.userId);
       deps.presence.disconnect(connection.userId);
       deps.onSeen(connection.userId);
     },
@@ -252,6 +284,15 @@ function tooManyConnections(limit: number): AppError {
   return new AppError('rate_limited', `A user may have ${limit} connections. Close another one first.`, {
     retryAfterMs: 1_000,
   });
+}
+
+const isUnauthorized = (error: unknown): error is AppError =>
+  error instanceof AppError && error.code === 'unauthorized';
+
+/** As the refusal says it. [H5] */
+function reasonOf({ details }: AppError): string {
+  const isTold = typeof details === 'object' && details !== null && 'reason' in details;
+  return isTold ? String(details.reason) : 'ended';
 }
 
 function closeCodeOf(refusal: AppError): number {

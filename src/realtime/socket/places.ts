@@ -1,5 +1,6 @@
 // How many connections there may be on this instance, in all and from one address, with credentials or without: each is
-// a descriptor and some memory, and without a bound one client takes them all. [H7]
+// a descriptor and some memory, and without a bound one client takes them all. What other instances have from the address is
+// asked for once the socket is open. [H7]
 
 export interface PlaceLimits {
   /** 0: none. */

@@ -7,14 +7,22 @@ import { AppError } from '../../protocol/errors.ts';
 import { isAllowedOrigin } from '../../protocol/origins.ts';
 import type { Actor, Device } from '../actor.ts';
 import type { Core, NativeTopics } from '../core.ts';
+import type { ConnectionCounts } from '../counts/counts.ts';
 import { Listeners } from '../sse/listeners.ts';
 import { createStreams, type Streams, type StreamsDeps } from '../sse/streams.ts';
 import type { TopicKinds } from '../topic-kind.ts';
 import { listCoreCommands } from './commands.ts';
 import { Connection, type Subscription } from './connection.ts';
-import { type Command, createDispatch } from './dispatch.ts';
+import { type Command, createDispatch, sendError } from './dispatch.ts';
 import { type HeartbeatTimes, startHeartbeat } from './heartbeat.ts';
-import { type Credentials, chooseProtocol, createHello, findToken, greetingMs } from './hello.ts';
+import {
+  type Credentials,
+  chooseProtocol,
+  createHello,
+  findToken,
+  greetingMs,
+  type RejectedLogin,
+} from './hello.ts';
 import { Places } from './places.ts';
 import { watchRights } from './revocation.ts';
 import { createSubscriber } from './subscribe.ts';
@@ -28,6 +36,7 @@ export interface SocketLimits {
   readonly connectionsPerUser: number;
   /** On this instance; 0: none. [H7] */
   readonly connections: number;
+  /** On all instances, as that for users. */
   readonly connectionsPerAddress: number;
 }
 
@@ -40,6 +49,7 @@ export interface SocketDeps {
   /** Reads whether session and user are still good; throws `unauthorized`, answers the actor with its current role. */
   readonly confirm: (actor: Actor) => Promise<Actor>;
   readonly onRefused: (actor: Actor, topic: string) => void;
+  readonly onRejected: (login: RejectedLogin) => void;
   readonly onLimited: (actor: Actor, limit: 'commands a second' | 'connections') => void;
   /** A user came or went; for "last seen". */
   readonly onSeen: (userId: string) => void;
@@ -53,6 +63,7 @@ export interface SocketDeps {
   readonly answerRefusal: (refusal: AppError) => Response;
   readonly instanceId: string;
   readonly limits: SocketLimits;
+  readonly counts: ConnectionCounts;
   /** Exact origins; empty: any. [H6] */
   readonly allowedOrigins: readonly string[];
   /** Shortened by tests. */
@@ -128,7 +139,7 @@ const knownCodes: ReadonlySet<number> = new Set([
 ]);
 
 export function createSocketServer(deps: SocketDeps): SocketServer {
-  const { core, limits } = deps;
+  const { core, counts, limits } = deps;
   const { connections, presence, hub, telemetry } = core;
   const { metrics } = telemetry;
   const { topicKinds } = deps;
@@ -202,6 +213,7 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
     connections.remove(connection);
     hello.leave(connection);
     giveBack(connection);
+    if (limits.connectionsPerAddress > 0) counts.leave('address', connection.place?.name ?? '');
   };
 
   const giveBack = ({ place }: Connection): void => {
@@ -220,6 +232,21 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
   const stopHeartbeat = startHeartbeat(connections, deps.heartbeat);
   let isDraining = false;
 
+  /** What other instances have from the address is known once the connection is there. */
+  const hasRoom = async ({ place }: Connection): Promise<boolean> => {
+    if (limits.connectionsPerAddress === 0) return true;
+    if ((await counts.enter('address', place?.name ?? '')) <= limits.connectionsPerAddress) return true;
+    deps.onFull('MAX_CONNECTIONS_PER_ADDRESS');
+    return false;
+  };
+
+  /** It comes before the greeting. */
+  const enter = async (connection: Connection, greet: (() => Promise<void>) | undefined): Promise<void> => {
+    if (await hasRoom(connection)) return await greet?.();
+    sendError(connection, undefined, tooMany.address);
+    connection.close(closeCodes.overloaded, tooMany.address.message);
+  };
+
   return {
     handlers: {
       maxPayloadLength: limits.frameBytes === 0 ? maxPayloadBytes : limits.frameBytes,
@@ -233,7 +260,9 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
         const { upgradeToken } = connection;
         connection.upgradeToken = undefined; // it would keep the whole request's text in memory
         connections.add(connection);
-        connection.open(socket, upgradeToken ? () => hello.greet(connection, upgradeToken) : undefined);
+        const greet = upgradeToken ? () => hello.greet(connection, upgradeToken) : undefined;
+        const hasLimit = limits.connectionsPerAddress > 0;
+        connection.open(socket, hasLimit ? () => enter(connection, greet) : greet);
       },
       message(socket, frame) {
         socket.data.heardAtMs = performance.now();
@@ -277,7 +306,17 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
       );
     },
 
-    streams: createStreams({ hello, subscriber, connections, listeners, arrive, end }),
+    streams: createStreams({
+      hello,
+      subscriber,
+      connections,
+      listeners,
+      arrive,
+      async enter(connection) {
+        if (!(await hasRoom(connection))) throw tooMany.address;
+      },
+      end,
+    }),
 
     publisher: (server) => ({
       publish(topic, frame) {

@@ -25,6 +25,8 @@ export interface StreamsDeps {
       readonly onTopicLost?: (connection: Connection) => void;
     },
   ) => Connection | AppError;
+  /** Called once it is there. Throws `rate_limited` where all instances together have as many from the address as there may be. */
+  readonly enter: (connection: Connection) => Promise<void>;
   /** The connection is gone: gives back all that it held. */
   readonly end: (connection: Connection) => void;
 }
@@ -45,7 +47,9 @@ const minRetryMs = 500;
 export function createStreams(deps: StreamsDeps): Streams {
   const { hello, subscriber, connections, listeners } = deps;
 
-  const start = (request: Request): { connection: Connection; stream: EventStream } => {
+  const start = (
+    request: Request,
+  ): { connection: Connection; stream: EventStream; entered: Promise<void> } => {
     const connection = deps.arrive(request, { onTopicLost: (own) => own.close(1000, 'The right is gone.') });
     if (connection instanceof AppError) throw connection;
     const stream = new EventStream({
@@ -58,9 +62,11 @@ export function createStreams(deps: StreamsDeps): Streams {
     });
     connections.add(connection);
     connection.open(stream, undefined);
+    const entered = deps.enter(connection);
+    entered.catch(() => {}); // heard below
     request.signal.addEventListener('abort', () => connection.cutOff(), { once: true });
     if (request.signal.aborted) connection.cutOff();
-    return { connection, stream };
+    return { connection, stream, entered };
   };
 
   return {
@@ -69,8 +75,9 @@ export function createStreams(deps: StreamsDeps): Streams {
       return new Response(null, { headers });
     },
     async open(request, token, asked) {
-      const { connection, stream } = start(request);
+      const { connection, stream, entered } = start(request);
       try {
+        await entered;
         await hello.admit(connection, token);
         const { payload, afterReply } = await subscriber.subscribe(connection, asked);
         const frame = JSON.stringify({ type: 'subscribed', topic: asked.topic, payload });

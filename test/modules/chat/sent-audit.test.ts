@@ -23,6 +23,7 @@ onEachDatabase('messages in the audit log', (open) => {
       at: createdAt,
       event: 'message_sent',
       userId: senderId,
+      sessionId: null,
       ip: null,
       userAgent: null,
       details: { chatId: chat.id, messageId: id },

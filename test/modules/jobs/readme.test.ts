@@ -28,6 +28,7 @@ onEachDatabase('the README of jobs', (open) => {
 
   beforeAll(async () => {
     server = await open({ ADMIN_EMAILS: rootEmail });
+    await server.register('Root', { email: rootEmail });
     ann = await server.register('Ann');
     worker = await registerWorker(server);
     folder = makeFolder('jobs-readme');

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import { readConfig } from '../../../src/config.ts';
 import { connectDatabase } from '../../../src/db/connect.ts';
 import type { Database } from '../../../src/db/database.ts';
+import { createMemoryCounts } from '../../../src/realtime/counts/memory.ts';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.ts';
 import type { Socket } from '../../../src/realtime/socket/connection.ts';
 import { Connections } from '../../../src/realtime/socket/connections.ts';
@@ -48,6 +49,8 @@ onEachDatabase('a greeting', (_open, database) => {
       telemetry: createTelemetry(),
       instanceId: 'test',
       limits: { frameBytes: 0, subscriptions: 0, commandsPerSecond: 0, snapshotBytes: 0 },
+      counts: createMemoryCounts(),
+      onRejected() {},
       maxConnectionsPerUser,
     };
     const hello = createHello(deps);
@@ -90,15 +93,13 @@ onEachDatabase('a greeting', (_open, database) => {
     expect((await greet()).sent.map(({ type }) => type)).toEqual(['welcome']);
   });
 
-  test('[H2] looks for room again behind the last wait: of two at once for one place, one comes in', async () => {
-    const bothAsked = Promise.withResolvers<void>();
-    let asked = 0;
-    const { hand, topic, connections, userId, greet, limited } = create(async () => {
-      asked += 1;
-      if (asked === 2) bothAsked.resolve();
-      await bothAsked.promise;
-    }, 1);
-    const both = await Promise.all([greet(), greet()]);
+  test('[H2] takes the room before the first wait: of two at once for one place, one comes in', async () => {
+    const refused = Promise.withResolvers<void>();
+    const { hand, topic, connections, userId, greet, limited } = create(() => refused.promise, 1);
+    const first = greet();
+    const second = await greet();
+    refused.resolve();
+    const both = [await first, second];
     expect(both.map(({ sent }) => sent.map(({ type }) => type))).toEqual([['welcome'], ['error']]);
     expect(both[1]?.sent[0]?.error.code).toBe('rate_limited');
     expect(both.map(({ closes }) => closes)).toEqual([[], [1013]]);

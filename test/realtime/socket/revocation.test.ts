@@ -13,6 +13,7 @@ import type { Role } from '../../../src/protocol/roles.ts';
 import type { Actor } from '../../../src/realtime/actor.ts';
 import { createMemoryBridge } from '../../../src/realtime/bridge/memory.ts';
 import { type Core, createCore } from '../../../src/realtime/core.ts';
+import { createMemoryCounts } from '../../../src/realtime/counts/memory.ts';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.ts';
 import { createReporter } from '../../../src/realtime/report.ts';
 import type { Connection } from '../../../src/realtime/socket/connection.ts';
@@ -49,6 +50,8 @@ onEachDatabase('rights under a live connection', (_open, database) => {
     });
     const actor = { userId, sessionId: 'session', role: 'user', source: 'ws' } as const;
     sockets = createSocketServer({
+      counts: createMemoryCounts(),
+      onRejected() {},
       core,
       commands: [
         {
