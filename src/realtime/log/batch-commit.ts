@@ -4,35 +4,16 @@
 import type { Db, RootDb, Statement } from '../../db/database.ts';
 import { isDatabaseAway, isLockTimeout, isRefusedBehindFailure } from '../../db/errors.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { isForgettable } from '../../protocol/topics.ts';
 import { createTelemetry, type SpanOptions, type Telemetry, traced } from '../../telemetry/tracing.ts';
-import { type Actor, metaOf } from '../actor.ts';
+import type { Actor } from '../actor.ts';
 import { createAfterCommit } from '../after-commit.ts';
 import type { Reporter } from '../report.ts';
 import type { Topic } from '../topic-kind.ts';
 import { type Add, createBatcher, type Outcome } from './batcher.ts';
-import {
-  type Committed,
-  checkPlace,
-  type EmitOptions,
-  type EmitPlain,
-  type Publish,
-  positionsOf,
-  retryTransient,
-  type Topics,
-  toCausedEvent,
-} from './commit.ts';
-import {
-  appendTo,
-  type Heads,
-  type LoggedEvent,
-  lockTopics,
-  makeTopics,
-  type PlainEvent,
-  spread,
-  unmakeTopics,
-} from './event-log.ts';
+import { type Committed, type Publish, positionsOf, retryTransient } from './commit.ts';
+import { appendTo, type Heads, type LoggedEvent, lockTopics, makeTopics, unmakeTopics } from './event-log.ts';
 import { findKeys, type KeyedRequest, keepKeys, nameOf, readFirstResult } from './keys.ts';
+import { type BatchEmit, createPlaces } from './places.ts';
 
 /** One change, asked for by `actor`. */
 export interface BatchItem {
@@ -68,14 +49,6 @@ export interface BatchContext {
   readonly emit: BatchEmit;
   /** Called once behind COMMIT and the delivery, in order. What it throws is reported. */
   afterCommit(run: () => void): void;
-}
-
-/** As `emit` of a command, on topics that `find` locked. */
-export interface BatchEmit extends EmitPlain {
-  /** The seq that the next event on the topic gets, for rows that carry the seq of their own event. */
-  seqOf(on: Pick<Topic, 'name'>): number;
-  /** A topic that begins with this item: its name is new in the world, so there is nobody to lock it against. */
-  begin(on: Pick<Topic, 'name'>): void;
 }
 
 export interface Decided<Value, Row> {
@@ -123,6 +96,7 @@ export function createBatchCommit(
       readonly written: readonly (Written<Value> & { readonly item: Item; readonly epoch: string })[];
       readonly followUp: () => void;
     };
+
     const commitTogether = async (items: readonly Item[], touched: Touched): Promise<Ended> => {
       const after = createAfterCommit(reporter);
       const startedAt = performance.now();
@@ -376,50 +350,6 @@ function decide<Item extends BatchItem, Found, Row, Value extends object>(
       ...keepKeys(results),
       ...unmakeTopics([...made].filter((topic) => !reached.has(topic))),
     ],
-  };
-}
-
-/** Gives out seqs, above the heads of topics that are locked. */
-function createPlaces(heads: Heads) {
-  const reached = new Map(heads);
-  const placed: PlainEvent[] = [];
-  const ended = new Set<string>();
-  let meta = metaOf(undefined);
-  const nextOn = (topic: string): number => {
-    const head = reached.get(topic);
-    if (head === undefined) throw new Error(`The topic ${topic} is not locked.`);
-    return head + 1;
-  };
-  const emit = (on: Topics, type: string, payload: unknown, options?: EmitOptions): void => {
-    if ('name' in on && options === undefined) {
-      // The hot path, in one step: what is below costs a message 1 µs more.
-      checkPlace(ended, on, type);
-      const seq = nextOn(on.name);
-      reached.set(on.name, seq);
-      placed.push({ topic: on.name, seq, event: { type, payload }, meta, id: Bun.randomUUIDv7() });
-      return;
-    }
-    for (const one of spread(toCausedEvent(meta, ended, on, type, payload, options))) {
-      const seq = nextOn(one.topic);
-      reached.set(one.topic, seq);
-      placed.push({ ...one, seq });
-    }
-  };
-  return {
-    placed,
-    /** From now on this one causes the events. */
-    actFor(actor: Actor) {
-      meta = metaOf(actor);
-    },
-    emit: Object.assign(emit, {
-      seqOf: ({ name }: Pick<Topic, 'name'>) => nextOn(name),
-      begin({ name }: Pick<Topic, 'name'>) {
-        if (isForgettable(name)) throw new Error(`The topic ${name} may have been there before. Lock it.`); // [T4]
-        reached.set(name, 0);
-      },
-    }) satisfies BatchEmit,
-    /** Of the topics that got events, their heads. */
-    reached: (): Heads => new Map([...reached].filter(([topic, seq]) => seq > (heads.get(topic) ?? 0))),
   };
 }
 
