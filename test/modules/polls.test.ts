@@ -96,9 +96,9 @@ onEachDatabase('polls', (open) => {
     const all = [...routes, http.paths['/v1/polls/{pollId}'].get];
     expect(all.map(({ operationId }) => operationId)).toEqual(names);
     expect(all.map(({ responses }) => Object.keys(responses))).toEqual([
-      ['201', '400', '401', '409', '413', '500', '503'],
+      ['201', '400', '401', '409', '413', '429', '500', '503'],
       ['200', '400', '401', '404', '409', '413', '429', '500', '503'],
-      ['200', '400', '401', '404', '500', '503'],
+      ['200', '400', '401', '404', '429', '500', '503'],
     ]);
     expect(http.components.schemas).toMatchObject({
       Poll: { type: 'object' },
