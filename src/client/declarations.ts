@@ -1,7 +1,17 @@
 // Written by `bun run types:client` from what the server declares: change that, and run it again. Types alone, and the names of
 // what may be sent twice. As long as what it lists.
 
-import type { EventPosition } from '../protocol/frames.ts';
+/** An event as it arrives at a subscriber. Durable ones have a `seq`. [E3] */
+export interface EventFrame<Type extends string = string, Payload = unknown> {
+  type: Type;
+  topic: string;
+  seq?: number;
+  id: string;
+  /** ISO 8601, UTC, milliseconds. */
+  at: string;
+  payload: Payload;
+  meta: EventMeta;
+}
 
 export interface AdminJobsState {
   counts: Record<string, number>;
@@ -206,6 +216,15 @@ export interface Energy {
   at: string;
   max: number;
   perHour: number;
+}
+export interface EventMeta {
+  actorId?: string;
+  source: 'ws' | 'http' | 'system';
+  correlationId?: string;
+}
+export interface EventPosition {
+  topic: string;
+  seq: number;
 }
 export interface Hack {
   id: string;
@@ -661,6 +680,17 @@ export type VariableSchema =
   | { name: string; type: 'string' }
   | { name: string; type: 'boolean' }
   | { name: string; type: 'enum'; options: string[] };
+export interface Welcome {
+  connectionId: string;
+  userId: string;
+  sessionId: string;
+  instanceId: string;
+  protocol: number;
+  expiresAt: string;
+  heartbeatMs: number;
+  limits: { frameBytes: number; subscriptions: number; commandsPerSecond: number; snapshotBytes: number };
+}
+export type WelcomePayload = Welcome;
 export interface WireError {
   code:
     | 'invalid'
@@ -1402,7 +1432,6 @@ export interface Kinds {
     events: {
       'presence.joined': { userId: string };
       'presence.left': { userId: string };
-      'profile.updated': Profile;
       'message.created': Message;
       'message.edited': Message;
       'message.deleted': Message;
@@ -1412,6 +1441,7 @@ export interface Kinds {
       'member.updated': { userId: string; role: 'admin' | 'member' };
       'member.left': { userId: string; removedBy: string | null };
       'chat.updated': ChatFace;
+      'profile.updated': Profile;
       typing: { chatId: string; userId: string; active: boolean };
       'offer.created': { offer: Offer };
       'offer.updated': {
@@ -1425,7 +1455,6 @@ export interface Kinds {
     name: `campaign:${string}`;
     state: CampaignState;
     events: {
-      'profile.updated': Profile;
       'entity.updated':
         | {
             entityType: 'campaign';
@@ -1485,6 +1514,7 @@ export interface Kinds {
       };
       'world-time.changed': WorldTimeChange;
       'state.invalidated': { scope: 'campaign' | 'settlement' | 'structure'; keys: string[]; reason: string };
+      'profile.updated': Profile;
     };
   };
   settlement: {

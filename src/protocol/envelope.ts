@@ -1,7 +1,8 @@
 // The envelopes of both directions, as TypeBox schemas and the types that follow from them. [E, H, S, C]
 
 import { type Static, Type } from '@sinclair/typebox';
-import { text } from './values.ts';
+import { protocolVersion } from './frames.ts';
+import { Id, Instant, text } from './values.ts';
 
 export * from './frames.ts';
 
@@ -25,6 +26,41 @@ export const ClientFrame = Type.Object(
   { additionalProperties: false },
 );
 export type ClientFrame = Static<typeof ClientFrame>;
+
+export const Source = Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]);
+export type Source = Static<typeof Source>;
+
+/** Who or what caused an event. [E3] */
+export const EventMeta = Type.Object(
+  {
+    actorId: Type.Optional(Id),
+    source: Source,
+    correlationId: Type.Optional(
+      Type.String({ description: 'The id of the frame, or the X-Correlation-Id of the request' }),
+    ),
+  },
+  { title: 'EventMeta' },
+);
+export type EventMeta = Static<typeof EventMeta>;
+
+/** An event as it arrives at a subscriber. Durable ones have a `seq`. [E3] */
+export interface EventFrame<Type extends string = string, Payload = unknown> {
+  type: Type;
+  topic: string;
+  seq?: number;
+  id: string;
+  /** ISO 8601, UTC, milliseconds. */
+  at: string;
+  payload: Payload;
+  meta: EventMeta;
+}
+
+/** Where an event that a command wrote stands. [O3] */
+export const EventPosition = Type.Object(
+  { topic: Type.String(), seq: Type.Integer({ minimum: 1 }) },
+  { title: 'EventPosition' },
+);
+export type EventPosition = Static<typeof EventPosition>;
 
 /** Where a client wants to join a topic. [S1] */
 export const SubscribeRequest = Type.Object(
@@ -53,3 +89,32 @@ export const Subscribed = Type.Object(
   { title: 'Subscribed' },
 );
 export type Subscribed = Static<typeof Subscribed>;
+
+/** Of a snapshot, as JSON in UTF-8: common clients cut off frames of more than 1 MiB. [S3] */
+export const maxSnapshotBytes = 524_288;
+
+const Limit = (description: string) => Type.Integer({ minimum: 0, description });
+
+/** The end of the greeting. [H3] */
+export const WelcomePayload = Type.Object(
+  {
+    connectionId: Type.String(),
+    userId: Id,
+    sessionId: Id,
+    instanceId: Type.String(),
+    protocol: Type.Integer({ examples: [protocolVersion] }),
+    expiresAt: Instant,
+    heartbeatMs: Type.Integer({ minimum: 0, description: 'Send a ping after so much silence' }),
+    limits: Type.Object(
+      {
+        frameBytes: Limit('Of a frame that the client sends'),
+        subscriptions: Limit('Topics that the connection may follow'),
+        commandsPerSecond: Limit('That the client may send'),
+        snapshotBytes: Limit('Of a snapshot that the client is sent'),
+      },
+      { description: '0 means none' },
+    ),
+  },
+  { title: 'Welcome' },
+);
+export type WelcomePayload = Static<typeof WelcomePayload>;
