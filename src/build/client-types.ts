@@ -7,15 +7,15 @@ import { readConfig } from '../config.ts';
 import { startServer } from '../server.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { writeDeclarations } from './declarations.ts';
+import { listDeclared } from './declared.ts';
 import { format } from './format.ts';
-import { readSurface } from './surface.ts';
 
 const path = join(import.meta.dir, '../client/declarations.ts');
 const folder = await mkdtemp(join(tmpdir(), 'carillon-types-'));
 const config = readConfig({ PORT: '0', HOST: '127.0.0.1', DATA_DIR: folder, LOG_LEVEL: 'silent' });
 const instance = await startServer(config, createLogger(config));
 try {
-  await Bun.write(path, await format(writeDeclarations(readSurface(instance.modules))));
+  await Bun.write(path, await format(writeDeclarations(listDeclared(instance.modules))));
 } finally {
   await instance.stop();
   await rm(folder, { recursive: true });

@@ -1,8 +1,10 @@
-// Writes the types of the client from what a server's modules declare: every command, kind of topic and event as plain
-// TypeScript, so that whoever uses the client needs neither the server nor its schemas. A test compares them with the
-// declarations themselves.
+// Writes the types of the client from what a server declares: every command, kind of topic and event
+// as plain TypeScript, so that whoever uses the client needs neither the server nor its schemas. A test compares them with
+// the declarations themselves.
 
-import type { Surface } from './surface.ts';
+import { ClientFrame, SubscribeRequest } from '../protocol/envelope.ts';
+import { WireError } from '../protocol/errors.ts';
+import type { Declared, DeclaredCommand } from './declared.ts';
 
 /** As much of JSON Schema as the declarations use. */
 interface Schema {
@@ -21,28 +23,18 @@ interface Schema {
 const head = `// Written by \`bun run types:client\` from what the server declares: change that, and run it again. Types alone, and the names of
 // what may be sent twice. As long as what it lists.
 
-/** An event as it arrives at a subscriber. Durable ones have a \`seq\`. [E3] */
-export interface EventFrame<Type extends string = string, Payload = unknown> {
-  type: Type;
-  topic: string;
-  seq?: number;
-  id: string;
-  /** ISO 8601, UTC, milliseconds. */
-  at: string;
-  payload: Payload;
-  meta: EventMeta;
-}
+import type { EventPosition } from '../protocol/frames.ts';
 `;
 
 /** The text of \`src/client/declarations.ts\`, not yet formatted. */
-export function writeDeclarations({ commands, topics, events, shapes }: Surface): string {
+export function writeDeclarations({ commands, topics, events, shapes: declared }: Declared): string {
+  const wire = { ClientFrame, SubscribeRequest, WireError };
+  const shapes = Object.entries({ ...wire, ...declared } as Record<string, Schema>); // JSON Schema
   const namesOf = (chosen: readonly { readonly type: string }[]): string =>
     `new Set(${quote(chosen.map(({ type }) => type).join(' '))}.split(' '))`;
   return [
     head,
-    ...Object.entries(shapes)
-      .sort(byName)
-      .map(([name, schema]) => defineShape(name, schema as Schema)), // JSON Schema
+    ...shapes.sort(byName).map(([name, schema]) => defineShape(name, schema)),
     '/** No fields. */',
     'export type Nothing = Record<string, never>;',
     '/** Beside the output of what changes something: where its events stand. [O3] */',
@@ -72,17 +64,10 @@ function defineShape(name: string, schema: Schema): string {
 const ofConnection = ['auth', 'ping', 'subscribe', 'unsubscribe'];
 
 /** What answers nothing announces something, and that is not so any more when it is sent again. */
-const isHarmless = ({ writes, takesKey, type, reply }: Surface['commands'][number]): boolean =>
+const isHarmless = ({ writes, takesKey, type, reply }: DeclaredCommand): boolean =>
   writes === false && !takesKey && reply !== undefined && !ofConnection.includes(type);
 
-function describeCommand({
-  type,
-  takesTopic,
-  takesKey,
-  payload,
-  reply,
-  writes,
-}: Surface['commands'][number]) {
+function describeCommand({ type, takesTopic, takesKey, payload, reply, writes }: DeclaredCommand) {
   return `${quote(type)}: {
     payload: ${typeOf(payload)};
     output: ${outputOf(reply && typeOf(reply), writes)};
@@ -101,8 +86,8 @@ function outputOf(reply: string | undefined, writes: boolean | 'sometimes'): str
 }
 
 function describeKind(
-  { kind, name, snapshot }: Surface['topics'][number],
-  events: Surface['events'],
+  { kind, name, snapshot }: Declared['topics'][number],
+  events: Declared['events'],
 ): string {
   const own = events.filter(({ on }) => on.includes(kind));
   const listed = own.map(({ type, payload }) => `${quote(type)}: ${typeOf(payload)};`).join('');
@@ -115,7 +100,7 @@ function describeKind(
   };`;
 }
 
-const mostSpecificFirst = (topics: Surface['topics']) =>
+const mostSpecificFirst = (topics: Declared['topics']) =>
   topics.toSorted((one, other) => other.name.length - one.name.length);
 
 /** `user:<id>:jobs` as a template literal. */

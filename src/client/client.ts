@@ -3,11 +3,11 @@
 // once and in order; where the log no longer has what was missed, the topic says `reset`. It knows no module: `index.ts` gives it
 // their states and the types of their commands. Runs in browsers, too.
 
-import { closeCodes, subprotocol } from '../protocol/frames.ts';
+import { closeCodes, subprotocol, type WelcomePayload } from '../protocol/frames.ts';
 import { Backoff, type BackoffTimes } from './backoff.ts';
 import { Alarms, type Clock, systemClock } from './clock.ts';
 import { type Closing, Connection, type ServerFrame, type Socket } from './connection.ts';
-import type { ClientFrame, WelcomePayload } from './declarations.ts';
+import type { ClientFrame } from './declarations.ts';
 import { type AnyEvents, type EventOf, FirstTimes, Listeners } from './listeners.ts';
 import { type Command, Outbox } from './outbox.ts';
 import type { Positions } from './positions.ts';

@@ -1,17 +1,7 @@
 // Written by `bun run types:client` from what the server declares: change that, and run it again. Types alone, and the names of
 // what may be sent twice. As long as what it lists.
 
-/** An event as it arrives at a subscriber. Durable ones have a `seq`. [E3] */
-export interface EventFrame<Type extends string = string, Payload = unknown> {
-  type: Type;
-  topic: string;
-  seq?: number;
-  id: string;
-  /** ISO 8601, UTC, milliseconds. */
-  at: string;
-  payload: Payload;
-  meta: EventMeta;
-}
+import type { EventPosition } from '../protocol/frames.ts';
 
 export interface AdminJobsState {
   counts: Record<string, number>;
@@ -221,10 +211,6 @@ export interface EventMeta {
   actorId?: string;
   source: 'ws' | 'http' | 'system';
   correlationId?: string;
-}
-export interface EventPosition {
-  topic: string;
-  seq: number;
 }
 export interface Hack {
   id: string;
@@ -609,7 +595,7 @@ export interface TopicEvent {
   id: string;
   at: string;
   payload: unknown;
-  meta: { actorId?: string; source: 'ws' | 'http' | 'system'; correlationId?: string };
+  meta: EventMeta;
 }
 export interface TopicEventPage {
   items: TopicEvent[];
@@ -617,25 +603,7 @@ export interface TopicEventPage {
 }
 export interface TopicRefusal {
   topic: string;
-  error: {
-    code:
-      | 'invalid'
-      | 'unauthorized'
-      | 'forbidden'
-      | 'not_found'
-      | 'unknown_command'
-      | 'unknown_topic'
-      | 'method_not_allowed'
-      | 'conflict'
-      | 'too_large'
-      | 'too_many_subscriptions'
-      | 'rate_limited'
-      | 'unavailable'
-      | 'internal';
-    message: string;
-    details?: unknown;
-    retryAfterMs?: number;
-  };
+  error: WireError;
 }
 export interface Unblocked {
   userId: string;
@@ -680,17 +648,6 @@ export type VariableSchema =
   | { name: string; type: 'string' }
   | { name: string; type: 'boolean' }
   | { name: string; type: 'enum'; options: string[] };
-export interface Welcome {
-  connectionId: string;
-  userId: string;
-  sessionId: string;
-  instanceId: string;
-  protocol: number;
-  expiresAt: string;
-  heartbeatMs: number;
-  limits: { frameBytes: number; subscriptions: number; commandsPerSecond: number; snapshotBytes: number };
-}
-export type WelcomePayload = Welcome;
 export interface WireError {
   code:
     | 'invalid'
@@ -1432,6 +1389,7 @@ export interface Kinds {
     events: {
       'presence.joined': { userId: string };
       'presence.left': { userId: string };
+      'profile.updated': Profile;
       'message.created': Message;
       'message.edited': Message;
       'message.deleted': Message;
@@ -1441,7 +1399,6 @@ export interface Kinds {
       'member.updated': { userId: string; role: 'admin' | 'member' };
       'member.left': { userId: string; removedBy: string | null };
       'chat.updated': ChatFace;
-      'profile.updated': Profile;
       typing: { chatId: string; userId: string; active: boolean };
       'offer.created': { offer: Offer };
       'offer.updated': {
@@ -1455,6 +1412,7 @@ export interface Kinds {
     name: `campaign:${string}`;
     state: CampaignState;
     events: {
+      'profile.updated': Profile;
       'entity.updated':
         | {
             entityType: 'campaign';
@@ -1514,7 +1472,6 @@ export interface Kinds {
       };
       'world-time.changed': WorldTimeChange;
       'state.invalidated': { scope: 'campaign' | 'settlement' | 'structure'; keys: string[]; reason: string };
-      'profile.updated': Profile;
     };
   };
   settlement: {

@@ -19,6 +19,7 @@ const needsKey = (type: string, payload: unknown): boolean =>
 
 const isHarmless = (type: string): boolean => harmlessCommands.has(type);
 
+export type { EventFrame, EventMeta, EventPosition, WelcomePayload } from '../protocol/frames.ts';
 export type { ClientState, Loss, TokenReason } from './client.ts';
 export type { ServerFrame } from './connection.ts';
 export type * from './declarations.ts';

@@ -1,6 +1,6 @@
 // Who hears which events: listeners by type, of one topic or of all. What is on several topics is one event, and heard once.
 
-import type { EventFrame } from './declarations.ts';
+import type { EventFrame } from '../protocol/frames.ts';
 
 /** Types and their payloads. */
 // biome-ignore lint/suspicious/noExplicitAny: a table with an index signature is one, and so is one without

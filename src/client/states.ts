@@ -5,7 +5,7 @@ import { apply as applyChatAlone, type ChatState } from '../modules/chat/state.t
 import { applyComputer, applyPlayer } from '../modules/game/state.ts';
 import { applyJob, applyUserJobs } from '../modules/jobs/state.ts';
 import { applyOffers, type ListedOffers } from '../modules/offers/state.ts';
-import type { EventFrame } from './declarations.ts';
+import type { EventFrame } from '../protocol/frames.ts';
 import type { Apply } from './topic.ts';
 
 /** A chat's, with what the module of offers adds to it; a server without that module has none. */

@@ -1,9 +1,10 @@
 // The topics that a client follows: joins each where it stands whenever there is a connection, asks again for what was
 // refused for now, and hands every event to its topic, once and in order.
 
+import type { EventFrame } from '../protocol/frames.ts';
 import type { Alarms } from './clock.ts';
 import { isEvent, type ServerFrame } from './connection.ts';
-import type { EventFrame, Subscribed, WireError } from './declarations.ts';
+import type { Subscribed, WireError } from './declarations.ts';
 import type { Command } from './outbox.ts';
 import { listSubscribed, Positions } from './positions.ts';
 import { Disconnected, Refused } from './refused.ts';

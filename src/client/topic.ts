@@ -1,7 +1,8 @@
 // One topic as a client follows it: each event once and in order, over however many connections, and the state that they
 // add up to, where the topic's module says how.
 
-import type { EventFrame, Subscribed, SubscribeRequest } from './declarations.ts';
+import type { EventFrame } from '../protocol/frames.ts';
+import type { Subscribed, SubscribeRequest } from './declarations.ts';
 import { type AnyEvents, type EventOf, Listeners } from './listeners.ts';
 
 /** The state behind an event; pure. */

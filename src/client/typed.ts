@@ -1,8 +1,9 @@
 // The client as its users see it: commands, topics and events by their names, with the types that the server declares.
 
+import type { EventFrame } from '../protocol/frames.ts';
 import type { Client as UntypedClient } from './client.ts';
 import { isEvent as isAnyEvent, type ServerFrame } from './connection.ts';
-import type { Commands, EventFrame, KindOf, Kinds } from './declarations.ts';
+import type { Commands, KindOf, Kinds } from './declarations.ts';
 import type { AnyEvents } from './listeners.ts';
 import type { Topic as UntypedTopic } from './topic.ts';
 

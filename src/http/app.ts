@@ -3,12 +3,12 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
+import { createSocketDocs } from './asyncapi/routes.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
 import { leaveBody, leaveQuery } from './input.ts';
 import { createMethodsOf, type RouteName } from './methods.ts';
-import { createSocketDocs } from './socket-docs.ts';
 
 export interface AppParts {
   /** Mounted under /v1. */

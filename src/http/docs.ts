@@ -13,7 +13,7 @@ export const info = {
   license: { name: 'MIT', identifier: 'MIT' },
   description:
     'Every route needs `Authorization: Bearer <accessToken>` where it shows a lock. What happens is announced over the ' +
-    'WebSocket at `/ws`: `/socket/json` lists its commands and events, `src/protocol/PROTOCOL.md` has the rules.',
+    'WebSocket at `/ws`: `/asyncapi` lists its commands and events, `src/protocol/PROTOCOL.md` has the rules.',
 };
 
 const securitySchemes = {

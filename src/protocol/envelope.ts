@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { protocolVersion } from './frames.ts';
 import { Id, Instant, text } from './values.ts';
 
-export * from './frames.ts';
+export { closeCodes, type EventFrame, maxSnapshotBytes, protocolVersion, subprotocol } from './frames.ts';
 
 /** `id`, chosen by the client, ties a reply to its frame. [E1] */
 export const FrameId = Type.String({ minLength: 1, maxLength: 64 });
@@ -43,18 +43,6 @@ export const EventMeta = Type.Object(
 );
 export type EventMeta = Static<typeof EventMeta>;
 
-/** An event as it arrives at a subscriber. Durable ones have a `seq`. [E3] */
-export interface EventFrame<Type extends string = string, Payload = unknown> {
-  type: Type;
-  topic: string;
-  seq?: number;
-  id: string;
-  /** ISO 8601, UTC, milliseconds. */
-  at: string;
-  payload: Payload;
-  meta: EventMeta;
-}
-
 /** Where an event that a command wrote stands. [O3] */
 export const EventPosition = Type.Object(
   { topic: Type.String(), seq: Type.Integer({ minimum: 1 }) },
@@ -90,9 +78,6 @@ export const Subscribed = Type.Object(
 );
 export type Subscribed = Static<typeof Subscribed>;
 
-/** Of a snapshot, as JSON in UTF-8: common clients cut off frames of more than 1 MiB. [S3] */
-export const maxSnapshotBytes = 524_288;
-
 const Limit = (description: string) => Type.Integer({ minimum: 0, description });
 
 /** The end of the greeting. [H3] */
@@ -118,3 +103,23 @@ export const WelcomePayload = Type.Object(
   { title: 'Welcome' },
 );
 export type WelcomePayload = Static<typeof WelcomePayload>;
+
+/** What the server says beside replies and events, by type. [E4] */
+export const notices = {
+  welcome: { summary: 'The connection is live', hasTopic: false, payload: WelcomePayload },
+  'auth.expiring': {
+    summary: 'The access token ends soon: hand in a newer one',
+    hasTopic: false,
+    payload: Type.Object({ expiresAt: Instant }),
+  },
+  unsubscribed: {
+    summary: 'The right to follow the topic is gone, and nothing more of it comes',
+    hasTopic: true,
+    payload: Type.Object({ reason: Type.Literal('forbidden') }),
+  },
+  draining: {
+    summary: 'The instance goes away, and closes this connection when its time has come',
+    hasTopic: false,
+    payload: Type.Object({ reconnectInMs: Type.Integer({ minimum: 0 }) }),
+  },
+} as const;
