@@ -10,6 +10,7 @@ import type { userOperations } from '../../src/auth/user-operations.ts';
 import { writeDeclarations } from '../../src/build/declarations.ts';
 import { listDeclared } from '../../src/build/declared.ts';
 import { format } from '../../src/build/format.ts';
+import type * as written from '../../src/client/declarations.ts';
 import type { Commands, Kinds, Written } from '../../src/client/declarations.ts';
 import type { Client } from '../../src/client/index.ts';
 import { findApply } from '../../src/client/states.ts';
@@ -19,6 +20,8 @@ import type { ComputerState, events as gameEvents, PlayerState } from '../../src
 import type { allModules } from '../../src/modules/index.ts';
 import type { AdminJobsState, JobState, UserJobsState } from '../../src/modules/jobs/contract.ts';
 import type { ListedOffers, events as offerEvents } from '../../src/modules/offers/contract.ts';
+import type { ClientFrame, Subscribed } from '../../src/protocol/envelope.ts';
+import type { WireError } from '../../src/protocol/errors.ts';
 import type { EventsOn, EventTable, PayloadOf } from '../../src/protocol/events.ts';
 import type { DefinedModule, Operation } from '../../src/realtime/index.ts';
 import type { pollingModule } from '../../src/realtime/polling.ts';
@@ -77,6 +80,9 @@ test('payloads, outputs, states and events have the types of their declarations'
   const claims: [
     Same<Misfits, never>,
     Same<Exclude<OfModules, Operations['name']>, never>,
+    Same<written.ClientFrame, ClientFrame>,
+    Same<written.Subscribed, Subscribed>,
+    Same<written.WireError, WireError>,
     Same<Kinds['chat']['state'], ChatState & { offers: ListedOffers }>,
     Same<Kinds['campaign']['state'], CampaignState>,
     Same<Kinds['settlement']['state'], Settlement>,
@@ -90,7 +96,26 @@ test('payloads, outputs, states and events have the types of their declarations'
     Kinds['chat']['events'] extends PayloadsOn<typeof offerEvents, 'chat'> ? true : false,
     Kinds['user']['events'] extends PayloadsOn<typeof chatEvents, 'user'> ? true : false,
     Kinds['player']['events'] extends PayloadsOn<typeof gameEvents, 'player'> ? true : false,
-  ] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true];
+  ] = [
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+  ];
   expect(claims).not.toContain(false as true);
 });
 
