@@ -3,6 +3,8 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
+import { createConsole } from './console.ts';
+import { buildConsole } from './console-build.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
@@ -37,6 +39,7 @@ export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: 
       .onError(createErrorAnswers(toRefusal, methodsOf))
       .use(v1)
       .use(checks)
+      .use(createConsole(buildConsole))
       .use(createDocs([v1, checks], modules))
       .use(createSocketDocs(modules));
   return app;
