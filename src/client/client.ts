@@ -2,15 +2,17 @@
 // where it stood, and sends again what has a key and was not answered. Every durable event reaches a topic's listeners
 // once and in order; where the log no longer has what was missed, the topic says `reset`. Runs in browsers, too.
 
-import { type ClientFrame, closeCodes, subprotocol, type WelcomePayload } from '../protocol/envelope.ts';
+import { closeCodes, subprotocol, type WelcomePayload } from '../protocol/frames.ts';
 import { Backoff, type BackoffTimes } from './backoff.ts';
 import { Alarms, type Clock, systemClock } from './clock.ts';
 import { type Closing, Connection, type ServerFrame, type Socket } from './connection.ts';
+import type { ClientFrame } from './declarations.ts';
+import { type AnyEvents, type EventOf, FirstTimes, Listeners } from './listeners.ts';
 import { type Command, Outbox } from './outbox.ts';
 import type { Positions } from './positions.ts';
 import { Disconnected, Refused } from './refused.ts';
 import { Subscriptions } from './subscriptions.ts';
-import type { Topic, TopicOptions } from './topic.ts';
+import type { Apply, Topic, TopicOptions } from './topic.ts';
 
 /** `expiring`: a newer one of the same session, for the connection that is there. `refused`: the last one was no good. */
 export type TokenReason = 'connect' | 'expiring' | 'refused';
@@ -31,6 +33,12 @@ export interface ClientOptions {
   readonly maxWaiting?: number;
   readonly WebSocket?: new (url: string, protocols: string[]) => Socket;
   readonly clock?: Clock;
+  /** How the state of a topic of this name is kept, where its user does not say. */
+  readonly findApply?: (topic: string) => Apply | undefined;
+  /** Commands that take a key get one, where their user gives none. */
+  readonly keyedCommands?: ReadonlySet<string>;
+  /** Commands that may be sent twice without one. */
+  readonly harmlessCommands?: ReadonlySet<string>;
   /** Sees every frame of the server before anything is made of it, repeated ones too. */
   readonly onFrame?: (frame: ServerFrame) => void;
   /** Sees every frame that the client sends, tokens too. */
@@ -65,6 +73,9 @@ const defaults = {
   maxWaiting: 64, // a new connection takes 100 frames at once by default [E6]
   WebSocket: globalThis.WebSocket,
   clock: systemClock,
+  findApply: (): Apply | undefined => undefined,
+  keyedCommands: new Set<string>() as ReadonlySet<string>,
+  harmlessCommands: new Set<string>() as ReadonlySet<string>,
 };
 
 export const createClient = (options: ClientOptions): Client => new Client(options);
@@ -76,7 +87,9 @@ export class Client {
   readonly #backoff: Backoff;
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
-  readonly #listeners = new Set<(state: ClientState) => void>();
+  readonly #onState = new Set<(state: ClientState) => void>();
+  readonly #listeners = new Listeners();
+  readonly #firstTimes = new FirstTimes();
   #state: ClientState = { name: 'disconnected' };
   #connection: Connection | undefined;
   /** Counts what begins and ends: what was awaited since is worth nothing under another number. */
@@ -101,6 +114,9 @@ export class Client {
       alarms: this.#alarms,
       retryMs: backoff.firstMs,
       onGap: ({ topic, seq }) => this.#giveUpConnection(`An event before ${topic} ${seq} is missing.`),
+      onEvent: (event) => {
+        if (this.#listeners.hears(event.type) && this.#firstTimes.take(event)) this.#listeners.tell(event);
+      },
     });
   }
 
@@ -115,8 +131,8 @@ export class Client {
 
   /** Answers how to stop it. */
   onState(listener: (state: ClientState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    this.#onState.add(listener);
+    return () => void this.#onState.delete(listener);
   }
 
   /** Connects, and stays connected until `close`. Resolves with the next welcome; fails when it gives up or is closed. */
@@ -148,7 +164,10 @@ export class Client {
 
   /** Sends a command and answers the payload of its reply; throws Refused, or Disconnected. With a key it is sent until answered. */
   send(type: string, payload?: unknown, options: Omit<Command, 'type' | 'payload'> = {}): Promise<unknown> {
-    return this.#outbox.send({ type, payload, ...options });
+    const { keyedCommands, harmlessCommands } = this.#options;
+    const key = options.key ?? (keyedCommands.has(type) ? createKey() : undefined);
+    const isRepeatable = key !== undefined || harmlessCommands.has(type);
+    return this.#outbox.send({ type, payload, ...options, key }, isRepeatable);
   }
 
   /** Sends this text as it is, and expects no answer. False: there is no connection. */
@@ -160,7 +179,15 @@ export class Client {
 
   /** Follows the topic from now on, over all connections; asked again, the same one. */
   topic<State = unknown>(name: string, options: TopicOptions<State> = {}): Topic<State> {
-    return this.#subscriptions.topic(name, options);
+    const { findApply } = this.#options;
+    const isStateless = options.since !== undefined || options.epoch !== undefined;
+    const apply = options.apply ?? (isStateless ? undefined : findApply(name));
+    return this.#subscriptions.topic(name, { ...options, apply: apply as Apply<State> | undefined }); // the name says which state
+  }
+
+  /** Hears events of this type, or of all ('*'), on every topic that is followed; what is on several, once. Answers how to stop it. */
+  on<Type extends string>(type: Type, listener: (event: EventOf<AnyEvents, Type>) => void): () => void {
+    return this.#listeners.on(type, listener);
   }
 
   #begin(): void {
@@ -326,8 +353,14 @@ export class Client {
 
   #setState(state: ClientState): void {
     this.#state = state;
-    for (const listener of [...this.#listeners]) listener(state);
+    for (const listener of [...this.#onState]) listener(state);
   }
 }
 
 class NoToken extends Error {}
+
+/** Random, of 128 bits. Pages that were not loaded over HTTPS have no `crypto.randomUUID`. */
+const createKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
+    '',
+  );

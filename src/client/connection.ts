@@ -1,8 +1,8 @@
 // One WebSocket, spoken in frames, from its opening to its end. It knows no command: what is sent goes out as it is, and
 // every frame that comes is handed on, once and in order. Nothing is handed on once it is closed from this side.
 
-import type { EventFrame, EventMeta } from '../protocol/envelope.ts';
-import type { WireError } from '../protocol/errors.ts';
+import type { EventFrame, EventMeta } from '../protocol/frames.ts';
+import type { WireError } from './declarations.ts';
 
 /** Any frame of the server. */
 export interface ServerFrame {

@@ -37,7 +37,7 @@ export async function logIn(server: URL, account: Account): Promise<GetToken> {
   };
 }
 
-export function useToken(token: string): GetToken {
+export function keepToken(token: string): GetToken {
   return async (reason) => {
     if (reason === 'connect') return token;
     if (reason === 'expiring') {

@@ -1,9 +1,9 @@
 // Commands and their answers. What is sent while there is no connection waits for one. A command with a key is sent again
-// until it is answered: the key makes of all its attempts one [K1]. A command without one is sent once.
+// until it is answered: the key makes of all its attempts one [K1]. So is one that changes nothing. Any other is sent once.
 
-import type { ClientFrame } from '../protocol/envelope.ts';
 import type { Alarms } from './clock.ts';
 import type { ServerFrame } from './connection.ts';
+import type { ClientFrame } from './declarations.ts';
 import { Disconnected, Refused } from './refused.ts';
 
 export type Command = Omit<ClientFrame, 'id'>;
@@ -28,6 +28,8 @@ export interface OutboxOptions {
 interface Entry {
   readonly frame: ClientFrame;
   readonly text: string;
+  /** Sent twice, it has the effect that it has once. */
+  readonly isRepeatable: boolean;
   attempts: number;
   /** Sent over the connection that is there now. */
   isSent: boolean;
@@ -50,7 +52,7 @@ export class Outbox {
   }
 
   /** Answers the payload of the reply. Throws Refused, or Disconnected. */
-  send(command: Command): Promise<unknown> {
+  send(command: Command, isRepeatable = command.key !== undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#line === undefined && this.#entries.size >= this.#options.maxWaiting) {
         throw new Disconnected(`${this.#entries.size} commands wait for a connection already.`);
@@ -59,7 +61,16 @@ export class Outbox {
       const id = `c${this.#commands}`;
       const frame = { id, ...command };
       const text = JSON.stringify(frame);
-      const entry = { frame, text, attempts: 0, isSent: false, cancelTimeout() {}, resolve, reject };
+      const entry = {
+        frame,
+        text,
+        isRepeatable,
+        attempts: 0,
+        isSent: false,
+        cancelTimeout() {},
+        resolve,
+        reject,
+      };
       this.#entries.set(id, entry);
       this.#transmit(id, entry);
     });
@@ -70,7 +81,7 @@ export class Outbox {
     this.#line = line;
   }
 
-  /** Sends what waits, and again what has a key and no answer. */
+  /** Sends what waits, and again what may be repeated and has no answer. */
   flush(): void {
     for (const [id, entry] of [...this.#entries]) if (!entry.isSent) this.#transmit(id, entry);
   }
@@ -95,7 +106,7 @@ export class Outbox {
   suspend(): void {
     this.#line = undefined;
     for (const [id, entry] of [...this.#entries]) {
-      if (entry.isSent && entry.frame.key === undefined) {
+      if (entry.isSent && !entry.isRepeatable) {
         this.#take(id, entry).reject(new Disconnected('The connection ended before an answer came.'));
       }
       entry.isSent = false;
@@ -120,7 +131,7 @@ export class Outbox {
     entry.isSent = true;
     const heardBefore = this.#heard;
     entry.cancelTimeout = this.#options.alarms.set(this.#options.timeoutMs, () => {
-      if (entry.frame.key === undefined) {
+      if (!entry.isRepeatable) {
         this.#take(id, entry).reject(new Disconnected('No answer came in time.'));
       } else if (this.#heard > heardBefore) {
         this.#transmit(id, entry);

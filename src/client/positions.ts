@@ -1,7 +1,7 @@
 // Where a client stands on each topic, over all its connections: learnt from the server's frames alone. Pure.
 
-import type { Subscribed } from '../protocol/envelope.ts';
 import { isEvent, type ServerFrame } from './connection.ts';
+import type { Subscribed } from './declarations.ts';
 
 /** `repeat`: it came before. `gap`: one before it is missing. `other`: no durable event of a topic that is followed. */
 export type Standing = 'next' | 'repeat' | 'gap' | 'other';

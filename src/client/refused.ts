@@ -1,10 +1,10 @@
 // The two ways in which a request fails: the server said no, or nobody knows what it did.
 
-import type { ErrorCode, WireError } from '../protocol/errors.ts';
+import type { WireError } from './declarations.ts';
 
 /** The server understood the request and said no: it had no effect. [X] */
 export class Refused extends Error {
-  readonly code: ErrorCode;
+  readonly code: WireError['code'];
   readonly details: unknown;
   readonly retryAfterMs: number | undefined;
 

@@ -1,10 +1,10 @@
 // The topics that a client follows: joins each where it stands whenever there is a connection, asks again for what was
 // refused for now, and hands every event to its topic, once and in order.
 
-import type { Subscribed } from '../protocol/envelope.ts';
-import type { WireError } from '../protocol/errors.ts';
+import type { EventFrame } from '../protocol/frames.ts';
 import type { Alarms } from './clock.ts';
 import { isEvent, type ServerFrame } from './connection.ts';
+import type { Subscribed, WireError } from './declarations.ts';
 import type { Command } from './outbox.ts';
 import { listSubscribed, Positions } from './positions.ts';
 import { Disconnected, Refused } from './refused.ts';
@@ -18,6 +18,8 @@ export interface SubscriptionsOptions {
   readonly retryMs: number;
   /** An event is missing. No server does that [O1], and what it is comes with a resume. */
   readonly onGap: (frame: ServerFrame) => void;
+  /** An event on a topic that is followed, once and in its order, behind the topic's own listeners. */
+  readonly onEvent: (event: EventFrame) => void;
 }
 
 /** A subscribe names at most so many topics. [S1] */
@@ -58,6 +60,7 @@ export class Subscriptions {
     this.#era += 1;
     this.#isConnected = false;
     this.positions.suspend();
+    for (const topic of [...this.#topics.values()]) topic.pause();
   }
 
   /** Any frame of the server. */
@@ -72,8 +75,15 @@ export class Subscriptions {
     } else if (isEvent(frame)) {
       const standing = this.positions.move(frame);
       if (standing === 'gap') this.#options.onGap(frame);
-      else if (standing !== 'repeat') this.#topics.get(frame.topic)?.receive(frame);
+      else if (standing !== 'repeat') this.#hand(frame);
     }
+  }
+
+  #hand(event: EventFrame): void {
+    const topic = this.#topics.get(event.topic);
+    if (topic === undefined) return;
+    topic.receive(event);
+    this.#options.onEvent(event);
   }
 
   async #join(names: readonly string[]): Promise<void> {
@@ -128,7 +138,8 @@ export class Subscriptions {
 
   #end(name: string, error: Error): void {
     this.positions.forget(name);
-    this.#topics.get(name)?.end(error);
-    this.#topics.delete(name);
+    const topic = this.#topics.get(name);
+    this.#topics.delete(name); // first: who hears of the end may ask for it anew
+    topic?.end(error);
   }
 }

@@ -4,7 +4,7 @@
 import { createInterface } from 'node:readline';
 import { type Client, type ClientState, createClient, type TokenReason } from './client.ts';
 import type { ServerFrame } from './connection.ts';
-import { type GetToken, logIn, useToken } from './login.ts';
+import { type GetToken, keepToken, logIn } from './login.ts';
 import { askPassword } from './password.ts';
 import { createPrinter } from './printer.ts';
 import { Refused } from './refused.ts';
@@ -148,7 +148,7 @@ try {
 }
 
 async function readLogin(given: Exclude<Arguments, { kind: 'help' }>): Promise<GetToken> {
-  if (given.kind === 'token') return useToken(given.token);
+  if (given.kind === 'token') return keepToken(given.token);
   const { email, name, password = await askPassword(email) } = given.account;
   return await logIn(given.server, { email, password, name });
 }

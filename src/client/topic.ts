@@ -1,17 +1,36 @@
 // One topic as a client follows it: each event once and in order, over however many connections, and the state that they
 // add up to, where the topic's module says how.
 
-import type { EventFrame, Subscribed, SubscribeRequest } from '../protocol/envelope.ts';
+import type { EventFrame } from '../protocol/frames.ts';
+import type { Subscribed, SubscribeRequest } from './declarations.ts';
+import { type AnyEvents, type EventOf, Listeners } from './listeners.ts';
+
+/** The state behind an event; pure. */
+export type Apply<State = unknown> = (state: State, event: EventFrame) => State;
 
 export interface TopicOptions<State> {
-  /** The state behind an event; pure. With it the topic begins with a snapshot, and `state` is kept. [S3] */
-  readonly apply?: ((state: State, event: EventFrame) => State) | undefined;
+  /** With it the topic begins with a snapshot, and `state` is kept. [S3] */
+  readonly apply?: Apply<State> | undefined;
   /** Without `apply`: begin behind this event of that epoch, not with what happens from now on. [S2] */
   readonly since?: number | undefined;
   readonly epoch?: string | undefined;
 }
 
-type OnEvent = (event: EventFrame) => void;
+/**
+ * `joining`: it was not followed yet. `live`: followed over the connection that is there. `paused`: the connection is away,
+ * and it is resumed with the next one. `ended`: followed no more.
+ */
+export type TopicStatus = 'joining' | 'live' | 'paused' | 'ended';
+
+/** A topic at one moment: the same object until something changes. */
+export interface TopicView<State = unknown> {
+  /** As of the newest event that came; undefined before the first snapshot, and where there is none. */
+  readonly state: State | undefined;
+  readonly status: TopicStatus;
+  /** Why it ended. */
+  readonly error: Error | undefined;
+}
+
 type OnJoined = (subscribed: Subscribed) => void;
 
 interface Waiter {
@@ -20,7 +39,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-export class Topic<State = unknown> {
+export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
   /** What to ask for where it was never joined. */
   readonly request: SubscribeRequest;
   /** Resolves when it is followed for the first time; fails when that is refused. */
@@ -29,10 +48,11 @@ export class Topic<State = unknown> {
   readonly ended: Promise<Error>;
   readonly #apply: TopicOptions<State>['apply'];
   readonly #leave: () => void;
-  readonly #onEvent = new Map<string, Set<OnEvent>>();
+  readonly #listeners = new Listeners<Events>();
+  readonly #onChange = new Set<() => void>();
   readonly #onJoined = new Set<OnJoined>();
   readonly #waiters = new Set<Waiter>();
-  #state: State | undefined;
+  #view: TopicView<State> = { state: undefined, status: 'joining', error: undefined };
   #seq = 0;
   #onFirstJoined: OnJoined = () => {};
   #onEnded: (error: Error) => void = () => {};
@@ -57,14 +77,27 @@ export class Topic<State = unknown> {
 
   /** As of the newest event that came; undefined before the first snapshot, and where there is none. */
   get state(): State | undefined {
-    return this.#state;
+    return this.#view.state;
   }
 
+  get status(): TopicStatus {
+    return this.#view.status;
+  }
+
+  /** With `getSnapshot` a store as frameworks want one. Hears that the view is another one; answers how to stop it. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#onChange.add(listener);
+    return () => void this.#onChange.delete(listener);
+  };
+
+  readonly getSnapshot = (): TopicView<State> => this.#view;
+
   /** Hears events of this type, or of all: '*'. Answers how to stop it. */
-  on(type: string, listener: OnEvent): () => void {
-    const listeners = this.#onEvent.get(type) ?? new Set();
-    this.#onEvent.set(type, listeners.add(listener));
-    return () => void listeners.delete(listener);
+  on<Type extends (keyof Events & string) | '*'>(
+    type: Type,
+    listener: (event: EventOf<Events, Type>) => void,
+  ): () => void {
+    return this.#listeners.on(type, listener);
   }
 
   /** Hears each answer to a subscribe, after every reconnect too. With `reset`, events were missed for good. [S4] */
@@ -87,28 +120,42 @@ export class Topic<State = unknown> {
   /** For the client alone: it is followed (again). */
   join(subscribed: Subscribed): void {
     const { snapshot, reset, seq } = subscribed;
-    if (snapshot !== undefined)
-      this.#state = snapshot as State; // the server's contract for this topic
-    else if (reset) this.#state = undefined;
+    const kept = reset ? undefined : this.#view.state;
+    const state = snapshot === undefined ? kept : (snapshot as State); // the server's contract for this topic
+    this.#show({ state, status: 'live', error: undefined });
     this.#onFirstJoined(subscribed);
-    for (const listener of this.#onJoined) listener(subscribed);
+    for (const listener of [...this.#onJoined]) listener(subscribed);
     this.#moveTo(seq);
   }
 
   /** For the client alone: an event, each once and in order. */
   receive(event: EventFrame): void {
-    if (this.#apply !== undefined && this.#state !== undefined) this.#state = this.#apply(this.#state, event);
-    for (const type of [event.type, '*']) {
-      for (const listener of this.#onEvent.get(type) ?? []) listener(event);
+    const { state } = this.#view;
+    if (this.#apply !== undefined && state !== undefined) {
+      this.#show({ ...this.#view, state: this.#apply(state, event) });
     }
+    this.#listeners.tell(event);
     if (event.seq !== undefined) this.#moveTo(event.seq);
+  }
+
+  /** For the client alone: the connection is away. */
+  pause(): void {
+    if (this.#view.status === 'live') this.#show({ ...this.#view, status: 'paused' });
   }
 
   /** For the client alone: it is followed no more. */
   end(error: Error): void {
+    this.#show({ ...this.#view, status: 'ended', error });
     this.#onEnded(error);
     for (const { reject } of this.#waiters) reject(error);
     this.#waiters.clear();
+  }
+
+  #show(view: TopicView<State>): void {
+    const { state, status } = this.#view;
+    if (view.state === state && view.status === status) return;
+    this.#view = view;
+    for (const listener of [...this.#onChange]) listener();
   }
 
   #moveTo(seq: number): void {

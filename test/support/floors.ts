@@ -18,11 +18,12 @@ const floors: Record<string, number> = {
   http: 5,
   'server.ts': 6,
   'main.ts': 7,
+  build: 7,
 };
 
 /** What runs in a browser too: the protocol, and what a module says about itself. */
 const browserSafe =
-  /^(?:protocol\/.+|auth\/contract|modules\/[^/]+\/(?:contract|state|rules|currencies|catalogue))\.ts$/;
+  /^(?:protocol\/.+|auth\/contract|modules\/[^/]+\/(?:bounds|contract|face|state|rules|currencies|catalogue))\.ts$/;
 const browserSafePackages = /^@sinclair\/typebox(?:\/|$)/;
 
 /** The one module that stands on another: offers are made in a chat. */
@@ -59,7 +60,7 @@ export function listImports(source: string): string[] {
 function judge(path: string, specifier: string): string | undefined {
   if (specifier === '(computed)') return 'nobody can tell from which floor';
   const target = specifier.startsWith('.') ? join(dirname(path), specifier) : undefined;
-  if (path.startsWith('client/')) return judgeClient(target, specifier);
+  if (path.startsWith('client/')) return judgeClient(path, target, specifier);
   if (path.startsWith('console/')) return judgeConsole(target, specifier);
   if (browserSafe.test(path)) {
     const isSafe = target === undefined ? browserSafePackages.test(specifier) : browserSafe.test(target);
@@ -77,8 +78,9 @@ function judge(path: string, specifier: string): string | undefined {
 }
 
 /** It runs in a browser: with the protocol, and with what the modules say about themselves. */
-function judgeClient(target: string | undefined, specifier: string): string | undefined {
+function judgeClient(path: string, target: string | undefined, specifier: string): string | undefined {
   if (target === undefined) {
+    if (specifier === 'react' && path.startsWith('client/react/')) return undefined;
     const isRuntime = specifier === 'bun' || specifier.startsWith('node:');
     return isRuntime || browserSafePackages.test(specifier) ? undefined : 'the client has no dependencies';
   }

@@ -14,6 +14,9 @@ import {
   Profile,
   prosePattern,
 } from '../../protocol/values.ts';
+import { maxNamedUsers } from './bounds.ts';
+
+export * from './bounds.ts';
 
 /** For whoever cannot load the kind of topic: it names the same. */
 export const chatTopic = (chatId: string): string => `chat:${chatId}`;
@@ -50,11 +53,6 @@ export const maxMembers = 1_000;
 export const maxNotifiedMembers = 200;
 /** How much of a message a preview shows, in characters. */
 export const previewLength = 100;
-/** How many messages a snapshot holds. */
-export const snapshotMessages = 50;
-/** How many different emojis a message may have, and how many users an emoji names in a snapshot. */
-export const maxEmojis = 20;
-export const maxNamedUsers = 20;
 /** How many users one may block. */
 export const maxBlocks = 1_000;
 /** How many members a message may mention. */

@@ -3,15 +3,8 @@
 
 import type { EventFrame } from '../../protocol/envelope.ts';
 import { compare } from '../../protocol/order.ts';
-import {
-  type ChatEvent,
-  type ChatState,
-  type Member,
-  type Message,
-  maxNamedUsers,
-  type Reaction,
-  snapshotMessages,
-} from './contract.ts';
+import { maxNamedUsers, snapshotMessages } from './bounds.ts';
+import type { ChatEvent, ChatState, Member, Message, Reaction } from './contract.ts';
 
 export type { ChatState };
 

@@ -4,6 +4,9 @@ import { type Static, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable, ephemeral, type PayloadOf } from '../../protocol/events.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
 import { exampleId, Id, Instant, line, nullable } from '../../protocol/values.ts';
+import { maxListed } from './bounds.ts';
+
+export * from './bounds.ts';
 
 /** For whoever cannot load the kinds of topic: they name the same. */
 export const playerTopic = (playerId: string): string => `player:${playerId}`;
@@ -16,8 +19,6 @@ export const maxRunning = 3;
 /** In one hack. */
 export const maxTools = 3;
 export const maxDefenseLevel = 10;
-/** How many running hacks the snapshots show of those on one computer. */
-export const maxListed = 20;
 /** How many targets a scan finds. */
 export const maxTargets = 20;
 

@@ -4,17 +4,17 @@
 
 import type { EventFrame } from '../../protocol/envelope.ts';
 import { put } from '../../protocol/order.ts';
-import {
-  type Computer,
-  type ComputerEvent,
-  type ComputerState,
-  type Defense,
-  type Hack,
-  type HackProgress,
-  maxListed,
-  type PlayerEvent,
-  type PlayerState,
-  type Unlock,
+import { maxListed } from './bounds.ts';
+import type {
+  Computer,
+  ComputerEvent,
+  ComputerState,
+  Defense,
+  Hack,
+  HackProgress,
+  PlayerEvent,
+  PlayerState,
+  Unlock,
 } from './contract.ts';
 
 export type { ComputerState, PlayerState };

@@ -4,6 +4,9 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable, ephemeral, type PayloadOf } from '../../protocol/events.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
 import { exampleId, Id, Instant, instantPattern, line, nullable, text } from '../../protocol/values.ts';
+import { maxErrorShown, maxListed } from './bounds.ts';
+
+export * from './bounds.ts';
 
 /** For whoever cannot load the kinds of topic: they name the same. */
 export const jobTopic = (jobId: string): string => `job:${jobId}`;
@@ -16,15 +19,11 @@ const strict = { additionalProperties: false };
 export const maxDataBytes = 65_536;
 /** How many queued and running jobs a user may have. */
 export const maxUnfinished = 1_000;
-/** How many of a user's jobs a snapshot has: the newest. They are kept as long as they are these. */
-export const maxListed = 50;
 /** How many of all jobs the snapshot for admins has, and how far it counts. */
 export const maxListedForAdmins = 100;
 export const maxCounted = 10_000;
 /** How long a finished job is kept. */
 export const keptHours = 168;
-/** Of an error, in lists, events and snapshots of many: 50 whole ones would not fit. */
-export const maxErrorShown = 500;
 export const maxWaitSeconds = 30;
 export const defaultLeaseSeconds = 30;
 export const defaultMaxAttempts = 5;

@@ -3,7 +3,7 @@
 
 import { getTableColumns, sql } from 'drizzle-orm';
 import { type Job, type JobItem, type JobRecord, keptHours } from './contract.ts';
-import { faceOf } from './rules.ts';
+import { faceOf } from './face.ts';
 import { jobs } from './schema.ts';
 
 const { payload: _payload, result: _result, ...plain } = getTableColumns(jobs);

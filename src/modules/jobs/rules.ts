@@ -1,9 +1,9 @@
-// What can be said of a job without a database: what fits into it, how far it has come, and its face. Pure and browser-safe.
+// What can be said of a job without a database: what fits into it, and how far it has come. Pure and browser-safe.
 
 import type { FieldError } from '../../protocol/errors.ts';
 import { isStorable } from '../../protocol/json.ts';
 import { readInstant } from '../../protocol/values.ts';
-import { type JobFace, maxDataBytes, maxErrorShown, type Progress } from './contract.ts';
+import { maxDataBytes, type Progress } from './contract.ts';
 
 /** What is wrong with a payload or a result; `path` is where it stands in the request. */
 export function findDataProblem(data: unknown, path: string): FieldError | undefined {
@@ -28,27 +28,3 @@ export function toProgress(current: number, total: number, message: string | und
   const percentage = Math.min(100, Math.floor(Number((share * 1_000).toPrecision(12))) / 10);
   return { current, total, percentage, message: message ?? null };
 }
-
-/** Of a job, or of anything that has what a job has: only what a face shows. */
-export function faceOf(job: JobFace): JobFace {
-  return {
-    id: job.id,
-    userId: job.userId,
-    type: job.type,
-    priority: job.priority,
-    status: job.status,
-    error: job.error === null ? null : cut(job.error),
-    attempts: job.attempts,
-    maxAttempts: job.maxAttempts,
-    runAt: job.runAt,
-    workerId: job.workerId,
-    claimedBy: job.claimedBy,
-    createdAt: job.createdAt,
-    startedAt: job.startedAt,
-    finishedAt: job.finishedAt,
-    updatedAt: job.updatedAt,
-  };
-}
-
-/** Without half a pair at its end. */
-const cut = (error: string): string => error.slice(0, maxErrorShown).replace(/[\ud800-\udbff]$/, '');

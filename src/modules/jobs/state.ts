@@ -4,15 +4,9 @@
 // Jobs are deleted without an event, but never one of the newest 50 of its owner: so no list of these ever loses one but to
 // a newer one, and one that is deleted cannot come back.
 
-import {
-  type JobEvent,
-  type JobState,
-  maxListed,
-  type Progress,
-  type ProgressEvent,
-  type UserJobsState,
-} from './contract.ts';
-import { faceOf } from './rules.ts';
+import { maxListed } from './bounds.ts';
+import type { JobEvent, JobState, Progress, ProgressEvent, UserJobsState } from './contract.ts';
+import { faceOf } from './face.ts';
 
 export type { JobState, UserJobsState };
 

@@ -12,6 +12,9 @@ import {
   nullable,
   prosePattern,
 } from '../../protocol/values.ts';
+import { maxListed, maxListedBytes } from './bounds.ts';
+
+export * from './bounds.ts';
 
 const strict = { additionalProperties: false };
 
@@ -23,9 +26,6 @@ export const maxCounters = 50;
 export const shortestMs = 60_000;
 export const longestMs = 90 * 86_400_000;
 export const defaultMs = 7 * 86_400_000;
-/** How many offers the snapshot of a chat lists, and how many bytes they have as JSON in UTF-8. */
-export const maxListed = 100;
-export const maxListedBytes = 131_072;
 
 export const OfferStatus = Type.Union([
   Type.Literal('pending'),

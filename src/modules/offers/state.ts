@@ -2,7 +2,8 @@
 // The law: applyOffers over the events between two snapshots turns the part in the first into the part in the second.
 
 import type { EventFrame } from '../../protocol/envelope.ts';
-import { type ListedOffers, maxListed, maxListedBytes, type Offer, type OfferEvent } from './contract.ts';
+import { maxListed, maxListedBytes } from './bounds.ts';
+import type { ListedOffers, Offer, OfferEvent } from './contract.ts';
 
 export type { ListedOffers };
 
