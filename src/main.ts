@@ -64,7 +64,14 @@ try {
   const { url, port } = instance;
   const tookMs = Math.round(performance.now() - startedAt);
   logger.info(
-    { url, port, console: `${url}/`, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
+    {
+      url,
+      port,
+      console: `${url}/`,
+      docs: `${url}/swagger`,
+      socket: `${url.replace('http', 'ws')}/ws`,
+      tookMs,
+    },
     'ready',
   );
 } catch (error) {

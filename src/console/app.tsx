@@ -1,7 +1,7 @@
 // What is seen: the way in, or the console of who is logged in, with a client of that session.
 
 import { useEffect, useState } from 'react';
-import { type Client, createClient } from '../client/client.ts';
+import { type Client, createClient } from '../client/index.ts';
 import { CarillonProvider } from '../client/react/index.ts';
 import { createJournal, type Journal } from './inspector/journal.ts';
 import { Loading } from './parts/empty.tsx';

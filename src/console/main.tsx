@@ -16,7 +16,7 @@ const session = createSession({
   alone: runAlone,
   now: Date.now,
 });
-addEventListener('storage', ({ key }) => {
+window.addEventListener('storage', ({ key }) => {
   if (key === storageKey || key === null) session.onStored();
 });
 void session.restore();

@@ -71,7 +71,9 @@ function answer({ headers, plain, gzipped }: Served, request: Request): Response
   if (headers.etag !== undefined && request.headers.get('if-none-match')?.includes(headers.etag)) {
     return new Response(null, { status: 304, headers });
   }
-  const takesGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:,|$))/.test(request.headers.get('accept-encoding') ?? '');
+  const takesGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:,|$))/.test(
+    request.headers.get('accept-encoding') ?? '',
+  );
   return takesGzip
     ? new Response(gzipped, { headers: { ...headers, 'content-encoding': 'gzip' } })
     : new Response(plain, { headers });

@@ -93,7 +93,9 @@ function judgeClient(path: string, target: string | undefined, specifier: string
 function judgeConsole(target: string | undefined, specifier: string): string | undefined {
   if (target === undefined) {
     const isReact = /^react(?:-dom)?(?:\/|$)/.test(specifier);
-    return isReact || browserSafePackages.test(specifier) ? undefined : 'the console has React, and nothing else';
+    return isReact || browserSafePackages.test(specifier)
+      ? undefined
+      : 'the console has React, and nothing else';
   }
   return /^(?:client|console)\//.test(target) || browserSafe.test(target)
     ? undefined

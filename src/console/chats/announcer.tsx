@@ -1,7 +1,7 @@
 // Reads new messages of others to who cannot see them: those that came since the chat was opened, each once.
 
-import { useMe } from '../session/use-session.tsx';
 import { useState } from 'react';
+import { useMe } from '../session/use-session.tsx';
 import type { ShownMessage } from './timeline.ts';
 
 interface AnnouncerProps {

@@ -55,14 +55,15 @@ export function ChatView({ chatId, hasOffers }: { chatId: string; hasOffers: boo
   }
   const { chat, members, readPositions, offers = [] } = state;
   const other = members.find(({ userId }) => userId !== me.id);
-  const title =
-    chat.name ?? (other === undefined ? (listed?.name ?? 'Chat') : nameOf(other.userId));
+  const title = chat.name ?? (other === undefined ? (listed?.name ?? 'Chat') : nameOf(other.userId));
   const othersHere = members.filter(({ userId }) => userId !== me.id && here.has(userId));
   const people = members.map(({ userId }) => ({ id: userId, name: nameOf(userId) }));
   return (
     <DetailPane
       title={title}
-      subtitle={<Presence names={othersHere.map(({ userId }) => nameOf(userId))} memberCount={members.length} />}
+      subtitle={
+        <Presence names={othersHere.map(({ userId }) => nameOf(userId))} memberCount={members.length} />
+      }
       back={back}
       actions={
         <>
@@ -114,7 +115,8 @@ export function ChatView({ chatId, hasOffers }: { chatId: string; hasOffers: boo
 }
 
 function Presence({ names, memberCount }: { names: readonly string[]; memberCount: number }) {
-  if (names.length === 0) return <>{memberCount > 2 ? `${memberCount} members, nobody else is here` : 'Not here'}</>;
+  if (names.length === 0)
+    return <>{memberCount > 2 ? `${memberCount} members, nobody else is here` : 'Not here'}</>;
   const shown = names.slice(0, 3).join(', ');
   const rest = names.length > 3 ? ` and ${names.length - 3} more` : '';
   return (

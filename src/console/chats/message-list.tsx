@@ -11,9 +11,9 @@ import { Announcer } from './announcer.tsx';
 import { MessageRow } from './message-row.tsx';
 import { PendingRow } from './pending-row.tsx';
 import { listReaders } from './readers.ts';
-import type { ShownMessage } from './timeline.ts';
-import { useReading } from './use-reading.ts';
+import { isWhole, type ShownMessage } from './timeline.ts';
 import type { PendingMessage } from './use-pending.ts';
+import { useReading } from './use-reading.ts';
 import type { UsedTimeline } from './use-timeline.ts';
 
 interface MessageListProps {
@@ -31,7 +31,7 @@ const slackPx = 80;
 
 export function MessageList(props: MessageListProps) {
   const { chatId, timeline, people, readPositions, offers, pending, onReply } = props;
-  const { messages, hasAll, older } = timeline;
+  const { messages, older } = timeline;
   const me = useMe();
   const box = useRef<HTMLDivElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
@@ -48,8 +48,13 @@ export function MessageList(props: MessageListProps) {
   const nameById = new Map(people.map(({ id, name }) => [id, name]));
   return (
     <div className="messages-frame">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and a keyboard has to reach it for that */}
-      <section className="messages" ref={box} tabIndex={0} aria-label="Messages" onScroll={() => {
+      <section
+        className="messages"
+        ref={box}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and a keyboard has to reach it for that
+        tabIndex={0}
+        aria-label="Messages"
+        onScroll={() => {
           const element = box.current;
           if (element === null) return;
           setAtEnd(element.scrollHeight - element.scrollTop - element.clientHeight < slackPx);
@@ -57,7 +62,7 @@ export function MessageList(props: MessageListProps) {
         }}
       >
         <div className="older">
-          {!hasAll && messages.length > 0 && (
+          {messages.length > 0 && !isWhole(timeline) && (
             <button type="button" className="quiet" disabled={older.isBusy} onClick={() => void older.run()}>
               {older.isBusy ? 'Loading …' : 'Load older messages'}
             </button>

@@ -10,8 +10,8 @@ import { Refusal } from '../parts/refusal.tsx';
 import { Time } from '../parts/time.tsx';
 import { useAction } from '../parts/use-action.ts';
 import type { Person } from '../people/people.ts';
-import { useMe } from '../session/use-session.tsx';
 import { useNames } from '../people/use-people.tsx';
+import { useMe } from '../session/use-session.tsx';
 import { MessageEditor } from './message-editor.tsx';
 import { MessageText } from './message-text.tsx';
 import { ReactionBar } from './reaction-bar.tsx';
@@ -63,7 +63,8 @@ export function MessageRow(props: MessageRowProps) {
     );
   }
   const isPlain = messageType === 'text' && deletedAt === null;
-  const offerId = messageType === 'offer' && typeof metadata?.offerId === 'string' ? metadata.offerId : undefined;
+  const offerId =
+    messageType === 'offer' && typeof metadata?.offerId === 'string' ? metadata.offerId : undefined;
   return (
     <>
       {divider}

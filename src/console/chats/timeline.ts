@@ -1,7 +1,7 @@
 // The messages of one chat as far as they are known: those of the topic's state, older ones that were loaded, and those that
 // have left the state since. Pure. One place for each message, ascending by seq, without a hole between the first and the last.
 
-import type { ListedMessage, Message, Reaction, Reacted } from '../../modules/chat/contract.ts';
+import type { ListedMessage, Message, Reacted, Reaction } from '../../modules/chat/contract.ts';
 
 export interface ShownReaction {
   readonly emoji: string;
@@ -13,20 +13,26 @@ export type ShownMessage = Omit<Message, 'reactions'> & { readonly reactions: re
 
 export interface Timeline {
   readonly messages: readonly ShownMessage[];
-  /** Whether the first one is the first of the chat, as far as is known. */
-  readonly hasAll: boolean;
 }
 
-export const emptyTimeline: Timeline = { messages: [], hasAll: false };
+export const emptyTimeline: Timeline = { messages: [] };
+
+/** A chat begins with a message of the system, the first event of its topic. */
+export const isWhole = ({ messages }: Timeline): boolean => messages[0]?.seq === 1;
 
 /** The newest messages as the topic's state has them. */
 export function withState(timeline: Timeline, messages: readonly Message[], me: string): Timeline {
-  return { ...timeline, messages: merge(timeline.messages, messages.map((message) => fromEvent(message, me))) };
+  return {
+    messages: merge(
+      timeline.messages,
+      messages.map((message) => fromEvent(message, me)),
+    ),
+  };
 }
 
 /** A page of older ones. */
-export function withOlder(timeline: Timeline, page: readonly ListedMessage[], hasMore: boolean): Timeline {
-  return { hasAll: !hasMore, messages: merge(page.map(fromList), timeline.messages) };
+export function withOlder(timeline: Timeline, page: readonly ListedMessage[]): Timeline {
+  return { messages: merge(page.map(fromList), timeline.messages) };
 }
 
 /** A message that was created, edited or deleted. */
@@ -36,7 +42,7 @@ export function withMessage(timeline: Timeline, message: Message, me: string): T
   const newest = messages.at(-1);
   if (known === undefined) {
     const isNext = newest === undefined || message.seq > newest.seq;
-    return isNext ? { ...timeline, messages: [...countReply(messages, message), fromEvent(message, me)] } : timeline;
+    return isNext ? { messages: [...countReply(messages, message), fromEvent(message, me)] } : timeline;
   }
   // Of an edit that was followed by another change the log has no more than its place. [O5]
   if (message.content === null && message.deletedAt === null) return timeline;
@@ -66,13 +72,9 @@ function merge(first: readonly ShownMessage[], second: readonly ShownMessage[]):
   return [...bySeq.values()].sort((a, b) => a.seq - b.seq);
 }
 
-function replace(
-  timeline: Timeline,
-  id: string,
-  change: (message: ShownMessage) => ShownMessage,
-): Timeline {
+function replace(timeline: Timeline, id: string, change: (message: ShownMessage) => ShownMessage): Timeline {
   const messages = timeline.messages.map((message) => (message.id === id ? change(message) : message));
-  return { ...timeline, messages };
+  return { messages };
 }
 
 const countReply = (messages: readonly ShownMessage[], { replyTo }: Message): readonly ShownMessage[] =>

@@ -4,7 +4,15 @@ import { useEffect, useState } from 'react';
 import { type UsedTopic, useCommand, useEvent } from '../../client/react/index.ts';
 import { type Action, useAction } from '../parts/use-action.ts';
 import { useMe } from '../session/use-session.tsx';
-import { emptyTimeline, type Timeline, withMessage, withOlder, withReaction, withState } from './timeline.ts';
+import {
+  emptyTimeline,
+  isWhole,
+  type Timeline,
+  withMessage,
+  withOlder,
+  withReaction,
+  withState,
+} from './timeline.ts';
 
 export interface UsedTimeline extends Timeline {
   readonly older: Action<[]>;
@@ -42,9 +50,9 @@ export function useTimeline(chatId: string, used: UsedTopic<`chat:${string}`>): 
 
   const older = useAction(async () => {
     const before = timeline.messages[0]?.seq;
-    if (before === undefined || timeline.hasAll) return;
+    if (before === undefined || isWhole(timeline)) return;
     const page = await send('message.list', { chatId, before, limit: pageSize });
-    setTimeline((known) => withOlder(known, page.items, page.nextCursor !== null));
+    setTimeline((known) => withOlder(known, page.items));
   });
   return { ...timeline, older };
 }

@@ -1,6 +1,6 @@
 // What went over the socket, in and out: the newest envelopes, for whoever looks. Access tokens are not kept.
 
-import type { ServerFrame } from '../../client/connection.ts';
+import type { ServerFrame } from '../../client/index.ts';
 import type { ClientFrame } from '../../protocol/envelope.ts';
 
 export interface Entry {

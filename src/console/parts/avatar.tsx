@@ -19,7 +19,13 @@ export function Avatar({ id, name, isHere = false }: AvatarProps) {
 
 function initialsOf(name: string): string {
   const [first = '', last = ''] = name.trim().split(/\s+/);
-  return [...first].slice(0, 1).concat([...last].slice(0, 1)).join('').toUpperCase() || '?';
+  return (
+    [...first]
+      .slice(0, 1)
+      .concat([...last].slice(0, 1))
+      .join('')
+      .toUpperCase() || '?'
+  );
 }
 
 function hueOf(id: string): number {

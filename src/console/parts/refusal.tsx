@@ -1,6 +1,6 @@
 // What went wrong, in the server's own words, and which fields it is about.
 
-import { Disconnected, Refused } from '../../client/refused.ts';
+import { Disconnected, Refused } from '../../client/index.ts';
 
 export function Refusal({ error }: { error: unknown }) {
   if (error === undefined || error === null) return null;

@@ -15,6 +15,7 @@ export interface People {
 
 /** A question names at most so many. */
 const maxAsked = 100;
+const retryMs = 5_000;
 const unknown = 'Somebody';
 
 export function createPeople(find: (ids: string[]) => Promise<readonly Person[]>): People {
@@ -32,7 +33,10 @@ export function createPeople(find: (ids: string[]) => Promise<readonly Person[]>
       const found = new Map((await find(ids)).map(({ id, name }) => [id, name]));
       for (const id of ids) names.set(id, found.get(id) ?? unknown);
     } catch {
-      for (const id of ids) asked.delete(id); // whoever shows it next asks again
+      setTimeout(() => {
+        for (const id of ids) asked.delete(id); // whoever shows it by then asks again
+        tell();
+      }, retryMs);
     }
     tell();
   };

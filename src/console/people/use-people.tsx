@@ -11,7 +11,7 @@ export function PeopleProvider({ children }: { children: ReactNode }) {
   const send = useCommand();
   const me = useMe();
   const [people] = useState(() =>
-    createPeople(async (ids) => (await send('user.find', { ids: ids.join(','), limit: ids.length })).items),
+    createPeople(async (ids) => (await send('user.find', { ids: ids.join(',') })).items),
   );
   useEffect(() => people.learn(me), [people, me]);
   useEvent('profile.updated', ({ payload }) => people.learn(payload));

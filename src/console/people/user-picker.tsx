@@ -5,6 +5,7 @@ import { useCommand } from '../../client/react/index.ts';
 import { Avatar } from '../parts/avatar.tsx';
 import { Refusal } from '../parts/refusal.tsx';
 import { useAnswer } from '../parts/use-answer.ts';
+import { useSettled } from '../parts/use-settled.ts';
 import { useMe } from '../session/use-session.tsx';
 import type { Person } from './people.ts';
 
@@ -16,13 +17,15 @@ interface UserPickerProps {
 }
 
 const shown = 8;
+/** Not every letter is a question: searches are limited. */
+const settleMs = 200;
 
 export function UserPicker({ label, without, onPick }: UserPickerProps) {
   const id = useId();
   const me = useMe();
   const send = useCommand();
   const [search, setSearch] = useState('');
-  const text = search.trim();
+  const text = useSettled(search.trim(), settleMs);
   const { data, error } = useAnswer(text === '' ? undefined : text, () =>
     send('user.find', { search: text, limit: 20 }),
   );

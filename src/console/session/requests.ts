@@ -1,7 +1,7 @@
 // What the console asks over plain HTTP, because nobody is logged in yet: becoming a user, logging in, refreshing, logging out.
 
 import type { LoginInput, RegisterInput, SignedIn } from '../../auth/contract.ts';
-import { Refused } from '../../client/refused.ts';
+import { Refused } from '../../client/index.ts';
 import type { WireError } from '../../protocol/errors.ts';
 
 export interface Requests {

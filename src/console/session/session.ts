@@ -6,8 +6,8 @@
 // the ten seconds in which the server answers again are all there is.
 
 import type { OwnUser, SignedIn } from '../../auth/contract.ts';
-import type { TokenReason } from '../../client/client.ts';
-import { Refused } from '../../client/refused.ts';
+import type { TokenReason } from '../../client/index.ts';
+import { Refused } from '../../client/index.ts';
 import type { Requests } from './requests.ts';
 
 export type SessionState =
@@ -123,7 +123,8 @@ export function createSession({ requests, storage, alone, now }: SessionParts): 
       if (token !== undefined) await requests.logout(token).catch(() => {});
     },
     async getToken(reason) {
-      if (reason === 'connect' && access !== undefined && access.endsAt - now() > marginMs) return access.token;
+      if (reason === 'connect' && access !== undefined && access.endsAt - now() > marginMs)
+        return access.token;
       const token = await refresh();
       if (token === undefined && state.name === 'in') session.onStored();
       return token;

@@ -24,7 +24,9 @@ export function SignIn({ notice }: { notice: string | undefined }) {
   return (
     <main className="lobby">
       <h1>Carillon</h1>
-      <p className="lead">Chats, offers, jobs, a game and campaigns, live. Every envelope can be looked at.</p>
+      <p className="lead">
+        Chats, offers, jobs, a game and campaigns, live. Every envelope can be looked at.
+      </p>
       {notice !== undefined && <p className="notice">{notice}</p>}
       <form className="card" onSubmit={submit} aria-label={isNew ? 'Sign up' : 'Log in'}>
         <fieldset className="switch">

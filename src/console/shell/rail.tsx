@@ -25,6 +25,9 @@ export function Rail({ section, sections, isInspecting, onInspect }: RailProps) 
   const { unread } = useChatList();
   return (
     <nav className="rail" aria-label="Sections">
+      <button type="button" className="skip" onClick={() => document.getElementById('section')?.focus()}>
+        Skip to the content
+      </button>
       {[...sections, 'account' as const].map((name) => (
         <a
           key={name}

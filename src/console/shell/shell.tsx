@@ -31,16 +31,6 @@ export function Shell({ journal }: { journal: Journal }) {
   return (
     <PeopleProvider>
       <ChatListProvider isOn={modules?.sections.includes('chats') ?? false}>
-        <a
-          className="skip"
-          href="#section"
-          onClick={(event) => {
-            event.preventDefault(); // the address is the route
-            document.getElementById('section')?.focus();
-          }}
-        >
-          Skip to the content
-        </a>
         <div className={`shell${isInspecting ? ' inspecting' : ''}`}>
           <Rail
             section={section}

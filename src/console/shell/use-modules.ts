@@ -1,7 +1,7 @@
 // Which modules the server has: one that is switched off with MODULES knows none of its commands, and has no place here.
 
+import { Refused } from '../../client/index.ts';
 import { useCommand } from '../../client/react/index.ts';
-import { Refused } from '../../client/refused.ts';
 import { useAnswer } from '../parts/use-answer.ts';
 
 export const sections = ['chats', 'jobs', 'game', 'campaigns'] as const;

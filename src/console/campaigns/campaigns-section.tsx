@@ -1,0 +1,3 @@
+export function CampaignsSection() {
+  return null;
+}

@@ -1,0 +1,3 @@
+export function GameSection() {
+  return null;
+}
