@@ -4,6 +4,8 @@ import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import { useCommand, useEvent } from '../../client/react/index.ts';
 import type { ChatListItem } from '../../modules/chat/contract.ts';
 import { useAnswer } from '../parts/use-answer.ts';
+import { useRoute } from '../route.ts';
+import { useIsSeen } from './use-reading.ts';
 
 export interface ChatList {
   /** Undefined as long as they are not known. */
@@ -39,10 +41,14 @@ export function ChatListProvider({ isOn, children }: { isOn: boolean; children: 
   useEvent('chat.added', reload);
   useEvent('chat.removed', reload);
   useEvent('chat.configured', reload);
+  const [section, chatId] = useRoute();
+  const isSeen = useIsSeen();
+  const openId = section === 'chats' && isSeen ? chatId : undefined;
   const list = useMemo(() => {
-    const chats = data?.items;
+    // What is being looked at is not unread, though the server learns of that a moment later.
+    const chats = data?.items.map((chat) => (chat.id === openId ? { ...chat, unreadCount: 0 } : chat));
     const unread = chats?.reduce((sum, { unreadCount }) => sum + unreadCount, 0) ?? 0;
     return { chats, error, unread, reload };
-  }, [data, error, reload]);
+  }, [data, error, reload, openId]);
   return <ChatListContext value={list}>{children}</ChatListContext>;
 }

@@ -16,7 +16,8 @@ export function useReading(chatId: string, newestSeq: number, readSeq: number, i
   }, [send, chatId, newestSeq, readSeq, isAtEnd, isSeen]);
 }
 
-function useIsSeen(): boolean {
+/** Whether somebody may look: not where another tab is in front. */
+export function useIsSeen(): boolean {
   const [isSeen, setSeen] = useState(() => document.visibilityState === 'visible');
   useEffect(() => {
     const look = (): void => setSeen(document.visibilityState === 'visible');

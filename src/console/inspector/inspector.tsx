@@ -73,7 +73,7 @@ export function Inspector({ journal, onClose }: InspectorProps) {
 
 const directionNames = { in: 'received', out: 'sent' };
 
-function Envelope({ entry: { direction, type, topic, seq, at, frame } }: { entry: Entry }) {
+function Envelope({ entry: { direction, type, answers, topic, seq, at, frame } }: { entry: Entry }) {
   const [isOpen, setOpen] = useState(false);
   const isError = type === 'error';
   return (
@@ -83,7 +83,10 @@ function Envelope({ entry: { direction, type, topic, seq, at, frame } }: { entry
           {direction === 'in' ? '←' : '→'}
         </span>
         <span className="visually-hidden">{directionNames[direction]}</span>
-        <span className="type">{type}</span>
+        <span className="type">
+          {type}
+          {answers !== undefined && <span className="answers"> to {answers}</span>}
+        </span>
         {seq !== undefined && <span className="seq">seq {seq}</span>}
         <time dateTime={at.toISOString()}>{at.toLocaleTimeString([], { hour12: false })}</time>
         {topic !== undefined && <span className="topic">{topic}</span>}

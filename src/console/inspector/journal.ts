@@ -9,6 +9,8 @@ export interface Entry {
   readonly at: Date;
   readonly direction: 'in' | 'out';
   readonly type: string;
+  /** Of a reply: the type of the command. */
+  readonly answers: string | undefined;
   readonly topic: string | undefined;
   readonly seq: number | undefined;
   readonly frame: object;
@@ -26,6 +28,8 @@ export function createJournal(maxEntries: number, now: () => Date): Journal {
   let entries: Entry[] = [];
   let snapshot: readonly Entry[] | undefined;
   let recorded = 0;
+  /** Commands without an answer, by their ids. */
+  const asked = new Map<string, string>();
   const listeners = new Set<() => void>();
   const tell = (): void => {
     snapshot = undefined;
@@ -34,11 +38,16 @@ export function createJournal(maxEntries: number, now: () => Date): Journal {
   return {
     record(direction, frame) {
       recorded += 1;
+      const { id = '', type } = frame;
+      if (direction === 'out' && id !== '') asked.set(id, type);
+      const answers = direction === 'in' && isReply(type) ? asked.get(id) : undefined;
+      if (answers !== undefined) asked.delete(id);
       entries.push({
         number: recorded,
         at: now(),
         direction,
-        type: frame.type,
+        type,
+        answers,
         topic: frame.topic ?? topicOf(frame.payload),
         seq: 'seq' in frame ? frame.seq : undefined,
         frame: withoutToken(frame),
@@ -61,15 +70,17 @@ export function createJournal(maxEntries: number, now: () => Date): Journal {
   };
 }
 
-/** Those whose topic, type or content has all the words of the filter. */
+/** Those whose topic and type have all the words of the filter in them. */
 export function filterEntries(entries: readonly Entry[], filter: string): readonly Entry[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return entries;
-  return entries.filter(({ type, topic, direction }) => {
-    const text = `${type} ${topic ?? ''} ${direction}`.toLowerCase();
+  return entries.filter(({ type, answers = '', topic = '' }) => {
+    const text = `${type} ${answers} ${topic}`.toLowerCase();
     return words.every((word) => text.includes(word));
   });
 }
+
+const isReply = (type: string): boolean => type === 'ok' || type === 'error' || type === 'pong';
 
 /** Of a subscribe, and of the answer to one, of one topic or several. */
 function topicOf(payload: unknown): string | undefined {
