@@ -1,5 +1,5 @@
 // What somebody is writing about an entity while others may change it, too. It is about one version; what comes meanwhile is
-// taken where nothing was written yet, and otherwise the writer decides. Pure.
+// taken where nothing else was written, and otherwise the writer decides. Pure.
 
 export interface Versioned {
   readonly version: number;
@@ -19,14 +19,15 @@ export const beginDraft = <Entity extends Versioned>(entity: Entity): Draft<Enti
   theirs: undefined,
 });
 
-/** Compared as JSON: an entity is what the server sent. */
-export const isChanged = <Entity extends Versioned>({ base, mine }: Draft<Entity>): boolean =>
-  JSON.stringify(base) !== JSON.stringify(mine);
+export const isChanged = <Entity extends Versioned>(draft: Draft<Entity>): boolean =>
+  listChanged(draft.base, draft.mine).length > 0;
 
-/** The entity as it is now. */
+/** The entity as it is now. Where it has all that was written, as behind one's own save, there is nothing to decide. */
 export function follow<Entity extends Versioned>(draft: Draft<Entity>, entity: Entity): Draft<Entity> {
-  if (entity.version <= Math.max(draft.base.version, draft.theirs?.version ?? 0)) return draft;
-  return isChanged(draft) ? { ...draft, theirs: entity } : beginDraft(entity);
+  const { base, mine, theirs } = draft;
+  if (entity.version <= Math.max(base.version, theirs?.version ?? 0)) return draft;
+  const hasMine = listChanged(base, mine).every((field) => isSame(entity[field], mine[field]));
+  return hasMine ? beginDraft(entity) : { ...draft, theirs: entity };
 }
 
 export const write = <Entity extends Versioned>(
@@ -38,17 +39,33 @@ export const write = <Entity extends Versioned>(
 });
 
 /** What was written counts, over what came meanwhile. */
-export function keepMine<Entity extends Versioned>(draft: Draft<Entity>): Draft<Entity> {
-  const { base, mine, theirs = base } = draft;
-  const written = listChanged(draft).map((field) => [field, mine[field]]);
-  return { base: theirs, mine: { ...theirs, ...Object.fromEntries(written) }, theirs: undefined };
+export function keepMine<Entity extends Versioned>({
+  base,
+  mine,
+  theirs = base,
+}: Draft<Entity>): Draft<Entity> {
+  return { base: theirs, mine: { ...theirs, ...pickChanged(base, mine) }, theirs: undefined };
 }
 
 export const takeTheirs = <Entity extends Versioned>({ base, theirs }: Draft<Entity>): Draft<Entity> =>
   beginDraft(theirs ?? base);
 
-/** What the writer changed. */
-export function listChanged<Entity extends Versioned>({ base, mine }: Draft<Entity>): (keyof Entity)[] {
-  const fields = Object.keys(mine) as (keyof Entity)[]; // an entity has its own fields only
-  return fields.filter((field) => JSON.stringify(base[field]) !== JSON.stringify(mine[field]));
+export function listChanged<Entity extends Versioned>(before: Entity, after: Entity): (keyof Entity)[] {
+  const fields = Object.keys(after) as (keyof Entity)[]; // an entity has its own fields only
+  return fields.filter((field) => !isSame(before[field], after[field]));
 }
+
+export function pickChanged<Entity extends Versioned>(before: Entity, after: Entity): Partial<Entity> {
+  const entries = listChanged(before, after).map((field) => [field, after[field]]);
+  return Object.fromEntries(entries);
+}
+
+/** As JSON, but for the order of fields, which the database does not keep. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (!isObject(a) || !isObject(b)) return a === b;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b && isSame(a[key], b[key]));
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;

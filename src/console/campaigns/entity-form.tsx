@@ -7,7 +7,16 @@ import { ConfirmButton } from '../parts/confirm-button.tsx';
 import { Field, TextField } from '../parts/field.tsx';
 import { Refusal } from '../parts/refusal.tsx';
 import { useAction } from '../parts/use-action.ts';
-import { beginDraft, follow, isChanged, keepMine, listChanged, takeTheirs, write } from './draft.ts';
+import {
+  beginDraft,
+  follow,
+  isChanged,
+  keepMine,
+  listChanged,
+  pickChanged,
+  takeTheirs,
+  write,
+} from './draft.ts';
 import { VariablesEditor } from './variables-editor.tsx';
 
 /** What the kinds of entity have in common, and what some of them have. */
@@ -36,10 +45,8 @@ export function EntityForm<Shape extends Entity>(props: EntityFormProps<Shape>) 
   const followed = follow(draft, entity);
   if (followed !== draft) setDraft(followed);
   const { base, mine, theirs } = draft;
-  const save = useAction(() => {
-    const changed = listChanged(draft).map((field) => [field, mine[field]]);
-    return onSave(base.version, Object.fromEntries(changed)); // fields of the shape, of which the draft is one
-  });
+  // The fields are those of the shape, of which the draft is one.
+  const save = useAction(() => onSave(base.version, pickChanged(base, mine) as Partial<Shape>));
   const remove = useAction(async () => onDelete?.());
   const set = (change: Partial<Entity>): void => setDraft(write(draft, change));
   const submit = (event: FormEvent): void => {
@@ -102,7 +109,7 @@ export function EntityForm<Shape extends Entity>(props: EntityFormProps<Shape>) 
         <div className="notice" role="alert">
           <p>Somebody changed it while you were writing. Now it is version {theirs.version}:</p>
           <ul>
-            {listChanged({ base, mine: theirs, theirs: undefined })
+            {listChanged(base, theirs)
               .filter((field) => field !== 'version')
               .map((field) => (
                 <li key={field}>
