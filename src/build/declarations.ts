@@ -76,15 +76,21 @@ function describeCommand({
   reply,
   writes,
 }: Document['commands'][number]) {
-  const output = reply === undefined ? [] : [typeOf(reply)];
-  if (writes === true) output.push('Written');
-  if (writes === 'sometimes') output.push('Partial<Written>');
   return `${quote(type)}: {
     payload: ${typeOf(payload)};
-    output: ${output.map((part) => `(${part})`).join(' & ') || 'undefined'};
+    output: ${outputOf(reply && typeOf(reply), writes)};
     takesTopic: ${takesTopic};
     takesKey: ${takesKey};
   };`;
+}
+
+/** What the `ok` holds. [O3] */
+function outputOf(reply: string | undefined, writes: boolean | 'sometimes'): string {
+  if (reply === undefined)
+    return { true: 'Written', false: 'undefined', sometimes: 'Written | undefined' }[`${writes}`];
+  return { true: `(${reply}) & Written`, false: reply, sometimes: `(${reply}) & Partial<Written>` }[
+    `${writes}`
+  ];
 }
 
 function describeKind(

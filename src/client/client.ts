@@ -78,8 +78,6 @@ const defaults = {
   harmlessCommands: new Set<string>() as ReadonlySet<string>,
 };
 
-export const createClient = (options: ClientOptions): Client => new Client(options);
-
 export class Client {
   readonly #options: Settled;
   /** Of the attempt or the connection that is there: cleared with it. */
@@ -100,6 +98,11 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = { ...defaults, ...options };
+    if (this.#options.WebSocket === undefined) {
+      throw new Error(
+        'There is no WebSocket here: give one as an option, or start Node 20 with --experimental-websocket.',
+      );
+    }
     const { clock, backoff, commandTimeoutMs, maxWaiting } = this.#options;
     this.#alarms = new Alarms(clock);
     this.#backoff = new Backoff(backoff, clock.random);

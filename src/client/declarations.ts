@@ -1311,7 +1311,7 @@ export interface Commands {
   };
   'job.progress': {
     payload: { jobId: string; leaseId: string; current: number; total: number; message?: string };
-    output: Partial<Written>;
+    output: Written | undefined;
     takesTopic: false;
     takesKey: false;
   };

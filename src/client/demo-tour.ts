@@ -1,13 +1,10 @@
 // One thing of each module beside the chat, live: the one who follows prints what the other one did, as it comes from the server.
 
-import type { Campaign, Kingdom, Settlement } from '../modules/campaigns/contract.ts';
 import { campaignTopic, settlementTopic } from '../modules/campaigns/contract.ts';
 import { chatTopic } from '../modules/chat/contract.ts';
-import { type PlayerState, playerTopic } from '../modules/game/contract.ts';
-import { type Job, userJobsTopic } from '../modules/jobs/contract.ts';
-import type { Offer } from '../modules/offers/contract.ts';
-import type { Client } from './client.ts';
-import { Refused } from './refused.ts';
+import { playerTopic } from '../modules/game/contract.ts';
+import { userJobsTopic } from '../modules/jobs/contract.ts';
+import { type Client, type EventPosition, Refused } from './index.ts';
 
 export interface Guest {
   readonly name: string;
@@ -24,11 +21,6 @@ export interface Tour {
   readonly chatId: string;
   readonly note: (text: string) => void;
 }
-
-/** What a command answers: its output, and where its events stand. [O3] */
-type Answered<Output> = Output & {
-  readonly events: readonly { readonly topic: string; readonly seq: number }[];
-};
 
 /** How long a worker has to take the job of the demo, before it is cancelled. */
 const workerPatienceMs = 1_500;
@@ -54,24 +46,24 @@ export async function showModules(tour: Tour): Promise<void> {
 /** Ann offers a bicycle, Ben accepts, and both have it from the chat. */
 async function showOffers({ ann, ben, chatId }: Tour): Promise<void> {
   const terms = { chatId, title: 'A bicycle, blue', amount: '100', currency: 'EUR' };
-  const { id: offerId } = await write<Offer>(ann, 'offer.create', terms);
-  const { events } = await write<Offer>(ben, 'offer.update', { offerId, action: 'accept' });
+  const { id: offerId } = await ann.client.send('offer.create', terms);
+  const { events } = await ben.client.send('offer.update', { offerId, action: 'accept' });
   for (const guest of [ann, ben]) await hear(guest, chatTopic(chatId), events);
 }
 
 /** Ben follows a campaign and a settlement of Ann's; she changes it, and lets a day pass. */
 async function showCampaigns({ ann, ben }: Tour): Promise<void> {
-  const { id: campaignId } = await write<Campaign>(ann, 'campaign.create', { name: 'The long winter' });
-  const { id: kingdomId } = await write<Kingdom>(ann, 'kingdom.create', { campaignId, name: 'Northmark' });
-  const { id: settlementId } = await write<Settlement>(ann, 'settlement.create', {
+  const { id: campaignId } = await ann.client.send('campaign.create', { name: 'The long winter' });
+  const { id: kingdomId } = await ann.client.send('kingdom.create', { campaignId, name: 'Northmark' });
+  const { id: settlementId } = await ann.client.send('settlement.create', {
     kingdomId,
     name: 'Harrow',
   });
-  await write(ann, 'campaign.member.add', { campaignId, userId: ben.id });
+  await ann.client.send('campaign.member.add', { campaignId, userId: ben.id });
   await follow(ben, campaignTopic(campaignId), settlementTopic(settlementId));
-  const changed = await write<Settlement>(ann, 'settlement.update', { settlementId, version: 1, level: 3 });
+  const changed = await ann.client.send('settlement.update', { settlementId, version: 1, level: 3 });
   await hear(ben, settlementTopic(settlementId), changed.events);
-  const aged = await write<object>(ann, 'campaign.time.advance', { campaignId, advanceSeconds: 86_400 });
+  const aged = await ann.client.send('campaign.time.advance', { campaignId, advanceSeconds: 86_400 });
   await hear(ben, campaignTopic(campaignId), aged.events);
 }
 
@@ -79,7 +71,7 @@ async function showCampaigns({ ann, ben }: Tour): Promise<void> {
 async function showJobs({ ann, note }: Tour): Promise<void> {
   const topic = userJobsTopic(ann.id);
   await follow(ann, topic);
-  const job = await write<Job>(ann, 'job.create', { type: 'count', payload: { to: 3 } });
+  const job = await ann.client.send('job.create', { type: 'count', payload: { to: 3 } });
   await hear(ann, topic, job.events);
   const isTaken = await within(workerPatienceMs, ann, topic, 'job.status');
   if (isTaken) {
@@ -87,34 +79,28 @@ async function showJobs({ ann, note }: Tour): Promise<void> {
     return;
   }
   note('No worker took it (bun src/modules/jobs/demo-worker.ts is one): it is cancelled.');
-  const { events } = await write<Job>(ann, 'job.cancel', { jobId: job.id });
+  const { events } = await ann.client.send('job.cancel', { jobId: job.id });
   await hear(ann, topic, events);
 }
 
 /** Ann becomes a player, and puts a firewall on her computer. */
 async function showGame({ ann }: Tour): Promise<void> {
   const handle = `ann_${crypto.randomUUID().slice(0, 8)}`;
-  const { player, computers } = await write<PlayerState>(ann, 'player.create', { handle });
+  const { player, computers } = await ann.client.send('player.create', { handle });
   const topic = playerTopic(player.id);
   await follow(ann, topic);
-  const installing = { computerId: computers[0]?.id, type: 'firewall' };
-  const { events } = await write<object>(ann, 'defense.install', installing);
+  const [computer] = computers;
+  if (computer === undefined) throw new Error('The new player has no computer.');
+  const { events } = await ann.client.send('defense.install', { computerId: computer.id, type: 'firewall' });
   await hear(ann, topic, events);
 }
-
-async function write<Output>({ client }: Guest, type: string, payload: object): Promise<Answered<Output>> {
-  const key = takesNoKey.has(type) ? undefined : crypto.randomUUID();
-  return (await client.send(type, payload, { key })) as Answered<Output>; // the contract of the command
-}
-
-const takesNoKey = new Set(['settlement.update', 'job.cancel', 'player.create']);
 
 async function follow({ client }: Guest, ...topics: readonly string[]): Promise<void> {
   await Promise.all(topics.map((topic) => client.topic(topic).joined));
 }
 
 /** The last of these events on the topic. */
-async function hear(guest: Guest, topic: string, events: Answered<object>['events']): Promise<void> {
+async function hear(guest: Guest, topic: string, events: readonly EventPosition[]): Promise<void> {
   const seqs = events.filter((event) => event.topic === topic).map(({ seq }) => seq);
   await guest.reach(topic, Math.max(...seqs));
 }

@@ -3,23 +3,17 @@
 // reordered.
 
 import { parseArgs } from 'node:util';
-import { type Static, Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { Chat, chatTopic } from '../modules/chat/contract.ts';
-import { apply, type ChatState } from '../modules/chat/state.ts';
-import { type Client, createClient } from './client.ts';
 import { showModules } from './demo-tour.ts';
 import { defaultServer, parseServerUrl, post } from './http.ts';
+import { type Client, createClient } from './index.ts';
 import { signIn } from './login.ts';
 import { createPrinter } from './printer.ts';
 import { tally } from './tally.ts';
 
 const waitMs = 10_000;
-
-/** What a command answers about the events it wrote. [O3] */
-const Written = Type.Object({
-  events: Type.Array(Type.Object({ topic: Type.String(), seq: Type.Integer() })),
-});
 
 const notes = createPrinter();
 
@@ -30,8 +24,8 @@ async function runDemo(server: URL): Promise<boolean> {
   const topic = await createDirectChat(server, ann, ben);
 
   await Promise.all([ann.client.connect(), ben.client.connect()]);
-  const start = await ann.client.topic<ChatState>(topic, { apply }).joined;
-  const followed = ben.client.topic<ChatState>(topic, { apply });
+  const start = await ann.client.topic(topic).joined;
+  const followed = ben.client.topic(topic);
   await followed.joined;
 
   await ann.say(topic, 'Hi Ben!');
@@ -116,9 +110,7 @@ class Person {
 
   /** Answers the seq of the message. */
   async say(topic: string, content: string): Promise<number> {
-    const payload = { chatId: chatIdOf(topic), content };
-    const key = crypto.randomUUID();
-    const { events } = check(Written, await this.client.send('message.send', payload, { key }));
+    const { events } = await this.client.send('message.send', { chatId: chatIdOf(topic), content });
     const position = events.find((event) => event.topic === topic);
     if (position === undefined) throw new Error(`The message left no event on ${topic}.`);
     return position.seq;

@@ -2,12 +2,17 @@
 // resumes its subscriptions where they were. At the end of its input it waits for what is still to come, and ends.
 
 import { createInterface } from 'node:readline';
-import { type Client, type ClientState, createClient, type TokenReason } from './client.ts';
-import type { ServerFrame } from './connection.ts';
+import {
+  type Client,
+  type ClientState,
+  createClient,
+  Refused,
+  type ServerFrame,
+  type TokenReason,
+} from './index.ts';
 import { type GetToken, keepToken, logIn } from './login.ts';
 import { askPassword } from './password.ts';
 import { createPrinter } from './printer.ts';
-import { Refused } from './refused.ts';
 import { type Arguments, fullHelp, readArguments } from './terminal-arguments.ts';
 import { readLine } from './terminal-input.ts';
 

@@ -8,10 +8,11 @@ import type { Operation } from './operation.ts';
 import type { Hiding } from './presence/hiding.ts';
 import { addParts, type SnapshotPart, type Topic, type TopicKind } from './topic-kind.ts';
 
-export interface Module {
+/** `Own`: its operations, each by its name and with its schemas. */
+export interface Module<Own extends Operation = Operation> {
   readonly name: string;
   readonly topicKinds: readonly TopicKind[];
-  readonly operations: readonly Operation[];
+  readonly operations: readonly Own[];
   /** What it adds to the snapshots of other modules' kinds of topic. */
   readonly snapshotParts: readonly SnapshotPart[];
   /** What happens at a time. */
@@ -34,18 +35,18 @@ export interface Module {
 export type TopicsAround = (tx: Db, userId: string) => Promise<readonly Topic[]>;
 
 /** A module as it is listed: it starts once for each server. */
-export interface DefinedModule {
+export interface DefinedModule<Own extends Operation = Operation> {
   readonly name: string;
   /** The modules that it stands on: without them it cannot be switched on. */
   readonly needs: readonly string[];
-  start(core: ModuleCore): Module;
+  start(core: ModuleCore): Module<Own>;
 }
 
 /**
  * `operations`, `timed`: the list, or what makes it for one server, where it needs the core or shares something that lives in
  * memory.
  */
-export function defineModule(
+export function defineModule<Own extends Operation>(
   name: string,
   parts: {
     readonly needs?: readonly string[];
@@ -57,11 +58,11 @@ export function defineModule(
     readonly tags?: Readonly<Record<string, string>>;
     readonly hiding?: Hiding;
     readonly topicsAround?: TopicsAround;
-    readonly operations: readonly Operation[] | ((core: ModuleCore) => readonly Operation[]);
+    readonly operations: readonly Own[] | ((core: ModuleCore) => readonly Own[]);
     readonly timed?: readonly Timed[] | ((core: ModuleCore) => readonly Timed[]);
   },
-): DefinedModule {
-  const start = (core: ModuleCore): Module => ({
+): DefinedModule<Own> {
+  const start = (core: ModuleCore): Module<Own> => ({
     name,
     topicKinds: parts.topicKinds ?? [],
     snapshotParts: parts.snapshotParts ?? [],

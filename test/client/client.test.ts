@@ -2,7 +2,7 @@
 
 import { afterAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { type Client, type ClientOptions, createClient, type Loss } from '../../src/client/client.ts';
+import { Client, type ClientOptions, type Loss } from '../../src/client/client.ts';
 import { Disconnected, Refused } from '../../src/client/refused.ts';
 import type { Topic } from '../../src/client/topic.ts';
 import type { ChatState } from '../../src/modules/chat/state.ts';
@@ -41,7 +41,7 @@ onEachDatabase('the client', (open, database) => {
     for (const client of clients) client.close();
   });
   const create = (url: string, user: TestUser, options: Partial<ClientOptions> = {}): Client => {
-    const client = createClient({ url, getToken: () => user.accessToken, backoff, ...options });
+    const client = new Client({ url, getToken: () => user.accessToken, backoff, ...options });
     clients.push(client);
     return client;
   };
@@ -275,7 +275,7 @@ onEachDatabase('the client', (open, database) => {
 
 test('the client gives up where nobody listens, after maxAttempts', async () => {
   const url = `http://127.0.0.1:${findFreePort()}`;
-  const client = createClient({ url, getToken: () => 'a.b.c', backoff, maxAttempts: 3 });
+  const client = new Client({ url, getToken: () => 'a.b.c', backoff, maxAttempts: 3 });
   const error = await client.connect().catch((reason) => reason);
   expect(error).toBeInstanceOf(Disconnected);
   expect(client.state).toEqual({ name: 'error', error });

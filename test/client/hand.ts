@@ -1,6 +1,6 @@
 // A clock and a network that a test moves by hand, for what the real ones do too rarely or too slowly.
 
-import { type Client, type ClientOptions, createClient } from '../../src/client/client.ts';
+import { Client, type ClientOptions } from '../../src/client/client.ts';
 import type { Clock } from '../../src/client/clock.ts';
 import type { Closing, ServerFrame, Socket } from '../../src/client/connection.ts';
 
@@ -98,7 +98,7 @@ export function createByHand(options: Partial<ClientOptions> = {}) {
       sockets.push(this);
     }
   }
-  const client: Client = createClient({
+  const client = new Client({
     url: 'https://carillon.test',
     getToken: () => 'a.b.c',
     WebSocket: OwnSocket,
