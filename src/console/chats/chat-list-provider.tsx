@@ -5,6 +5,7 @@ import { useCommand, useEvent } from '../../client/react/index.ts';
 import type { ChatListItem } from '../../modules/chat/contract.ts';
 import { useAnswer } from '../parts/use-answer.ts';
 import { useRoute } from '../route.ts';
+import { useMe } from '../session/use-session.tsx';
 import { useIsSeen } from './use-reading.ts';
 
 export interface ChatList {
@@ -26,6 +27,7 @@ export const useChatList = (): ChatList => useContext(ChatListContext);
 
 export function ChatListProvider({ isOn, children }: { isOn: boolean; children: ReactNode }) {
   const send = useCommand();
+  const me = useMe();
   const { data, error, reload } = useAnswer(isOn ? 'chats' : undefined, () =>
     send('chat.list', { limit: 100 }),
   );
@@ -34,6 +36,9 @@ export function ChatListProvider({ isOn, children }: { isOn: boolean; children: 
   useEvent('message.edited', reload);
   useEvent('message.deleted', reload);
   useEvent('chat.updated', reload);
+  useEvent('message.read', ({ payload }) => {
+    if (me.id in payload.positions) reload();
+  });
   useEvent('profile.updated', reload);
   // Of the others, on the user's own topic
   useEvent('message.notified', reload);

@@ -118,14 +118,14 @@ function useSteadyScroll(
     else if (wasAtEnd.current) element.scrollTop = element.scrollHeight;
     before.current = { firstSeq, height: element.scrollHeight };
   }, [box, firstSeq, end]);
-  // A keyboard on a phone, the inspector beside it: whoever was at the end stays there.
+  // A keyboard on a phone, a form that opens in a message: whoever was at the end stays there.
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
     const observer = new ResizeObserver(() => {
       if (wasAtEnd.current) element.scrollTop = element.scrollHeight;
     });
-    observer.observe(element);
+    for (const changing of [element, ...element.children]) observer.observe(changing);
     return () => observer.disconnect();
   }, [box]);
 }

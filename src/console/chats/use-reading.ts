@@ -6,14 +6,21 @@ import { useCommand } from '../../client/react/index.ts';
 export function useReading(chatId: string, newestSeq: number, readSeq: number, isAtEnd: boolean): void {
   const send = useCommand();
   const isSeen = useIsSeen();
-  const told = useRef(0);
+  const [toldSeq, setToldSeq] = useState(0);
+  const isTelling = useRef(false);
   useEffect(() => {
-    if (!isSeen || !isAtEnd || newestSeq <= Math.max(readSeq, told.current)) return;
-    told.current = newestSeq;
-    send('message.read', { chatId, seq: newestSeq }).catch(() => {
-      told.current = 0; // with the next message, or the next look
-    });
-  }, [send, chatId, newestSeq, readSeq, isAtEnd, isSeen]);
+    if (!isSeen || !isAtEnd || isTelling.current || newestSeq <= Math.max(readSeq, toldSeq)) return;
+    isTelling.current = true; // one at a time: what comes meanwhile is told together
+    send('message.read', { chatId, seq: newestSeq }).then(
+      () => {
+        isTelling.current = false;
+        setToldSeq(newestSeq);
+      },
+      () => {
+        isTelling.current = false; // the next message, or the next look, tells it again
+      },
+    );
+  }, [send, chatId, newestSeq, readSeq, toldSeq, isAtEnd, isSeen]);
 }
 
 /** Whether somebody may look: not where another tab is in front. */
