@@ -14,7 +14,8 @@ export function splitMentions(text: string, people: readonly Person[]): TextPart
   const parts: TextPart[] = [];
   let plainFrom = 0;
   for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
-    const person = at < plainFrom ? undefined : byLength.find(({ name }) => isNamed(text, at + 1, name));
+    const mayName = at >= plainFrom && !/[\p{L}\p{N}_.]$/u.test(text.slice(Math.max(0, at - 2), at)); // no e-mail address
+    const person = mayName ? byLength.find(({ name }) => isNamed(text, at + 1, name)) : undefined;
     if (person === undefined) continue;
     if (at > plainFrom) parts.push({ text: text.slice(plainFrom, at), person: undefined });
     plainFrom = at + 1 + person.name.length;

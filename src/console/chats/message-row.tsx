@@ -133,7 +133,7 @@ export function MessageRow(props: MessageRowProps) {
             type="button"
             className="quiet square more"
             aria-expanded={isOpen}
-            aria-label={`What to do with the message of ${isMine ? 'yours' : name}`}
+            aria-label={`What to do with ${isMine ? 'your message' : `the message of ${name}`}`}
             onClick={() => setOpen(!isOpen)}
           >
             <Icon name="more" />
