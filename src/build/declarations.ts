@@ -51,7 +51,7 @@ export function writeDeclarations({ commands, topics, events, components }: Docu
       .join(' ')} never;`,
     '/** Those that take a key: sent again with it, they take effect once. [K1] */',
     `export const keyedCommands: ReadonlySet<string> = ${namesOf(commands.filter(({ takesKey }) => takesKey))};`,
-    '/** Those that write nothing, so that they may be sent again without one. */',
+    '/** Those that only read, so that they may be sent again without one. */',
     `export const harmlessCommands: ReadonlySet<string> = ${namesOf(commands.filter(isHarmless))};`,
     '',
   ].join('\n');
@@ -65,8 +65,9 @@ function defineShape(name: string, schema: Schema): string {
 /** What acts on the connection is of no use on the next one. */
 const ofConnection = ['auth', 'ping', 'subscribe', 'unsubscribe'];
 
-const isHarmless = ({ writes, takesKey, type }: Document['commands'][number]): boolean =>
-  writes === false && !takesKey && !ofConnection.includes(type);
+/** What answers nothing announces something, and that is not so any more when it is sent again. */
+const isHarmless = ({ writes, takesKey, type, reply }: Document['commands'][number]): boolean =>
+  writes === false && !takesKey && reply !== undefined && !ofConnection.includes(type);
 
 function describeCommand({
   type,

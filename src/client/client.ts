@@ -1,6 +1,7 @@
 // A client of the server that stays connected: it comes back with backoff, renews its token in place, resumes each topic
 // where it stood, and sends again what has a key and was not answered. Every durable event reaches a topic's listeners
-// once and in order; where the log no longer has what was missed, the topic says `reset`. Runs in browsers, too.
+// once and in order; where the log no longer has what was missed, the topic says `reset`. It knows no module: `index.ts` gives it
+// their states and the types of their commands. Runs in browsers, too.
 
 import { closeCodes, subprotocol, type WelcomePayload } from '../protocol/frames.ts';
 import { Backoff, type BackoffTimes } from './backoff.ts';
@@ -27,7 +28,7 @@ export interface ClientOptions {
   readonly backoff?: BackoffTimes;
   /** How long the token and the welcome may take together. */
   readonly connectTimeoutMs?: number;
-  /** How long an answer may take before a command with a key is sent again, and one without fails. */
+  /** How long an answer may take before a command that may be repeated is sent again, and any other fails. */
   readonly commandTimeoutMs?: number;
   /** How many commands may wait for a connection. */
   readonly maxWaiting?: number;
@@ -35,10 +36,10 @@ export interface ClientOptions {
   readonly clock?: Clock;
   /** How the state of a topic of this name is kept, where its user does not say. */
   readonly findApply?: (topic: string) => Apply | undefined;
-  /** Commands that take a key get one, where their user gives none. */
-  readonly keyedCommands?: ReadonlySet<string>;
-  /** Commands that may be sent twice without one. */
-  readonly harmlessCommands?: ReadonlySet<string>;
+  /** Whether a command gets a key where its user gives none, so that it is sent until it is answered. */
+  readonly needsKey?: (type: string, payload: unknown) => boolean;
+  /** Whether a command may be sent twice without one. */
+  readonly isHarmless?: (type: string) => boolean;
   /** Sees every frame of the server before anything is made of it, repeated ones too. */
   readonly onFrame?: (frame: ServerFrame) => void;
   /** Sees every frame that the client sends, tokens too. */
@@ -74,8 +75,8 @@ const defaults = {
   WebSocket: globalThis.WebSocket,
   clock: systemClock,
   findApply: (): Apply | undefined => undefined,
-  keyedCommands: new Set<string>() as ReadonlySet<string>,
-  harmlessCommands: new Set<string>() as ReadonlySet<string>,
+  needsKey: (_type: string, _payload: unknown) => false,
+  isHarmless: (_type: string) => false,
 };
 
 export class Client {
@@ -98,11 +99,6 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = { ...defaults, ...options };
-    if (this.#options.WebSocket === undefined) {
-      throw new Error(
-        'There is no WebSocket here: give one as an option, or start Node 20 with --experimental-websocket.',
-      );
-    }
     const { clock, backoff, commandTimeoutMs, maxWaiting } = this.#options;
     this.#alarms = new Alarms(clock);
     this.#backoff = new Backoff(backoff, clock.random);
@@ -165,11 +161,11 @@ export class Client {
     this.#stop({ name: 'disconnected' }, (connection) => connection.abandon());
   }
 
-  /** Sends a command and answers the payload of its reply; throws Refused, or Disconnected. With a key it is sent until answered. */
+  /** Sends a command and answers the payload of its reply; throws Refused, or Disconnected. With a key, or harmless, it is sent until answered. */
   send(type: string, payload?: unknown, options: Omit<Command, 'type' | 'payload'> = {}): Promise<unknown> {
-    const { keyedCommands, harmlessCommands } = this.#options;
-    const key = options.key ?? (keyedCommands.has(type) ? createKey() : undefined);
-    const isRepeatable = key !== undefined || harmlessCommands.has(type);
+    const { needsKey, isHarmless } = this.#options;
+    const key = options.key ?? (needsKey(type, payload) ? createKey() : undefined);
+    const isRepeatable = key !== undefined || isHarmless(type);
     return this.#outbox.send({ type, payload, ...options, key }, isRepeatable);
   }
 
@@ -211,9 +207,10 @@ export class Client {
     const era = this.#era;
     this.#alarms.set(connectTimeoutMs, () => this.#giveUpConnection('No welcome came in time.'));
     try {
+      if (WebSocket === undefined) throw new Unable(noWebSocket); // the type says what platforms should have
       const token = await getToken(this.#tokenReason);
       if (era !== this.#era) return;
-      if (token === undefined) throw new NoToken('There is no access token to connect with.');
+      if (token === undefined) throw new Unable('There is no access token to connect with.');
       this.#tokenReason = 'connect'; // until this one is refused
       const address = new URL('/ws', typeof url === 'string' ? url : url());
       address.protocol = address.protocol.replace('http', 'ws');
@@ -226,7 +223,7 @@ export class Client {
       this.#connection = connection;
     } catch (error) {
       if (era !== this.#era) return;
-      if (error instanceof NoToken) this.#giveUp(error);
+      if (error instanceof Unable) this.#giveUp(error);
       else this.#lose({ code: 1006, reason: String(error) });
     }
   }
@@ -360,7 +357,11 @@ export class Client {
   }
 }
 
-class NoToken extends Error {}
+/** Another attempt would fail as this one. */
+class Unable extends Error {}
+
+const noWebSocket =
+  'There is no WebSocket here. Give the client one as an option, or start Node 20 with --experimental-websocket.';
 
 /** Random, of 128 bits. Pages that were not loaded over HTTPS have no `crypto.randomUUID`. */
 const createKey = (): string =>

@@ -1646,9 +1646,9 @@ export const keyedCommands: ReadonlySet<string> = new Set(
     ' ',
   ),
 );
-/** Those that write nothing, so that they may be sent again without one. */
+/** Those that only read, so that they may be sent again without one. */
 export const harmlessCommands: ReadonlySet<string> = new Set(
-  'presence.list user.me user.get user.find presence.get presence.find session.list admin.user.list admin.audit.list topic.events chat.list chat.unread chat.get message.list message.get message.search typing block.list offer.list offer.mine offer.get campaign.list campaign.tree campaign.member.list kingdom.list settlement.list structure.list structure.get settlement.get kingdom.get campaign.member.get campaign.get player.state player.list player.get computer.scan computer.get hack.list hack.get unlock.list job.list job.get admin.job.list'.split(
+  'presence.list user.me user.get user.find presence.get presence.find session.list admin.user.list admin.audit.list topic.events chat.list chat.unread chat.get message.list message.get message.search block.list offer.list offer.mine offer.get campaign.list campaign.tree campaign.member.list kingdom.list settlement.list structure.list structure.get settlement.get kingdom.get campaign.member.get campaign.get player.state player.list player.get computer.scan computer.get hack.list hack.get unlock.list job.list job.get admin.job.list'.split(
     ' ',
   ),
 );

@@ -5,13 +5,19 @@ import { harmlessCommands, keyedCommands } from './declarations.ts';
 import { findApply } from './states.ts';
 import type { Client } from './typed.ts';
 
-export type ClientOptions = Omit<AllOptions, 'findApply' | 'keyedCommands' | 'harmlessCommands'>;
+export type ClientOptions = Omit<AllOptions, 'findApply' | 'needsKey' | 'isHarmless'>;
 
 /** Not connected yet: `connect()` does that. */
 export function createClient(options: ClientOptions): Client {
   // Its types are those of what the server takes and says.
-  return new UntypedClient({ ...options, findApply, keyedCommands, harmlessCommands }) as unknown as Client;
+  return new UntypedClient({ ...options, findApply, needsKey, isHarmless }) as unknown as Client;
 }
+
+/** What is announced once and not kept costs the server nothing; a key would be kept for a day. */
+const needsKey = (type: string, payload: unknown): boolean =>
+  keyedCommands.has(type) && (type !== 'publish' || (payload as { durable?: boolean }).durable === true); // as it is typed
+
+const isHarmless = (type: string): boolean => harmlessCommands.has(type);
 
 export type { EventFrame, EventMeta, EventPosition, WelcomePayload } from '../protocol/frames.ts';
 export type { ClientState, Loss, TokenReason } from './client.ts';

@@ -37,7 +37,9 @@ export class Listeners<Events extends AnyEvents = AnyEvents> {
 
   tell(event: EventFrame): void {
     for (const type of [event.type, '*']) {
-      for (const listener of [...(this.#byType.get(type) ?? [])]) listener(event);
+      const listeners = this.#byType.get(type) ?? new Set();
+      // A copy: who begins to listen meanwhile hears of the next one, and who is stopped meanwhile of none.
+      for (const listener of [...listeners]) if (listeners.has(listener)) listener(event);
     }
   }
 }

@@ -46,7 +46,8 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
   readonly joined: Promise<Subscribed>;
   /** Resolves with the reason when it is followed no more: closed, refused, or the right to it was lost. [S7] */
   readonly ended: Promise<Error>;
-  readonly #apply: TopicOptions<State>['apply'];
+  /** Of its own state: so that a topic with a known state is a topic. */
+  readonly #apply: Apply | undefined;
   readonly #leave: () => void;
   readonly #listeners = new Listeners<Events>();
   readonly #onChange = new Set<() => void>();
@@ -54,6 +55,7 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
   readonly #waiters = new Set<Waiter>();
   #view: TopicView<State> = { state: undefined, status: 'joining', error: undefined };
   #seq = 0;
+  #holds = 0;
   #onFirstJoined: OnJoined = () => {};
   #onEnded: (error: Error) => void = () => {};
 
@@ -63,7 +65,7 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
     leave: () => void,
   ) {
     this.request = apply === undefined ? { since, epoch } : { snapshot: true };
-    this.#apply = apply;
+    this.#apply = apply as Apply | undefined; // it sees no other state
     this.#leave = leave;
     this.ended = new Promise((resolve) => {
       this.#onEnded = resolve;
@@ -114,7 +116,22 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
 
   /** Follows it no more. */
   close(): void {
-    this.#leave();
+    if (this.status !== 'ended') this.#leave(); // else there may be another one of this name
+  }
+
+  /** For who shares it: answers how to let go. It is closed behind the last one who does. */
+  hold(): () => void {
+    let isHeld = true;
+    this.#holds += 1;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holds -= 1;
+      // Not at once: another one may hold it in the same breath, as components do that are mounted anew.
+      queueMicrotask(() => {
+        if (this.#holds === 0) this.close();
+      });
+    };
   }
 
   /** For the client alone: it is followed (again). */
@@ -132,7 +149,7 @@ export class Topic<State = unknown, Events extends AnyEvents = AnyEvents> {
   receive(event: EventFrame): void {
     const { state } = this.#view;
     if (this.#apply !== undefined && state !== undefined) {
-      this.#show({ ...this.#view, state: this.#apply(state, event) });
+      this.#show({ ...this.#view, state: this.#apply(state, event) as State });
     }
     this.#listeners.tell(event);
     if (event.seq !== undefined) this.#moveTo(event.seq);

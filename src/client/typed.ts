@@ -2,19 +2,24 @@
 
 import type { EventFrame } from '../protocol/frames.ts';
 import type { Client as UntypedClient } from './client.ts';
-import type { ServerFrame } from './connection.ts';
+import { isEvent as isAnyEvent, type ServerFrame } from './connection.ts';
 import type { Commands, KindOf, Kinds } from './declarations.ts';
-import type { AnyEvents, EventOf } from './listeners.ts';
+import type { AnyEvents } from './listeners.ts';
 import type { Topic as UntypedTopic } from './topic.ts';
 
 export type CommandName = keyof Commands;
 export type PayloadOf<Name extends CommandName> = Commands[Name]['payload'];
 export type OutputOf<Name extends CommandName> = Commands[Name]['output'];
 
-/** The state of a topic of this name; unknown where the name says nothing. */
+/** What happens there is live alone, so no state can be kept of it; `admin.job.list` asks for one. */
+type Unkept = 'admin-jobs';
+
+/** The state that is kept of a topic of this name; unknown where the name says nothing. */
 export type StateOf<Name extends string> = [KindOf<Name>] extends [never]
   ? unknown
-  : Kinds[KindOf<Name>]['state'];
+  : KindOf<Name> extends Unkept
+    ? undefined
+    : Kinds[KindOf<Name>]['state'];
 /** What happens on a topic of this name. */
 export type EventsOf<Name extends string> = [KindOf<Name>] extends [never]
   ? AnyEvents
@@ -77,7 +82,5 @@ export function isEvent<Type extends EventType>(
   type: Type,
 ): frame is EventFrame<Type, EventPayload<Type>>;
 export function isEvent(frame: ServerFrame, type?: string): boolean {
-  return frame.topic !== undefined && frame.meta !== undefined && (type === undefined || frame.type === type);
+  return isAnyEvent(frame) && (type === undefined || frame.type === type);
 }
-
-export type { EventOf };

@@ -8,11 +8,11 @@ import { jobsModule } from './jobs/index.ts';
 import { offersModule } from './offers/index.ts';
 import { topicsModule } from './topics/index.ts';
 
-export const allModules: readonly DefinedModule[] = [
+export const allModules = [
   topicsModule,
   chatModule,
   offersModule,
   campaignsModule,
   gameModule,
   jobsModule,
-];
+] as const satisfies readonly DefinedModule[];

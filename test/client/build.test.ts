@@ -1,42 +1,33 @@
 // The built client: small, without a dependency, the same in Node, Bun and a browser, with types that need nothing else.
 
-import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { mkdir, mkdtemp, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
-import { buildClient, type ClientBuild } from '../../src/build/client.ts';
 import type { TestUser } from '../support/api.ts';
 import { browserMissing, launchBrowser } from '../support/browser.ts';
 import { removeFolder } from '../support/janitor.ts';
 import { describeWith } from '../support/needs.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
+import { compile, type InstalledClient, installClient } from './package.ts';
 
 /** gzipped, with the states of all modules. */
 const maxCoreBytes = 8_192;
 
-const root = join(import.meta.dir, '../..');
 const node = Bun.which('node');
 const nodeMissing = node === null ? 'no node is on the PATH' : undefined;
 
 onEachDatabase('the built client', (open, { kind }) => {
   if (kind === 'postgres') return; // it is the same client
-  let folder: string;
-  let build: ClientBuild;
+  setDefaultTimeout(60_000); // compilers are slow on a busy machine
+  let installed: InstalledClient;
   let server: TestServer;
   let ann: TestUser;
 
   beforeAll(async () => {
     server = await open();
     ann = await server.register('Ann');
-    // As a package among others: what resolves `carillon/client` here does so for whoever installs it.
-    folder = await mkdtemp(join(tmpdir(), 'carillon-client-'));
-    const carillon = join(folder, 'node_modules/carillon');
-    build = await buildClient(join(carillon, 'dist'));
-    await Bun.write(join(carillon, 'package.json'), Bun.file(join(root, 'package.json')));
+    installed = await installClient();
   });
-  afterAll(() => removeFolder(folder));
-
-  const entry = () => join(folder, 'node_modules/carillon/dist/client/index.js');
+  afterAll(() => installed && removeFolder(installed.folder));
 
   async function createChat(): Promise<string> {
     const { body } = await server.request('POST', '/v1/chats', {
@@ -56,7 +47,12 @@ onEachDatabase('the built client', (open, { kind }) => {
   };
 
   async function visitBy(command: string[]): Promise<unknown> {
-    const given = { client: entry(), url: server.url, token: ann.accessToken, chatId: await createChat() };
+    const given = {
+      client: join(installed.folder, installed.entry),
+      url: server.url,
+      token: ann.accessToken,
+      chatId: await createChat(),
+    };
     const program = Bun.spawn([...command, join(import.meta.dir, 'visit.mjs')], {
       env: { ...process.env, CARILLON_VISIT: JSON.stringify(given) },
       stdout: 'pipe',
@@ -71,15 +67,16 @@ onEachDatabase('the built client', (open, { kind }) => {
   }
 
   test('is small', () => {
-    console.log(`carillon/client: ${build.coreBytes} bytes gzipped; with React ${build.reactBytes} more`);
-    expect(build.coreBytes).toBeLessThanOrEqual(maxCoreBytes);
+    const { coreBytes, reactBytes } = installed.build;
+    console.log(`carillon/client: ${coreBytes} bytes gzipped; with React ${reactBytes} more`);
+    expect(coreBytes).toBeLessThanOrEqual(maxCoreBytes);
   });
 
   test('imports nothing, and has no schemas in it', async () => {
     const transpiler = new Bun.Transpiler({ loader: 'js' });
     const names = ['client/index.js', 'client/react/index.js'];
     const texts = await Promise.all(
-      names.map((name) => Bun.file(join(folder, 'node_modules/carillon/dist', name)).text()),
+      names.map((name) => Bun.file(join(installed.folder, 'node_modules/carillon/dist', name)).text()),
     );
     const imported = texts.map((text) =>
       transpiler.scanImports(text).flatMap(({ path }) => (path.startsWith('.') ? [] : [path])),
@@ -107,7 +104,8 @@ onEachDatabase('the built client', (open, { kind }) => {
         fetch(request) {
           const { pathname } = new URL(request.url);
           if (!pathname.endsWith('js')) return new Response('<!doctype html><title>Visit</title>', html);
-          const path = pathname === '/visit.mjs' ? join(import.meta.dir, pathname) : join(folder, pathname);
+          const path =
+            pathname === '/visit.mjs' ? join(import.meta.dir, pathname) : join(installed.folder, pathname);
           return new Response(Bun.file(path));
         },
       });
@@ -116,10 +114,10 @@ onEachDatabase('the built client', (open, { kind }) => {
         const page = await browser.newPage();
         await page.goto(files.url.href);
         const given = { url: server.url, token: ann.accessToken, chatId: await createChat() };
-        const saw = await page.evaluate(async (options) => {
-          const [client, visit] = ['/node_modules/carillon/dist/client/index.js', '/visit.mjs'];
-          return await (await import(visit)).visit(await import(client), options);
-        }, given);
+        const saw = await page.evaluate(
+          async ([client, visit, options]) => (await import(visit)).visit(await import(client), options),
+          [installed.entry, '/visit.mjs', given] as const,
+        );
         expect(saw).toEqual(expected);
       } finally {
         await browser.close();
@@ -131,32 +129,8 @@ onEachDatabase('the built client', (open, { kind }) => {
   test.each(['bundler', 'nodenext'])(
     'its types need no other package, with resolution %s',
     async (resolution) => {
-      const project = join(folder, resolution);
-      await mkdir(project);
-      // React's own types, and what they need; nothing of the server's.
-      await mkdir(join(folder, 'node_modules/@types'), { recursive: true });
-      for (const name of ['@types/react', 'csstype']) {
-        await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name)).catch(() => {}); // by the case before
-      }
-      await Bun.write(join(project, 'package.json'), JSON.stringify({ type: 'module' }));
-      await Bun.write(join(project, 'page.tsx'), consumer);
-      const options = {
-        strict: true,
-        noEmit: true,
-        jsx: 'react-jsx',
-        target: 'es2022',
-        lib: ['es2023', 'dom'],
-        types: [],
-        module: resolution === 'bundler' ? 'esnext' : resolution,
-        moduleResolution: resolution,
-      };
-      await Bun.write(
-        join(project, 'tsconfig.json'),
-        JSON.stringify({ compilerOptions: options, files: ['page.tsx'] }),
-      );
-      const compiler = Bun.spawn([join(root, 'node_modules/.bin/tsc'), '-p', project], { stdout: 'pipe' });
-      expect(await new Response(compiler.stdout).text()).toBe('');
-      expect(await compiler.exited).toBe(0);
+      await Bun.write(join(installed.folder, 'page.tsx'), consumer);
+      expect(await compile(installed.folder, 'page.tsx', resolution)).toBe('');
     },
   );
 });

@@ -88,8 +88,11 @@ export class HandSocket implements Socket {
   }
 }
 
-/** A client on both, and every socket that it made. */
-export function createByHand(options: Partial<ClientOptions> = {}) {
+/** A client on both, and every socket that it made. `create`: another one than the untyped. */
+export function createByHand<Made extends Pick<Client, 'connect'> = Client>(
+  options: Partial<ClientOptions> = {},
+  create: (options: ClientOptions) => Made = (given) => new Client(given) as unknown as Made, // where none is given, it is a Client
+) {
   const clock = new HandClock();
   const sockets: HandSocket[] = [];
   class OwnSocket extends HandSocket {
@@ -98,7 +101,7 @@ export function createByHand(options: Partial<ClientOptions> = {}) {
       sockets.push(this);
     }
   }
-  const client = new Client({
+  const client = create({
     url: 'https://carillon.test',
     getToken: () => 'a.b.c',
     WebSocket: OwnSocket,

@@ -12,7 +12,7 @@ const shownMs = 3_000;
 const colors = { green: '#2e7d32', yellow: '#f9a825', red: '#c62828', grey: '#757575' };
 
 export function ConnectionIndicator(): ReactNode {
-  const { client } = useProvided('ConnectionIndicator');
+  const client = useProvided('ConnectionIndicator');
   const { state, connect } = useConnection();
   const isSettled = useIsSettled(state);
   if (client === undefined || isSettled) return null;

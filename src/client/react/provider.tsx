@@ -1,9 +1,8 @@
 // Gives a client to the components below, and connects it for as long as it is there.
 
-import { type ReactNode, useEffect, useMemo } from 'react';
+import { type ReactNode, useEffect } from 'react';
 import type { Client } from '../typed.ts';
 import { ClientContext } from './context.ts';
-import { Follows } from './follows.ts';
 
 export interface CarillonProviderProps {
   /** Undefined: nobody is logged in. */
@@ -13,10 +12,9 @@ export interface CarillonProviderProps {
 
 /** Connects the client when it is mounted or gets another one, and closes it when it is unmounted or the other one comes. */
 export function CarillonProvider({ client, children }: CarillonProviderProps): ReactNode {
-  const provided = useMemo(() => ({ client, follows: client && new Follows(client) }), [client]);
   useEffect(() => {
     client?.connect();
     return () => client?.close();
   }, [client]);
-  return <ClientContext value={provided}>{children}</ClientContext>;
+  return <ClientContext value={client}>{children}</ClientContext>;
 }

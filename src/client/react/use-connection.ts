@@ -16,7 +16,7 @@ const disconnected: ClientState = { name: 'disconnected' };
 
 /** Without a client it is disconnected. */
 export function useConnection(): UsedConnection {
-  const { client } = useProvided('useConnection');
+  const client = useProvided('useConnection');
   const subscribe = useCallback((onChange: () => void) => client?.onState(onChange) ?? (() => {}), [client]);
   const read = (): ClientState => client?.state ?? disconnected;
   const state = useSyncExternalStore(subscribe, read, read);

@@ -9,7 +9,7 @@ export function useEvent<Type extends EventType | '*'>(
   type: Type,
   listener: (event: AnyEvent<Type>) => void,
 ): void {
-  const { client } = useProvided('useEvent');
+  const client = useProvided('useEvent');
   const hear = useEffectEvent(listener);
   useEffect(() => client?.on(type, (event) => hear(event)), [client, type]);
 }

@@ -20,11 +20,19 @@ export interface Given {
   readonly chatId: string;
 }
 
+export interface RenderOptions {
+  readonly chats?: number;
+  /** Else the one that was given. */
+  readonly chatId?: string;
+  /** False: there is no client. */
+  readonly isLoggedIn?: boolean;
+}
+
 /** What the test calls. */
 export interface ChatPage {
+  /** Makes a client, and the next rendering uses it. */
   open(given: Given): void;
-  /** Without a client: nobody is logged in. */
-  render(options?: { chats?: number; isLoggedIn?: boolean }): void;
+  render(options?: RenderOptions): void;
   /** So many times, each as long as it takes until everything is followed. */
   renderAndUnmount(times: number): Promise<void>;
   /** Renders a component that uses a hook outside of a provider; answers what is thrown. */
@@ -128,9 +136,8 @@ window.chatPage = {
     const backoff = { firstMs: 20, longestMs: 100 };
     probe = counted(createClient({ url, getToken: () => token, backoff, WebSocket: CountedSocket }));
   },
-  render({ chats = 2, isLoggedIn = true } = {}) {
+  render({ chats = 2, chatId = given?.chatId ?? '', isLoggedIn = true } = {}) {
     root ??= createRoot(document.body);
-    const chatId = given?.chatId ?? '';
     root.render(
       <StrictMode>
         <CarillonProvider client={isLoggedIn ? probe?.client : undefined}>

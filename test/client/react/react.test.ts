@@ -1,7 +1,7 @@
 // The hooks in a real browser and in StrictMode, which mounts every component twice: they follow what they show, and leave
 // nothing behind.
 
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import type { TestUser } from '../../support/api.ts';
@@ -10,12 +10,13 @@ import { describeWith } from '../../support/needs.ts';
 import { onEachDatabase, type TestServer } from '../../support/server.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
-import type { Given } from './page.tsx';
+import type { Given, RenderOptions } from './page.tsx';
 
 const mounts = 100;
 
 onEachDatabase('the React hooks', (open, { kind }) => {
   if (kind === 'postgres') return; // they are the same
+  setDefaultTimeout(60_000); // browsers are slow on a busy machine
   describeWith('in a browser', browserMissing, () => {
     let server: TestServer;
     let proxy: TcpProxy;
@@ -72,12 +73,12 @@ onEachDatabase('the React hooks', (open, { kind }) => {
       return { page, chatId: chat.id as string, topic: `chat:${chat.id}`, complaints, say };
     }
 
-    const render = (page: Page, options: { chats?: number; isLoggedIn?: boolean } = {}) =>
+    const render = (page: Page, options: RenderOptions = {}) =>
       page.evaluate((given) => window.chatPage.render(given), options);
     /** Waits until each of the chats on the page shows this. */
     const shows = async (page: Page, name: string, text: string) => {
       for (const shown of await page.locator(`section .${name}`).all()) {
-        await shown.filter({ hasText: new RegExp(`^${text}$`) }).waitFor();
+        await shown.filter({ hasText: new RegExp(`^${text}$`) }).waitFor({ state: 'attached' });
       }
     };
 
@@ -143,6 +144,24 @@ onEachDatabase('the React hooks', (open, { kind }) => {
       await page.close();
     });
 
+    test('show another topic, and then another user, and nothing of what was before', async () => {
+      const { page, topic, chatId } = await openPage();
+      const other = await openPage();
+      await other.say('Hello');
+      await render(page);
+      await shows(page, 'messages', '1');
+      await render(page, { chatId: other.chatId });
+      await shows(page, 'messages', '2');
+      await shows(page, 'topic', other.topic);
+      await until(() => !server.hub.topics().includes(topic), `${topic} is left`);
+      const given: Given = { url: proxy.url, token: (await server.register('Ben')).accessToken, chatId };
+      await page.evaluate((options) => window.chatPage.open(options), given);
+      await render(page, { chatId: other.chatId });
+      await shows(page, 'status', 'ended');
+      await shows(page, 'messages', '');
+      await Promise.all([page.close(), other.page.close()]);
+    });
+
     test('say when a topic has ended, and why', async () => {
       const { page, chatId } = await openPage();
       await render(page);
@@ -168,7 +187,7 @@ onEachDatabase('the React hooks', (open, { kind }) => {
       await shows(page, 'heard', '1');
       expect(complaints).toEqual([]);
       await page.close();
-    }, 60_000);
+    });
 
     test('outside of a provider they say what is missing', async () => {
       const { page } = await openPage();
