@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Browser } from 'playwright-core';
 import { browserMissing, launchBrowser } from '../support/browser.ts';
 import { describeWith } from '../support/needs.ts';
-import { onEmbeddedDatabase } from '../support/server.ts';
+import { onEmbeddedDatabase, type TestServer } from '../support/server.ts';
 import { logIn, openTab, signUp, visit } from './setup.ts';
 
 setDefaultTimeout(60_000);
@@ -12,8 +12,9 @@ setDefaultTimeout(60_000);
 describeWith('sessions of the console', browserMissing, () => {
   onEmbeddedDatabase('in tabs', (open) => {
     let browser: Browser;
+    let server: TestServer;
     beforeAll(async () => {
-      browser = await launchBrowser();
+      [server, browser] = await Promise.all([open(), launchBrowser()]);
     });
     afterAll(() => browser?.close());
 
@@ -27,7 +28,7 @@ describeWith('sessions of the console', browserMissing, () => {
         tabs.map(async ({ page }) => {
           await page.getByRole('button', { name: 'Inspect', exact: true }).click();
           await page.getByLabel('Filter by topic or type').fill('ok auth');
-          await page.locator('.envelope').nth(2).waitFor();
+          await page.locator('.envelope').nth(1).waitFor(); // twice
           await page.getByLabel('Filter by topic or type').fill('welcome');
           expect(await page.locator('.envelope').count()).toBe(1); // one connection all the time
         }),
@@ -55,7 +56,6 @@ describeWith('sessions of the console', browserMissing, () => {
     });
 
     test('logged out in one tab, one is out in the other; and comes back in both', async () => {
-      const server = await open();
       const first = await visit(browser, server.url);
       const email = await signUp(first, 'Ann');
       const second = await openTab(first.context, server.url);
@@ -70,7 +70,6 @@ describeWith('sessions of the console', browserMissing, () => {
     });
 
     test('a session that is ended elsewhere ends here, and says so', async () => {
-      const server = await open();
       const [here, there] = [await visit(browser, server.url), await visit(browser, server.url)];
       const email = await signUp(here, 'Ann');
       await logIn(there, email);
@@ -82,7 +81,6 @@ describeWith('sessions of the console', browserMissing, () => {
     });
 
     test('refusals at the door are the server’s own words', async () => {
-      const server = await open();
       const visitor = await visit(browser, server.url);
       const { page } = visitor;
       await page.getByRole('button', { name: 'Log in', exact: true }).click();

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useTopic } from '../../client/react/index.ts';
 import { Empty, Loading } from '../parts/empty.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { DetailPane } from '../parts/pane.tsx';
+import { DetailPane, PaneBody } from '../parts/pane.tsx';
 import { Refusal } from '../parts/refusal.tsx';
 import { linkTo } from '../route.ts';
 import { useMe } from '../session/use-session.tsx';
@@ -49,7 +49,7 @@ export function CampaignView({ campaignId, kind, entityId }: CampaignViewProps) 
         </button>
       }
     >
-      <div className="pane-body">
+      <PaneBody>
         <WorldTime campaign={state.campaign} mayWrite={role !== 'viewer'} />
         <div className="board">
           <CampaignTree state={state} mayWrite={role !== 'viewer'} openId={entityId} />
@@ -57,7 +57,7 @@ export function CampaignView({ campaignId, kind, entityId }: CampaignViewProps) 
             <EntityPane key={entityId} state={state} kind={kind} entityId={entityId} role={role} />
           )}
         </div>
-      </div>
+      </PaneBody>
       {hasMembers && (
         <CampaignMembers state={state} isOwner={role === 'owner'} onClose={() => setMembers(false)} />
       )}

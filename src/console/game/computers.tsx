@@ -51,11 +51,11 @@ function ComputerCard({ computer, money }: { computer: Computer; money: number }
               {hasRoom && level < maxDefenseLevel && (
                 <button
                   type="button"
-                  aria-label={`${level === 0 ? 'Install' : 'Improve'} ${type} for ${price}`}
                   disabled={install.isBusy || money < price}
                   onClick={() => void install.run(type)}
                 >
-                  {level === 0 ? 'Install' : 'Improve'}, {price}
+                  {level === 0 ? 'Install' : 'Improve'}
+                  <span className="visually-hidden"> {type}</span>, {price}
                 </button>
               )}
             </li>

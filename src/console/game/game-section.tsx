@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { Refused } from '../../client/index.ts';
 import { useCommand, useEvent, useTopic } from '../../client/react/index.ts';
 import { Loading } from '../parts/empty.tsx';
-import { DetailPane } from '../parts/pane.tsx';
+import { DetailPane, PaneBody } from '../parts/pane.tsx';
 import { Refusal } from '../parts/refusal.tsx';
 import { useAnswer } from '../parts/use-answer.ts';
 import { Computers } from './computers.tsx';
@@ -26,7 +26,7 @@ export function GameSection() {
   const isNobody = me.error instanceof Refused && me.error.code === 'not_found';
   return (
     <DetailPane title="Game">
-      <div className="pane-body narrow">
+      <PaneBody isNarrow>
         {isNobody ? (
           <NewPlayer onMade={me.reload} />
         ) : me.error === undefined ? (
@@ -34,7 +34,7 @@ export function GameSection() {
         ) : (
           <Refusal error={me.error} />
         )}
-      </div>
+      </PaneBody>
     </DetailPane>
   );
 }
@@ -67,7 +67,7 @@ function Board({ playerId }: { playerId: string }) {
         </button>
       ))}
     >
-      <div className="pane-body">
+      <PaneBody>
         <Stats player={state.player} />
         <p className="visually-hidden" role="status">
           {news}
@@ -84,7 +84,7 @@ function Board({ playerId }: { playerId: string }) {
         )}
         {view === 'skills' && <Unlocks xp={state.player.xp} held={state.unlocks.length} />}
         {view === 'players' && <Leaderboard playerId={playerId} />}
-      </div>
+      </PaneBody>
     </DetailPane>
   );
 }

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { useCommand, useTopic } from '../../client/react/index.ts';
 import type { JobRecord, Progress } from '../../modules/jobs/contract.ts';
 import { Empty, Loading } from '../parts/empty.tsx';
-import { DetailPane } from '../parts/pane.tsx';
+import { DetailPane, PaneBody } from '../parts/pane.tsx';
 import { Refusal } from '../parts/refusal.tsx';
 import { Time } from '../parts/time.tsx';
 import { useAction } from '../parts/use-action.ts';
@@ -55,7 +55,7 @@ export function JobView({ jobId }: { jobId: string }) {
         </>
       }
     >
-      <div className="pane-body narrow">
+      <PaneBody isNarrow>
         <Refusal error={change.error} />
         <div className="card" aria-live="polite">
           <p className="offer-head">
@@ -73,7 +73,7 @@ export function JobView({ jobId }: { jobId: string }) {
         {job.status === 'queued' && <WorkerHint type={job.type} runAt={job.runAt} />}
         {job.status === 'completed' && <Part title="Result">{toText(job.result)}</Part>}
         <Part title="Payload">{toText(job.payload)}</Part>
-      </div>
+      </PaneBody>
     </DetailPane>
   );
 }

@@ -1,6 +1,6 @@
 // A dialog above the page. The browser's own: it keeps the focus inside, ends with Escape, and gives the focus back.
 
-import { type ReactNode, useEffect, useId, useRef } from 'react';
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
 import { Icon } from './icon.tsx';
 
 interface DialogProps {
@@ -12,7 +12,8 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  // Before it leaves the page: only a dialog that is still there gives the focus back when it is closed.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();
@@ -24,6 +25,9 @@ export function Dialog({ title, onClose, children }: DialogProps) {
       onCancel={(event) => {
         event.preventDefault(); // whoever shows it decides that it is gone
         onClose();
+      }}
+      onClose={(event) => {
+        if (!event.currentTarget.open) onClose(); // by the browser, which asks no more than once
       }}
     >
       <header>

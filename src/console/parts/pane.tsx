@@ -47,3 +47,13 @@ export function DetailPane({
     </section>
   );
 }
+
+/** What scrolls in a detail: a keyboard reaches it, also where there is nothing in it to be pressed. */
+export function PaneBody({ isNarrow = false, children }: { isNarrow?: boolean; children: ReactNode }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: as said above
+    <div className={isNarrow ? 'pane-body narrow' : 'pane-body'} tabIndex={0}>
+      {children}
+    </div>
+  );
+}

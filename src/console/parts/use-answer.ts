@@ -11,7 +11,7 @@ export interface Answer<Output> {
   reload(): void;
 }
 
-const gatherMs = 100;
+const gatherMs = 200;
 
 /** `about`: what the question hangs on; with another one it is another question, and the old answer is gone. */
 export function useAnswer<Output>(about: string | undefined, ask: () => Promise<Output>): Answer<Output> {
@@ -35,15 +35,23 @@ export function useAnswer<Output>(about: string | undefined, ask: () => Promise<
     );
   }, []);
   const reload = useCallback(() => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(askNow, gatherMs);
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      askNow();
+    }, gatherMs);
   }, [askNow]);
 
   const isConnected = state.name === 'connected';
   useEffect(() => {
     if (about !== undefined && isConnected) askNow();
   }, [about, isConnected, askNow]);
-  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(
+    () => () => {
+      clearTimeout(timer.current);
+      timer.current = undefined;
+    },
+    [],
+  );
   const isCurrent = answer.about === about;
   return {
     data: isCurrent ? answer.data : undefined,

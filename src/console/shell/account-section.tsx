@@ -5,7 +5,7 @@ import { useCommand } from '../../client/react/index.ts';
 import { Avatar } from '../parts/avatar.tsx';
 import { Field } from '../parts/field.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { DetailPane } from '../parts/pane.tsx';
+import { DetailPane, PaneBody } from '../parts/pane.tsx';
 import { Refusal } from '../parts/refusal.tsx';
 import { useAction } from '../parts/use-action.ts';
 import { useNames } from '../people/use-people.tsx';
@@ -25,7 +25,7 @@ export function AccountSection() {
   };
   return (
     <DetailPane title="Account">
-      <div className="pane-body narrow">
+      <PaneBody isNarrow>
         <p className="who">
           <Avatar id={me.id} name={nameOf(me.id)} />
           <span>
@@ -52,7 +52,7 @@ export function AccountSection() {
         <button type="button" onClick={() => void session.logout()}>
           <Icon name="leave" /> Log out
         </button>
-      </div>
+      </PaneBody>
     </DetailPane>
   );
 }
