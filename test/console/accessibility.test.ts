@@ -80,7 +80,7 @@ describeWith('the console for everybody', browserMissing, () => {
       const dark = await ground();
       expect(dark).not.toBe(light);
       await page.reload();
-      await choose.getByText('dark').waitFor();
+      await choose.getByText('Dark').waitFor();
       expect(await ground()).toBe(dark);
       await choose.click(); // to the system's
       expect(await ground()).toBe(light);

@@ -5,7 +5,7 @@ import type { Browser } from 'playwright-core';
 import { browserMissing, launchBrowser } from '../support/browser.ts';
 import { describeWith } from '../support/needs.ts';
 import { onEmbeddedDatabase, type TestServer } from '../support/server.ts';
-import { messageOf, say, signUp, takePicture, textsOf, type Visitor, visit } from './setup.ts';
+import { messageOf, password, say, signUp, takePicture, textsOf, type Visitor, visit } from './setup.ts';
 
 setDefaultTimeout(60_000);
 
@@ -168,6 +168,22 @@ describeWith('the console in browsers', browserMissing, () => {
       }
       expect(await textsOf(ben)).toEqual(texts);
       await ben.page.getByRole('button', { name: 'Load older messages' }).waitFor({ state: 'hidden' });
+    });
+
+    test('more chats than a page has are shown when asked for', async () => {
+      const dan = await visit(browser, server.url);
+      const email = await signUp(dan, 'Dan');
+      const { accessToken } = await server.login({ email, password });
+      for (let n = 1; n <= 55; n += 1) {
+        const body = { type: 'group', name: `Group ${n}`, participantIds: [] };
+        await server.request('POST', '/v1/chats', { token: accessToken, body });
+      }
+      await dan.page.getByText('Group 55', { exact: true }).waitFor();
+      await dan.page.getByRole('button', { name: 'Show more chats' }).click();
+      await dan.page.getByText('Group 1', { exact: true }).waitFor();
+      expect(await dan.page.locator('.item').count()).toBe(55);
+      await dan.page.getByRole('button', { name: 'Show more chats' }).waitFor({ state: 'hidden' });
+      await dan.context.close();
     });
 
     test('an offer is made, countered and accepted in the chat', async () => {

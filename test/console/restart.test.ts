@@ -37,6 +37,10 @@ describeWith('the console over a server that is killed', browserMissing, () => {
     await server?.stop();
   });
 
+  test('the ready line says where the console is', () => {
+    expect(server.output).toContain(`"console":"${server.url}/"`);
+  });
+
   test('killed while both write: each message is there once, for both, in one order', async () => {
     const sent: string[] = [];
     const sendSome = async (visitor: Visitor, name: string, count: number) => {

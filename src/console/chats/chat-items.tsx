@@ -10,7 +10,7 @@ import { useMe } from '../session/use-session.tsx';
 import { useChatList } from './chat-list-provider.tsx';
 
 export function ChatItems({ openId }: { openId: string | undefined }) {
-  const { chats, error } = useChatList();
+  const { chats, error, showMore } = useChatList();
   if (chats === undefined) return error === undefined ? <Loading what="chats" /> : <Refusal error={error} />;
   if (chats.length === 0) {
     return (
@@ -20,13 +20,20 @@ export function ChatItems({ openId }: { openId: string | undefined }) {
     );
   }
   return (
-    <ul className="items">
-      {chats.map((chat) => (
-        <li key={chat.id}>
-          <ChatItem chat={chat} isOpen={chat.id === openId} />
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="items">
+        {chats.map((chat) => (
+          <li key={chat.id}>
+            <ChatItem chat={chat} isOpen={chat.id === openId} />
+          </li>
+        ))}
+      </ul>
+      {showMore !== undefined && (
+        <button type="button" className="quiet" onClick={showMore}>
+          Show more chats
+        </button>
+      )}
+    </>
   );
 }
 

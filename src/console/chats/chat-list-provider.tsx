@@ -1,6 +1,7 @@
 // My chats, as the server lists them: asked again whenever an event says that something of it has changed.
 
-import { createContext, type ReactNode, useContext, useMemo } from 'react';
+import { createContext, type ReactNode, useContext, useMemo, useState } from 'react';
+import type { Send } from '../../client/index.ts';
 import { useCommand, useEvent } from '../../client/react/index.ts';
 import type { ChatListItem } from '../../modules/chat/contract.ts';
 import { useAnswer } from '../parts/use-answer.ts';
@@ -13,6 +14,8 @@ export interface ChatList {
   readonly chats: readonly ChatListItem[] | undefined;
   readonly error: unknown;
   readonly unread: number;
+  /** Shows further ones; undefined: these are all. */
+  readonly showMore: (() => void) | undefined;
   reload(): void;
 }
 
@@ -20,6 +23,7 @@ const ChatListContext = createContext<ChatList>({
   chats: undefined,
   error: undefined,
   unread: 0,
+  showMore: undefined,
   reload() {},
 });
 
@@ -28,9 +32,8 @@ export const useChatList = (): ChatList => useContext(ChatListContext);
 export function ChatListProvider({ isOn, children }: { isOn: boolean; children: ReactNode }) {
   const send = useCommand();
   const me = useMe();
-  const { data, error, reload } = useAnswer(isOn ? 'chats' : undefined, () =>
-    send('chat.list', { limit: 100 }),
-  );
+  const [pages, setPages] = useState(1);
+  const { data, error, reload } = useAnswer(isOn ? 'chats' : undefined, () => listChats(send, pages));
   // Of the chat that is open
   useEvent('message.created', reload);
   useEvent('message.edited', reload);
@@ -53,7 +56,24 @@ export function ChatListProvider({ isOn, children }: { isOn: boolean; children: 
     // What is being looked at is not unread, though the server learns of that a moment later.
     const chats = data?.items.map((chat) => (chat.id === openId ? { ...chat, unreadCount: 0 } : chat));
     const unread = chats?.reduce((sum, { unreadCount }) => sum + unreadCount, 0) ?? 0;
-    return { chats, error, unread, reload };
+    const showMore = (): void => {
+      setPages((shown) => shown + 1);
+      reload(); // in a moment: with one more page
+    };
+    return { chats, error, unread, reload, showMore: data?.hasMore ? showMore : undefined };
   }, [data, error, reload, openId]);
   return <ChatListContext value={list}>{children}</ChatListContext>;
+}
+
+const pageSize = 50;
+
+async function listChats(send: Send, pages: number): Promise<{ items: ChatListItem[]; hasMore: boolean }> {
+  const items: ChatListItem[] = [];
+  let cursor: string | null | undefined;
+  for (let page = 0; page < pages && cursor !== null; page += 1) {
+    const answer = await send('chat.list', { limit: pageSize, cursor });
+    items.push(...answer.items);
+    cursor = answer.nextCursor;
+  }
+  return { items, hasMore: cursor !== null };
 }

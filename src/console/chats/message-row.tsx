@@ -1,17 +1,15 @@
 // One message, with what was reacted to it, who has read so far, and what can be done with it.
 
 import { useState } from 'react';
-import { useCommand } from '../../client/react/index.ts';
 import type { Offer } from '../../modules/offers/contract.ts';
 import { OfferCard } from '../offers/offer-card.tsx';
 import { Avatar } from '../parts/avatar.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { Refusal } from '../parts/refusal.tsx';
 import { Time } from '../parts/time.tsx';
-import { useAction } from '../parts/use-action.ts';
 import type { Person } from '../people/people.ts';
 import { useNames } from '../people/use-people.tsx';
 import { useMe } from '../session/use-session.tsx';
+import { MessageActions } from './message-actions.tsx';
 import { MessageEditor } from './message-editor.tsx';
 import { MessageText } from './message-text.tsx';
 import { ReactionBar } from './reaction-bar.tsx';
@@ -37,10 +35,8 @@ export function MessageRow(props: MessageRowProps) {
   const { id, senderId, content, createdAt, editedAt, deletedAt, messageType, metadata, replyTo } = message;
   const me = useMe();
   const nameOf = useNames();
-  const send = useCommand();
   const [isOpen, setOpen] = useState(false);
   const [isEditing, setEditing] = useState(false);
-  const remove = useAction(() => send('message.delete', { messageId: id }));
   const isMine = senderId === me.id;
   const name = nameOf(senderId);
   const isGrouped =
@@ -62,7 +58,6 @@ export function MessageRow(props: MessageRowProps) {
       </>
     );
   }
-  const isPlain = messageType === 'text' && deletedAt === null;
   const offerId =
     messageType === 'offer' && typeof metadata?.offerId === 'string' ? metadata.offerId : undefined;
   return (
@@ -87,46 +82,23 @@ export function MessageRow(props: MessageRowProps) {
             <MessageEditor messageId={id} content={content ?? ''} onClose={() => setEditing(false)} />
           ) : deletedAt !== null ? (
             <p className="content gone">Message deleted</p>
+          ) : offerId !== undefined ? (
+            <OfferCard offerId={offerId} pending={offers} />
           ) : (
             <p className="content">
               <MessageText text={content ?? ''} people={people} />
               {editedAt !== null && <span className="edited"> (edited)</span>}
             </p>
           )}
-          {offerId !== undefined && <OfferCard offerId={offerId} pending={offers} />}
           <ReactionBar message={message} isChoosing={isOpen} onChosen={() => setOpen(false)} />
           {isOpen && (
-            <div className="message-actions">
-              <button
-                type="button"
-                className="quiet"
-                onClick={() => {
-                  onReply(message);
-                  setOpen(false);
-                }}
-              >
-                Reply
-              </button>
-              {isMine && isPlain && (
-                <>
-                  <button
-                    type="button"
-                    className="quiet"
-                    onClick={() => {
-                      setEditing(true);
-                      setOpen(false);
-                    }}
-                  >
-                    Edit
-                  </button>
-                  <button type="button" className="quiet danger" onClick={() => void remove.run()}>
-                    Delete
-                  </button>
-                </>
-              )}
-            </div>
+            <MessageActions
+              message={message}
+              onReply={onReply}
+              onEdit={() => setEditing(true)}
+              onDone={() => setOpen(false)}
+            />
           )}
-          <Refusal error={remove.error} />
         </div>
         {deletedAt === null && (
           <button

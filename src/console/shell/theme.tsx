@@ -6,6 +6,8 @@ import { Icon } from '../parts/icon.tsx';
 const themes = ['system', 'light', 'dark'] as const;
 type Theme = (typeof themes)[number];
 
+const names: Record<Theme, string> = { system: 'System', light: 'Light', dark: 'Dark' };
+
 const storageKey = 'carillon.theme';
 
 /** Before anything is shown. */
@@ -20,7 +22,7 @@ export function ThemeSwitch() {
     <button
       type="button"
       className="rail-item"
-      title={`Colours: ${theme}`}
+      title="Colours"
       onClick={() => {
         localStorage.setItem(storageKey, next);
         applyTheme(next);
@@ -30,7 +32,7 @@ export function ThemeSwitch() {
       <Icon name="theme" />
       <span>
         <span className="visually-hidden">Colours: </span>
-        {theme}
+        {names[theme]}
       </span>
     </button>
   );
