@@ -1,14 +1,98 @@
-// Starts one instance. SIGTERM and SIGINT drain it; a second one ends it at once. [C1]
+// The program: starts instances, and looks after their database. `bun start`, `bun run db:status` and so on are its commands,
+// and so are those of the executable.
 
-import { ConfigError, listVariables, readConfig } from './config.ts';
-import { startServer } from './server.ts';
-import { createLogger, describeError } from './telemetry/logger.ts';
+import { ConfigError, listVariables } from './config.ts';
 
-/** What a stop may take behind the drain: more than a statement that a lost database never answers. */
-const stopPatienceMs = 40_000;
+interface Command {
+  /** Behind the name. */
+  readonly arguments?: string;
+  readonly summary: string;
+  /** How the message begins where it fails. */
+  readonly failure: string;
+  /** False: these are not its arguments. */
+  run(given: readonly string[]): Promise<void> | false;
+}
 
-const help = `bun start: runs one instance of Carillon. It takes no arguments.
+// Loaded when they run: an instance has no use for the others.
+const commands: Readonly<Record<string, Command>> = {
+  start: {
+    arguments: '[--processes <n>]',
+    summary: 'Runs an instance, or n of them on one port',
+    failure: 'The instance was not started',
+    run(given) {
+      if (given.length === 0) return import('./commands/start.ts').then(({ start }) => start());
+      const [option, value = ''] = given;
+      if (given.length === 1 && option === '--share-port')
+        return import('./commands/start.ts').then(({ start }) => start({ isPortShared: true }));
+      const count = Number(value);
+      if (given.length !== 2 || option !== '--processes' || !(count >= 1 && count <= 256)) return false;
+      return import('./commands/processes.ts').then(({ startProcesses }) => startProcesses(count));
+    },
+  },
+  status: {
+    summary:
+      'Which migrations the database has had, and how large it is; exits with 2 where some are missing',
+    failure: 'The database was not read',
+    run: withoutArguments(async () => (await import('./commands/status.ts')).showStatus()),
+  },
+  migrate: {
+    summary: 'Applies migrations; an instance does that by itself when it starts',
+    failure: 'The database was not migrated',
+    run: withoutArguments(async () => (await import('./commands/migrate.ts')).migrate()),
+  },
+  'renew-epoch': {
+    summary: 'After a backup was restored: clients with positions from before get a reset',
+    failure: 'The epoch was not renewed',
+    run: withoutArguments(async () => (await import('./commands/renew-epoch.ts')).renewEpoch()),
+  },
+  health: {
+    arguments: '[--ready]',
+    summary: 'Whether the instance on this machine is alive, or ready; exits with 1 where it is not',
+    failure: 'It is not so',
+    run(given) {
+      if (given.length > 1 || (given.length === 1 && given[0] !== '--ready')) return false;
+      const what = given.length === 1 ? 'ready' : 'live';
+      return import('./commands/health.ts').then(({ checkHealth }) => checkHealth(what));
+    },
+  },
+};
 
+const given = process.argv.slice(2);
+if (given.some((argument) => argument === '--help' || argument === '-h')) {
+  process.stdout.write(describeProgram());
+  process.exit(0);
+}
+// Without a command's name it starts an instance: `bun start` is `bun src/main.ts`.
+const isNamed = given[0] !== undefined && !given[0].startsWith('-');
+const command = isNamed ? commands[given[0] ?? ''] : commands.start;
+const running = command?.run(isNamed ? given.slice(1) : given);
+if (command === undefined || running === undefined || running === false) {
+  process.stderr.write(`There is no argument ${given.join(' ')}.\n\n${describeProgram()}`);
+  process.exit(1);
+}
+try {
+  await running;
+} catch (error) {
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.message}\n`);
+  } else {
+    const { explain } = await import('./commands/existing.ts');
+    process.stderr.write(`${command.failure}. ${explain(error)}\n`);
+  }
+  process.exit(1);
+}
+
+function withoutArguments(run: () => Promise<void>): Command['run'] {
+  return (given) => given.length === 0 && run();
+}
+
+function describeProgram(): string {
+  const list = Object.entries(commands).map(
+    ([name, { arguments: given = '', summary }]) => `  ${`${name} ${given}`.padEnd(27)}${summary}\n`,
+  );
+  return `bun start: runs one instance of Carillon. The program has these commands, and without one it starts:
+
+${list.join('')}
 The configuration comes from the environment, or from a file .env in this folder, which Bun reads by itself.
 .env.example shows every default, README.md says what each variable is for:
 
@@ -18,90 +102,4 @@ ${listVariables()
 bun run dev   starts anew whenever a file changes
 bun run demo  plays a first session with the instance
 `;
-
-readArguments(process.argv.slice(2));
-const config = readConfigOrExit();
-const logger = createLogger(config);
-
-// One lost promise must not take every connection with it; it is a bug all the same, and logged as one.
-process.on('unhandledRejection', (error) =>
-  logger.error({ err: error }, 'a promise failed that nobody waited for'),
-);
-// Said by the logger: Bun would print everything that the error carries, secrets too.
-process.on('uncaughtException', (error) => {
-  logger.fatal({ err: error }, 'an error that nobody caught');
-  process.exit(1);
-});
-
-const startedAt = performance.now();
-try {
-  const instance = await startServer(config, logger);
-  let isStopping = false;
-  const stop = async (signal: string): Promise<void> => {
-    if (isStopping) process.exit(1);
-    isStopping = true;
-    logger.info({ signal }, 'draining');
-    setTimeout(
-      () => {
-        logger.error('something did not end in time');
-        process.exit(1);
-      },
-      config.drainSeconds * 1_000 + stopPatienceMs,
-    ).unref();
-    try {
-      await instance.stop();
-    } catch (error) {
-      logger.error({ err: error }, 'could not stop in order');
-      process.exit(1);
-    }
-    logger.info('stopped');
-    process.exit(0);
-  };
-  process.on('SIGTERM', (signal) => void stop(signal));
-  process.on('SIGINT', (signal) => void stop(signal));
-
-  // Behind the handlers: whoever reads this may send a signal at once.
-  const { url, port } = instance;
-  const tookMs = Math.round(performance.now() - startedAt);
-  logger.info(
-    {
-      url,
-      port,
-      console: `${url}/`,
-      docs: `${url}/swagger`,
-      socket: `${url.replace('http', 'ws')}/ws`,
-      tookMs,
-    },
-    'ready',
-  );
-} catch (error) {
-  exitOnConfigError(error);
-  logger.fatal({ err: error }, describeError(error));
-  process.exit(1);
-}
-
-/** There are none but the question which: whoever tries one should not have started an instance. */
-function readArguments(given: readonly string[]): void {
-  if (given.length === 0) return;
-  if (given.every((argument) => argument === '--help' || argument === '-h')) {
-    process.stdout.write(help);
-    process.exit(0);
-  }
-  process.stderr.write(`There is no argument ${given.join(' ')}.\n\n${help}`);
-  process.exit(1);
-}
-
-function readConfigOrExit() {
-  try {
-    return readConfig(process.env);
-  } catch (error) {
-    exitOnConfigError(error);
-    throw error;
-  }
-}
-
-function exitOnConfigError(error: unknown): void {
-  if (!(error instanceof ConfigError)) return;
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
 }

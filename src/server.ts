@@ -58,13 +58,15 @@ export interface ServerOptions {
   readonly bootId?: string;
   /** Beside those of `modules/index.ts`. */
   readonly modules?: readonly DefinedModule[];
+  /** Other processes of this user listen on the same port, and the kernel gives each connection to one of them. */
+  readonly isPortShared?: boolean;
 }
 
 /** Resolves when the instance is ready; fails when the database cannot be opened or migrated, or a module is not there. */
 export async function startServer(
   config: Config,
   logger: Logger,
-  { bootId = readBootId(), modules: further = [] }: ServerOptions = {},
+  { bootId = readBootId(), modules: further = [], isPortShared = false }: ServerOptions = {},
 ): Promise<Instance> {
   const { chosen, problems } = chooseModules(allModules, config.modules);
   if (problems.length > 0) throw new ConfigError(problems);
@@ -178,7 +180,8 @@ export async function startServer(
     Bun.serve<Connection>({
       port: config.port,
       hostname: config.host,
-      reusePort: false, // outside of development it is Bun's default, and a second instance would take half of what arrives
+      // Outside of development it is Bun's default, and a second instance would take half of what arrives.
+      reusePort: isPortShared,
       // Bun would answer with a bare 413. What nobody reads, it leaves to wait in the kernel, and the routes stop at 1 MiB.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false, // its error page shows the source

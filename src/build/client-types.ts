@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '../config.ts';
-import { describeSocket } from '../http/socket-docs.ts';
 import { startServer } from '../server.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { writeDeclarations } from './declarations.ts';
+import { listDeclared } from './declared.ts';
 import { format } from './format.ts';
 
 const path = join(import.meta.dir, '../client/declarations.ts');
@@ -15,7 +15,7 @@ const folder = await mkdtemp(join(tmpdir(), 'carillon-types-'));
 const config = readConfig({ PORT: '0', HOST: '127.0.0.1', DATA_DIR: folder, LOG_LEVEL: 'silent' });
 const instance = await startServer(config, createLogger(config));
 try {
-  await Bun.write(path, await format(writeDeclarations(describeSocket(instance.modules))));
+  await Bun.write(path, await format(writeDeclarations(listDeclared(instance.modules))));
 } finally {
   await instance.stop();
   await rm(folder, { recursive: true });

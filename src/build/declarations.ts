@@ -1,12 +1,10 @@
-// Writes the types of the client from what a server says of itself (`describeSocket`): every command, kind of topic and event
+// Writes the types of the client from what a server declares: every command, kind of topic and event
 // as plain TypeScript, so that whoever uses the client needs neither the server nor its schemas. A test compares them with
 // the declarations themselves.
 
-import type { describeSocket } from '../http/socket-docs.ts';
 import { ClientFrame, SubscribeRequest } from '../protocol/envelope.ts';
 import { WireError } from '../protocol/errors.ts';
-
-type Document = ReturnType<typeof describeSocket>;
+import type { Declared, DeclaredCommand } from './declared.ts';
 
 /** As much of JSON Schema as the declarations use. */
 interface Schema {
@@ -29,9 +27,9 @@ import type { EventPosition } from '../protocol/frames.ts';
 `;
 
 /** The text of \`src/client/declarations.ts\`, not yet formatted. */
-export function writeDeclarations({ commands, topics, events, components }: Document): string {
+export function writeDeclarations({ commands, topics, events, shapes: declared }: Declared): string {
   const wire = { ClientFrame, SubscribeRequest, WireError };
-  const shapes = Object.entries({ ...wire, ...components.schemas } as Record<string, Schema>); // JSON Schema
+  const shapes = Object.entries({ ...wire, ...declared } as Record<string, Schema>); // JSON Schema
   const namesOf = (chosen: readonly { readonly type: string }[]): string =>
     `new Set(${quote(chosen.map(({ type }) => type).join(' '))}.split(' '))`;
   return [
@@ -66,17 +64,10 @@ function defineShape(name: string, schema: Schema): string {
 const ofConnection = ['auth', 'ping', 'subscribe', 'unsubscribe'];
 
 /** What answers nothing announces something, and that is not so any more when it is sent again. */
-const isHarmless = ({ writes, takesKey, type, reply }: Document['commands'][number]): boolean =>
+const isHarmless = ({ writes, takesKey, type, reply }: DeclaredCommand): boolean =>
   writes === false && !takesKey && reply !== undefined && !ofConnection.includes(type);
 
-function describeCommand({
-  type,
-  takesTopic,
-  takesKey,
-  payload,
-  reply,
-  writes,
-}: Document['commands'][number]) {
+function describeCommand({ type, takesTopic, takesKey, payload, reply, writes }: DeclaredCommand) {
   return `${quote(type)}: {
     payload: ${typeOf(payload)};
     output: ${outputOf(reply && typeOf(reply), writes)};
@@ -95,8 +86,8 @@ function outputOf(reply: string | undefined, writes: boolean | 'sometimes'): str
 }
 
 function describeKind(
-  { kind, name, snapshot }: Document['topics'][number],
-  events: Document['events'],
+  { kind, name, snapshot }: Declared['topics'][number],
+  events: Declared['events'],
 ): string {
   const own = events.filter(({ on }) => on.includes(kind));
   const listed = own.map(({ type, payload }) => `${quote(type)}: ${typeOf(payload)};`).join('');
@@ -109,7 +100,7 @@ function describeKind(
   };`;
 }
 
-const mostSpecificFirst = (topics: Document['topics']) =>
+const mostSpecificFirst = (topics: Declared['topics']) =>
   topics.toSorted((one, other) => other.name.length - one.name.length);
 
 /** `user:<id>:jobs` as a template literal. */

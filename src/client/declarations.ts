@@ -207,6 +207,11 @@ export interface Energy {
   max: number;
   perHour: number;
 }
+export interface EventMeta {
+  actorId?: string;
+  source: 'ws' | 'http' | 'system';
+  correlationId?: string;
+}
 export interface Hack {
   id: string;
   attackerId: string | null;
@@ -590,7 +595,7 @@ export interface TopicEvent {
   id: string;
   at: string;
   payload: unknown;
-  meta: { actorId?: string; source: 'ws' | 'http' | 'system'; correlationId?: string };
+  meta: EventMeta;
 }
 export interface TopicEventPage {
   items: TopicEvent[];
@@ -598,25 +603,7 @@ export interface TopicEventPage {
 }
 export interface TopicRefusal {
   topic: string;
-  error: {
-    code:
-      | 'invalid'
-      | 'unauthorized'
-      | 'forbidden'
-      | 'not_found'
-      | 'unknown_command'
-      | 'unknown_topic'
-      | 'method_not_allowed'
-      | 'conflict'
-      | 'too_large'
-      | 'too_many_subscriptions'
-      | 'rate_limited'
-      | 'unavailable'
-      | 'internal';
-    message: string;
-    details?: unknown;
-    retryAfterMs?: number;
-  };
+  error: WireError;
 }
 export interface Unblocked {
   userId: string;

@@ -1,14 +1,14 @@
 // Applies the generated migrations under `drizzle/`. Instances that start at once take turns.
 
-import { join } from 'node:path';
 import type { PGlite } from '@electric-sql/pglite';
 import { drizzle as drizzlePostgres } from 'drizzle-orm/node-postgres';
 import { migrate as applyToPostgres } from 'drizzle-orm/node-postgres/migrator';
 import { drizzle as drizzleEmbedded } from 'drizzle-orm/pglite';
 import { migrate as applyToEmbedded } from 'drizzle-orm/pglite/migrator';
 import pg from 'pg';
+import { findFile } from '../files.ts';
 
-export const migrationsFolder = join(import.meta.dir, '../../drizzle');
+export const migrationsFolder = findFile('drizzle');
 
 /** Any number that no other program on the same database uses: 'carillon' in hexadecimal, shortened. */
 const advisoryLock = 0x0ca1_1107;

@@ -3,14 +3,14 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { Module } from '../realtime/index.ts';
+import { createSocketDocs } from './asyncapi/routes.ts';
 import { createConsole } from './console.ts';
-import { buildConsole } from './console-build.ts';
+import { loadConsole } from './console-build.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { createHealth, type HealthSources } from './health.ts';
 import { leaveBody, leaveQuery } from './input.ts';
 import { createMethodsOf, type RouteName } from './methods.ts';
-import { createSocketDocs } from './socket-docs.ts';
 
 export interface AppParts {
   /** Mounted under /v1. */
@@ -39,7 +39,7 @@ export function createApp({ plugins, health, modules, toRefusal, otherRoutes }: 
       .onError(createErrorAnswers(toRefusal, methodsOf))
       .use(v1)
       .use(checks)
-      .use(createConsole(buildConsole))
+      .use(createConsole(loadConsole))
       .use(createDocs([v1, checks], modules))
       .use(createSocketDocs(modules));
   return app;

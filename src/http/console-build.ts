@@ -1,8 +1,8 @@
-// The console as files for a browser, bundled from `src/console` by Bun. Inside of a compiled executable there is no source:
-// `embedConsole` puts the finished files in the place of this file's `buildConsole`.
+// The console as files for a browser, bundled from `src/console` by Bun. In an executable there is no source: the finished files
+// are in it, where `build/executable.ts` puts them.
 
 import { join } from 'node:path';
-import type { BunPlugin } from 'bun';
+import { findFile, isExecutable } from '../files.ts';
 
 export interface ConsoleFile {
   /** As in `index-ct4tqc8k.js`: all but the page have the hash of their content in it. */
@@ -14,6 +14,13 @@ export interface ConsoleFile {
 export const consolePage = 'index.html';
 /** Where the page looks for the other files. */
 export const consolePrefix = '/console';
+
+/** Where the files are in an executable, as JSON. */
+export const builtConsole = 'console.json';
+
+export async function loadConsole(): Promise<ConsoleFile[]> {
+  return isExecutable ? await Bun.file(findFile(builtConsole)).json() : await buildConsole();
+}
 
 /** Takes some 50 ms. Fails with what Bun says of the source. */
 export async function buildConsole(): Promise<ConsoleFile[]> {
@@ -32,19 +39,4 @@ export async function buildConsole(): Promise<ConsoleFile[]> {
       text: await output.text(),
     })),
   );
-}
-
-/** For `Bun.build({ compile, plugins: [await embedConsole()] })`: the executable then has the files, and builds nothing. */
-export async function embedConsole(): Promise<BunPlugin> {
-  const files = await buildConsole();
-  const contents = `export const consolePage = ${JSON.stringify(consolePage)};
-export const consolePrefix = ${JSON.stringify(consolePrefix)};
-export const buildConsole = async () => (${JSON.stringify(files)});
-`;
-  return {
-    name: 'console',
-    setup(build) {
-      build.onLoad({ filter: /[/\\]http[/\\]console-build\.ts$/ }, () => ({ contents, loader: 'ts' }));
-    },
-  };
 }

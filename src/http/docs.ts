@@ -3,6 +3,7 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import { version } from '../../package.json';
+import { findPackageFile } from '../files.ts';
 import type { Module } from '../realtime/index.ts';
 import { mendDocument, type OpenApiDocument } from './openapi.ts';
 
@@ -12,7 +13,7 @@ export const info = {
   license: { name: 'MIT', identifier: 'MIT' },
   description:
     'Every route needs `Authorization: Bearer <accessToken>` where it shows a lock. What happens is announced over the ' +
-    'WebSocket at `/ws`: `/socket/json` lists its commands and events, `src/protocol/PROTOCOL.md` has the rules.',
+    'WebSocket at `/ws`: `/asyncapi` lists its commands and events, `src/protocol/PROTOCOL.md` has the rules.',
 };
 
 const securitySchemes = {
@@ -57,7 +58,7 @@ export function createDocs(plugins: readonly AnyElysia[], modules: readonly Modu
     })
     .get('/start.js', () => new Response(startScript, { headers: { 'content-type': 'text/javascript' } }));
   for (const name of files) {
-    const path = Bun.resolveSync(`swagger-ui-dist/${name}`, import.meta.dir);
+    const path = findPackageFile(`swagger-ui-dist/${name}`);
     docs.get(
       `/${name}`,
       () => new Response(Bun.file(path), { headers: { 'cache-control': 'max-age=3600' } }),

@@ -6,10 +6,11 @@ import type { JsonSchema } from './named-schemas.ts';
 
 /** Of an object: what is required. */
 export function exampleOf(schema: JsonSchema): unknown {
-  const { examples, anyOf, format = schema['x-format'], type, properties = {} } = schema;
+  const { examples, anyOf, allOf, format = schema['x-format'], type, properties = {} } = schema;
   if (Array.isArray(examples)) return examples[0];
   if ('const' in schema) return schema.const;
   if (Array.isArray(anyOf)) return exampleOf(anyOf[0]);
+  if (Array.isArray(allOf)) return Object.assign({}, ...allOf.map(exampleOf)); // parts of one object
   if (format === 'uuid') return exampleId;
   switch (type) {
     case 'object': {
@@ -23,7 +24,10 @@ export function exampleOf(schema: JsonSchema): unknown {
         () => exampleOf(schema.items as JsonSchema), // of an array schema
       );
     case 'integer':
+    case 'number':
       return schema.default ?? schema.minimum ?? 1;
+    case 'null':
+      return null;
     case 'boolean':
       return true;
     default:

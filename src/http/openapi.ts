@@ -21,7 +21,7 @@ interface RouteDescription {
   security?: unknown[];
 }
 
-interface Parameter {
+export interface Parameter {
   name: string;
   in: string;
   required?: boolean;

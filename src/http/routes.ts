@@ -2,23 +2,13 @@
 
 import { type TObject, type TSchema, Type } from '@sinclair/typebox';
 import { type AnyElysia, Elysia } from 'elysia';
+import { answerSchemaOf } from '../realtime/answer.ts';
 import type { Actor, Module, ModuleCore } from '../realtime/index.ts';
 import { only, without } from '../realtime/input.ts';
 import { type Operation, refusalsOf, startOperation } from '../realtime/operation.ts';
 import type { Guard } from './guard.ts';
 import { bodyOf, checkAnswer, noBody, queryOf, smallBodyOf } from './input.ts';
 import { keyHeaders, refusalsAt } from './responses.ts';
-
-const EventPosition = Type.Object(
-  { topic: Type.String(), seq: Type.Integer({ minimum: 1 }) },
-  { title: 'EventPosition' },
-);
-/** Where the events stand that a request wrote. [O3] Shown as it is: it is a part of other shapes. */
-const Written = Type.Object({
-  events: Type.Array(EventPosition, {
-    description: 'Where the events stand that this wrote: wait for them to see it through a subscription',
-  }),
-});
 
 /** Lets nothing pass on the request's connection for so many seconds, before it counts as dead. */
 export type KeepSilent = (request: Request, seconds: number) => void;
@@ -52,7 +42,7 @@ function mount(
   const rest = without(operation.input, parameters);
   const hasBody = method !== 'GET';
   const { admit, run } = startOperation(operation, core);
-  const answer = schemaOf(operation);
+  const answer = answerSchemaOf(operation) ?? Type.Object({});
   const check = checkAnswer(answer);
   const success = operation.status ?? (takesKey ? 201 : 200);
   const guarded: AnyElysia = new Elysia({ normalize: false }).use(guard);
@@ -103,12 +93,6 @@ function mount(
 
 /** HTTP has no lanes. */
 const entered = (): void => {};
-
-function schemaOf({ output, writes }: Operation): TSchema {
-  const written = writes === 'sometimes' ? Type.Partial(Written) : Written;
-  if (output === undefined) return writes ? written : Type.Object({});
-  return writes ? Type.Intersect([output, written]) : output;
-}
 
 const bodyErrors = (hasBody: boolean) => (hasBody ? (['too_large'] as const) : []);
 

@@ -1,9 +1,10 @@
 // The envelopes of both directions, as TypeBox schemas and the types that follow from them. [E, H, S, C]
 
 import { type Static, Type } from '@sinclair/typebox';
-import { text } from './values.ts';
+import { protocolVersion } from './frames.ts';
+import { Id, Instant, text } from './values.ts';
 
-export * from './frames.ts';
+export { closeCodes, type EventFrame, maxSnapshotBytes, protocolVersion, subprotocol } from './frames.ts';
 
 /** `id`, chosen by the client, ties a reply to its frame. [E1] */
 export const FrameId = Type.String({ minLength: 1, maxLength: 64 });
@@ -25,6 +26,29 @@ export const ClientFrame = Type.Object(
   { additionalProperties: false },
 );
 export type ClientFrame = Static<typeof ClientFrame>;
+
+export const Source = Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]);
+export type Source = Static<typeof Source>;
+
+/** Who or what caused an event. [E3] */
+export const EventMeta = Type.Object(
+  {
+    actorId: Type.Optional(Id),
+    source: Source,
+    correlationId: Type.Optional(
+      Type.String({ description: 'The id of the frame, or the X-Correlation-Id of the request' }),
+    ),
+  },
+  { title: 'EventMeta' },
+);
+export type EventMeta = Static<typeof EventMeta>;
+
+/** Where an event that a command wrote stands. [O3] */
+export const EventPosition = Type.Object(
+  { topic: Type.String(), seq: Type.Integer({ minimum: 1 }) },
+  { title: 'EventPosition' },
+);
+export type EventPosition = Static<typeof EventPosition>;
 
 /** Where a client wants to join a topic. [S1] */
 export const SubscribeRequest = Type.Object(
@@ -53,3 +77,49 @@ export const Subscribed = Type.Object(
   { title: 'Subscribed' },
 );
 export type Subscribed = Static<typeof Subscribed>;
+
+const Limit = (description: string) => Type.Integer({ minimum: 0, description });
+
+/** The end of the greeting. [H3] */
+export const WelcomePayload = Type.Object(
+  {
+    connectionId: Type.String(),
+    userId: Id,
+    sessionId: Id,
+    instanceId: Type.String(),
+    protocol: Type.Integer({ examples: [protocolVersion] }),
+    expiresAt: Instant,
+    heartbeatMs: Type.Integer({ minimum: 0, description: 'Send a ping after so much silence' }),
+    limits: Type.Object(
+      {
+        frameBytes: Limit('Of a frame that the client sends'),
+        subscriptions: Limit('Topics that the connection may follow'),
+        commandsPerSecond: Limit('That the client may send'),
+        snapshotBytes: Limit('Of a snapshot that the client is sent'),
+      },
+      { description: '0 means none' },
+    ),
+  },
+  { title: 'Welcome' },
+);
+export type WelcomePayload = Static<typeof WelcomePayload>;
+
+/** What the server says beside replies and events, by type. [E4] */
+export const notices = {
+  welcome: { summary: 'The connection is live', hasTopic: false, payload: WelcomePayload },
+  'auth.expiring': {
+    summary: 'The access token ends soon: hand in a newer one',
+    hasTopic: false,
+    payload: Type.Object({ expiresAt: Instant }),
+  },
+  unsubscribed: {
+    summary: 'The right to follow the topic is gone, and nothing more of it comes',
+    hasTopic: true,
+    payload: Type.Object({ reason: Type.Literal('forbidden') }),
+  },
+  draining: {
+    summary: 'The instance goes away, and closes this connection when its time has come',
+    hasTopic: false,
+    payload: Type.Object({ reconnectInMs: Type.Integer({ minimum: 0 }) }),
+  },
+} as const;

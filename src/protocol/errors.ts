@@ -24,12 +24,17 @@ export type ErrorCode = keyof typeof errorTable;
 export const errorCodes = Object.keys(errorTable) as ErrorCode[]; // keyof of a const table is exactly its keys
 
 /** What a client sees of a refusal, the same over HTTP and WebSocket. */
-export const WireError = Type.Object({
-  code: Type.Union(errorCodes.map((code) => Type.Literal(code))),
-  message: Type.String(),
-  details: Type.Optional(Type.Unknown()),
-  retryAfterMs: Type.Optional(Type.Number()),
-});
+export const WireError = Type.Object(
+  {
+    code: Type.Union(errorCodes.map((code) => Type.Literal(code))),
+    message: Type.String({ description: 'What was expected, and what to do' }),
+    details: Type.Optional(
+      Type.Unknown({ description: 'Of invalid: [{ path, message }]; of unauthorized: { reason }' }),
+    ),
+    retryAfterMs: Type.Optional(Type.Number({ description: 'Not before, in milliseconds' })),
+  },
+  { title: 'WireError' },
+);
 export type WireError = Static<typeof WireError>;
 
 /** Over HTTP. */

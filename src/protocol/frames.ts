@@ -1,5 +1,5 @@
-// What of the envelopes needs no schema: what the server alone says, and constants. Whoever checks nothing loads this
-// without TypeBox, as the client does. [E, H, S, C]
+// What of the envelopes can be said without schemas: constants, and the types of what the server says. Whoever checks nothing
+// loads this without TypeBox, as the client does; the compiler holds the types against the schemas. [E, H, S, C]
 
 export const protocolVersion = 1;
 export const subprotocol = 'carillon.v1';

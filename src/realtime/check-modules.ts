@@ -2,12 +2,12 @@
 // or themselves does not run.
 
 import type { TSchema } from '@sinclair/typebox';
-import { typePattern } from '../protocol/envelope.ts';
+import { notices, typePattern } from '../protocol/envelope.ts';
 import type { Module } from './module.ts';
 import type { Operation } from './operation.ts';
 
 /** Frames of the server that are no events. [E2] [E4] */
-const serverFrames = new Set(['ok', 'error', 'pong', 'welcome', 'auth.expiring', 'unsubscribed', 'draining']);
+const serverFrames = new Set(['ok', 'error', 'pong', ...Object.keys(notices)]);
 
 /** Throws an error that names what is wrong, and where. */
 export function checkModules(modules: readonly Module[]): void {

@@ -35,6 +35,8 @@ export interface TopicKind {
   readonly kind: string;
   /** What its names look like, for documents and messages: `chat:<id>`. */
   readonly form: string;
+  /** What an id looks like: a regular expression without anchors. */
+  readonly idPattern: string;
   /** Those that the kind's own module writes; other modules may have more on it. Undefined: anything. */
   readonly events: EventTable | undefined;
   /** Presence is announced on topics of this kind. [P1] */
@@ -83,15 +85,15 @@ export function topicKind<const Kind extends string, Table extends EventTable = 
   options: TopicKindOptions<Table>,
 ): DefinedTopicKind<Kind, EventsOn<Table, Kind>> {
   const { before = `${kind}:`, after = '' } = options.name ?? {};
-  const pattern = new RegExp(
-    `^${RegExp.escape(before)}(${options.id ?? uuidSource})${RegExp.escape(after)}$`,
-  );
+  const idPattern = options.id ?? uuidSource;
+  const pattern = new RegExp(`^${RegExp.escape(before)}(${idPattern})${RegExp.escape(after)}$`);
   const events = options.events && eventsOn(options.events, kind);
   const nameOf = (id: string): string => before + id + after;
   return {
     kind,
     form:
       options.id === '' ? before + after : `${before}<${options.id === undefined ? 'id' : 'name'}>${after}`,
+    idPattern,
     events,
     hasPresence: options.hasPresence ?? false,
     dependsOnToken: options.dependsOnToken ?? false,

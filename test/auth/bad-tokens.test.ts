@@ -9,6 +9,7 @@ import { queryRows } from '../../src/db/database.ts';
 import { pollsModule } from '../modules/polls/index.ts';
 import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
+import { commandsOf } from '../support/asyncapi.ts';
 import { openClient } from '../support/client.ts';
 import { onEachDatabase, quietEnv, type TestServer } from '../support/server.ts';
 
@@ -209,10 +210,10 @@ onEachDatabase('bad tokens', (open) => {
 
   test('[H1] no command at all is answered to who has brought none', async () => {
     const url = `${server.url.replace('http', 'ws')}/ws`;
-    const { body } = await server.request('GET', '/socket/json');
-    const known = body.commands.map(({ type }: { type: string }) => type);
+    const { body } = await server.request('GET', '/asyncapi.json');
+    const known = [...commandsOf(body).keys()];
     expect(known).toEqual(expect.arrayContaining(['ping', 'message.send', 'poll.vote']));
-    for (const type of ['nonsense', ...known.filter((name: string) => name !== 'auth')]) {
+    for (const type of ['nonsense', ...known.filter((name) => name !== 'auth')]) {
       const client = await openClient(url);
       client.send({ id: 'mine', type, topic: 'app:public.news', payload: {} });
       expect([type, (await client.closed).code]).toEqual([type, 4401]);

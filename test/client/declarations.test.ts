@@ -6,17 +6,20 @@ import type { adminOperations } from '../../src/auth/admin-operations.ts';
 import type { sessionOperations } from '../../src/auth/session-operations.ts';
 import type { userOperations } from '../../src/auth/user-operations.ts';
 import { writeDeclarations } from '../../src/build/declarations.ts';
+import { listDeclared } from '../../src/build/declared.ts';
 import { format } from '../../src/build/format.ts';
+import type * as written from '../../src/client/declarations.ts';
 import type { Commands, Kinds, Written } from '../../src/client/declarations.ts';
 import type { Client } from '../../src/client/index.ts';
 import { findApply } from '../../src/client/states.ts';
-import { describeSocket } from '../../src/http/socket-docs.ts';
 import type { CampaignState, Settlement, Structure } from '../../src/modules/campaigns/contract.ts';
 import type { ChatState, events as chatEvents } from '../../src/modules/chat/contract.ts';
 import type { ComputerState, events as gameEvents, PlayerState } from '../../src/modules/game/contract.ts';
 import type { allModules } from '../../src/modules/index.ts';
 import type { AdminJobsState, JobState, UserJobsState } from '../../src/modules/jobs/contract.ts';
 import type { ListedOffers, events as offerEvents } from '../../src/modules/offers/contract.ts';
+import type { ClientFrame, Subscribed } from '../../src/protocol/envelope.ts';
+import type { WireError } from '../../src/protocol/errors.ts';
 import type { EventsOn, EventTable, PayloadOf } from '../../src/protocol/events.ts';
 import type { DefinedModule, Operation } from '../../src/realtime/index.ts';
 import { onEachDatabase } from '../support/server.ts';
@@ -72,6 +75,9 @@ test('payloads, outputs, states and events have the types of their declarations'
   const claims: [
     Same<Misfits, never>,
     Same<Exclude<OfModules, Operations['name']>, never>,
+    Same<written.ClientFrame, ClientFrame>,
+    Same<written.Subscribed, Subscribed>,
+    Same<written.WireError, WireError>,
     Same<Kinds['chat']['state'], ChatState & { offers: ListedOffers }>,
     Same<Kinds['campaign']['state'], CampaignState>,
     Same<Kinds['settlement']['state'], Settlement>,
@@ -85,7 +91,26 @@ test('payloads, outputs, states and events have the types of their declarations'
     Kinds['chat']['events'] extends PayloadsOn<typeof offerEvents, 'chat'> ? true : false,
     Kinds['user']['events'] extends PayloadsOn<typeof chatEvents, 'user'> ? true : false,
     Kinds['player']['events'] extends PayloadsOn<typeof gameEvents, 'player'> ? true : false,
-  ] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true];
+  ] = [
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+  ];
   expect(claims).not.toContain(false as true);
 });
 
@@ -134,7 +159,7 @@ onEachDatabase('declarations.ts', (open, { kind }) => {
 
   test('is what `bun run types:client` writes', async () => {
     const { modules } = await open();
-    const written = await format(writeDeclarations(describeSocket(modules)));
+    const written = await format(writeDeclarations(listDeclared(modules)));
     const path = `${import.meta.dir}/../../src/client/declarations.ts`;
     expect(written === (await Bun.file(path).text())).toBe(true); // a difference is of 1,000 lines: run it to see
   });

@@ -1,10 +1,8 @@
 // The console is served whole from this origin: one small page with a strict policy, and files that are named by their content.
 
 import { beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { join } from 'node:path';
 import { createConsole } from '../../src/http/console.ts';
-import { buildConsole, embedConsole } from '../../src/http/console-build.ts';
-import { makeFolder, removeFolder } from '../support/janitor.ts';
+import { buildConsole } from '../../src/http/console-build.ts';
 import { onEmbeddedDatabase, type TestServer } from '../support/server.ts';
 
 setDefaultTimeout(60_000);
@@ -98,27 +96,5 @@ describe('the build', () => {
     expect(script).not.toContain('TypeBox');
     expect(script).not.toContain('Check your code at');
     expect(Bun.gzipSync(script).length).toBeLessThan(120_000);
-  });
-
-  test('is part of a compiled executable, which needs no source', async () => {
-    const folder = makeFolder('compiled');
-    const entry = join(folder, 'entry.ts');
-    const source = Bun.fileURLToPath(import.meta.resolve('../../src/http/console-build.ts'));
-    await Bun.write(
-      entry,
-      `import { buildConsole } from ${JSON.stringify(source)};
-       console.log(JSON.stringify((await buildConsole()).map(({ name }) => name)));`,
-    );
-    const outfile = join(folder, 'program');
-    const { success } = await Bun.build({
-      entrypoints: [entry],
-      target: 'bun',
-      compile: { outfile },
-      plugins: [await embedConsole()],
-    });
-    expect(success).toBe(true);
-    const program = Bun.spawnSync([outfile], { cwd: folder });
-    expect(JSON.parse(program.stdout.toString())).toEqual((await buildConsole()).map(({ name }) => name));
-    removeFolder(folder);
   });
 });

@@ -1,6 +1,7 @@
 // The OpenAPI document describes every route as it is, and the page shows it without asking anyone else.
 
 import { beforeAll, expect, test } from 'bun:test';
+import { listSeriousFaults } from '../support/axe.ts';
 import { browserMissing, launchBrowser } from '../support/browser.ts';
 import { describeWith } from '../support/needs.ts';
 import { onEachDatabase, type TestServer } from '../support/server.ts';
@@ -199,6 +200,19 @@ onEachDatabase('the documentation', (open, { kind }) => {
           (url) => !url.startsWith(`${server.url}/`) && !url.startsWith('data:'),
         );
         expect(foreign).toEqual([]);
+      } finally {
+        await browser.close();
+      }
+    });
+
+    test('axe finds no serious fault in the page, as far as it is ours', async () => {
+      const { url } = await open({ MODULES: 'topics' }); // the fewer routes, the sooner: the page around them is the same
+      const browser = await launchBrowser();
+      try {
+        const page = await browser.newPage();
+        await page.goto(`${url}/swagger`);
+        await page.locator('.opblock').first().waitFor();
+        expect(await listSeriousFaults(page, ['.swagger-ui'])).toEqual([]); // Swagger UI has faults of its own
       } finally {
         await browser.close();
       }

@@ -90,7 +90,7 @@ onEachDatabase('polls', (open) => {
 
   test('both documents have its operations, its events, its kind of topic and its shapes', async () => {
     const { body: http } = await server.request('GET', '/swagger/json');
-    const { body: socket } = await server.request('GET', '/socket/json');
+    const { body: socket } = await server.request('GET', '/asyncapi.json');
     const names = ['poll.create', 'poll.vote', 'poll.get'];
     const routes = [http.paths['/v1/polls'].post, http.paths['/v1/polls/{pollId}/votes'].post];
     const all = [...routes, http.paths['/v1/polls/{pollId}'].get];
@@ -104,24 +104,27 @@ onEachDatabase('polls', (open) => {
       Poll: { type: 'object' },
       PollState: { properties: { poll: { $ref: '#/components/schemas/Poll' } } },
     });
-    const commands = socket.commands.filter(({ type }: { type: string }) => type.startsWith('poll.'));
-    expect(commands.map(({ type }: { type: string }) => type)).toEqual(names);
-    expect(commands[0]).toMatchObject({
-      takesKey: true,
-      writes: true,
-      refuses: expect.arrayContaining(['conflict']),
+    expect(names.map((name) => socket.operations[name]?.action)).toEqual(['send', 'send', 'send']);
+    expect(socket.operations['poll.create']).toMatchObject({
+      'x-takesKey': true,
+      'x-writes': true,
+      'x-refuses': expect.arrayContaining(['conflict']),
     });
-    expect(socket.topics).toContainEqual({
-      kind: 'poll',
-      name: 'poll:<id>',
-      hasPresence: false,
-      snapshot: { $ref: '#/components/schemas/PollState' },
+    expect(socket.channels.poll).toMatchObject({
+      address: 'poll:{pollId}',
+      'x-presence': false,
+      'x-snapshot': { $ref: '#/components/schemas/PollState' },
     });
-    const events = socket.events.filter(({ on }: { on: string[] }) => on.includes('poll'));
-    expect(events).toMatchObject([
-      { type: 'poll.created', isDurable: true, payload: { $ref: '#/components/schemas/Poll' } },
-      { type: 'poll.voted', isDurable: true, payload: { $ref: '#/components/schemas/Vote' } },
-    ]);
+    const { messages } = socket.components;
+    expect(Object.keys(socket.channels.poll.messages)).toEqual(['event.poll.created', 'event.poll.voted']);
+    expect(messages['event.poll.created']).toMatchObject({
+      name: 'poll.created',
+      'x-durable': true,
+      payload: { properties: { payload: { $ref: '#/components/schemas/Poll' } } },
+    });
+    expect(messages['event.poll.voted'].payload.properties.payload).toEqual({
+      $ref: '#/components/schemas/Vote',
+    });
   });
 
   test('[X] HTTP and the socket refuse alike: who is not logged in, what is not there, and what does not fit', async () => {

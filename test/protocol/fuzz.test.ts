@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { pollsModule } from '../modules/polls/index.ts';
 import { createPollTables } from '../modules/polls/tables.ts';
 import type { TestUser } from '../support/api.ts';
+import { commandsOf, payloadOf } from '../support/asyncapi.ts';
 import type { Frame, TestClient } from '../support/client.ts';
 import { type JsonSchema, valuesOf } from '../support/json-schema.ts';
 import { opcodes, openRawSocket, type RawSocket } from '../support/raw-socket.ts';
@@ -23,7 +24,7 @@ onEachDatabase('fuzz', (open) => {
   let ann: TestUser;
   let chat: TestChat;
   let computerId: string;
-  /** From the document of the socket, but for those that end the session by which all others are tried. */
+  /** From the AsyncAPI document, but for those that end the session by which all others are tried. */
   let commands: { type: string; payload: JsonSchema }[];
   let bystander: TestClient;
   let victim: TestClient;
@@ -32,10 +33,10 @@ onEachDatabase('fuzz', (open) => {
   beforeAll(async () => {
     server = await open({ MAX_CONNECTIONS_PER_USER: '0' }, [pollsModule]);
     await createPollTables(server.db);
-    const { body } = await server.request('GET', '/socket/json');
-    commands = body.commands.filter(
-      ({ type }: { type: string }) => !/^session[.](?:logout|revoke)$/.test(type),
-    );
+    const { body } = await server.request('GET', '/asyncapi.json');
+    commands = [...commandsOf(body).keys()]
+      .filter((type) => !/^session[.](?:logout|revoke)$/.test(type))
+      .map((type) => ({ type, payload: payloadOf(body, `command.${type}`) }));
     expect(commands.map(({ type }) => type)).toEqual(expect.arrayContaining(['chat.create', 'poll.vote']));
     ann = await server.register('Ann');
     chat = await createGroup(server, ann);

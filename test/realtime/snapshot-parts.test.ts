@@ -23,7 +23,7 @@ onEachDatabase('a part of a snapshot', (open) => {
     const client = await server.connect(ann);
     const { snapshot } = await client.subscribe(chatTopic(chat.id), { snapshot: true });
     expect(snapshot).toMatchObject({ chat: { id: chat.id }, stickers: [ann.id, chat.id] });
-    const { body: docs } = await server.request('GET', '/socket/json');
+    const { body: docs } = await server.request('GET', '/asyncapi.json');
     const { title, required, properties } = docs.components.schemas.ChatState;
     expect(title).toBe('ChatState');
     expect(required).toEqual(expect.arrayContaining(['chat', 'messages', 'stickers']));

@@ -8,6 +8,7 @@ export type Sources = ReadonlyMap<string, string>;
 
 const floors: Record<string, number> = {
   'config.ts': 0, // anyone may read a type from it
+  'files.ts': 0,
   protocol: 0,
   telemetry: 0,
   db: 1,
@@ -17,8 +18,9 @@ const floors: Record<string, number> = {
   modules: 4,
   http: 5,
   'server.ts': 6,
-  'main.ts': 7,
   build: 7,
+  commands: 7,
+  'main.ts': 8,
 };
 
 /** What runs in a browser too: the protocol, and what a module says about itself. */

@@ -76,6 +76,42 @@ export function listMisfits(schema: JsonSchema, value: unknown, schemas: Schemas
   });
 }
 
+/** Fields that none of the schemas names, be they open: what a reader of the document would not expect. */
+export function listUndocumented(
+  schemas: readonly JsonSchema[],
+  value: unknown,
+  components: Schemas,
+  path = '',
+): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const forms = schemas.flatMap((schema) => listForms(schema, components));
+  // Where anything may stand, anything is documented.
+  if (forms.some(({ type, additionalProperties }) => type === undefined || additionalProperties === true))
+    return [];
+  const inside = (parts: readonly unknown[], part: unknown, at: string) =>
+    listUndocumented(parts as readonly JsonSchema[], part, components, path + at); // a keyword's inner schemas
+  if (Array.isArray(value)) {
+    const items = forms.flatMap(({ items }) => items ?? []);
+    return value.flatMap((part, index) => inside(items, part, `/${index}`));
+  }
+  return Object.entries(value).flatMap(([name, part]) => {
+    const known = forms.flatMap(({ properties = {}, additionalProperties }) => {
+      const fields = properties as Schemas; // as JSON Schema has it
+      return (Object.hasOwn(fields, name) ? fields[name] : additionalProperties || undefined) ?? [];
+    });
+    return known.length === 0 ? [`${path}/${name}`] : inside(known, part, `/${name}`);
+  });
+}
+
+/** What a schema is made of, its choices and its parts alike. */
+function listForms(schema: JsonSchema, components: Schemas): JsonSchema[] {
+  const { $ref, anyOf, oneOf, allOf } = schema;
+  if (typeof $ref === 'string') return listForms(components[$ref.split('/').at(-1) ?? ''] ?? {}, components);
+  const inner = anyOf ?? oneOf ?? allOf;
+  if (!Array.isArray(inner)) return [schema];
+  return inner.flatMap((part) => listForms(part, components));
+}
+
 function typesOf(value: unknown): string[] {
   if (value === null) return ['null'];
   if (Array.isArray(value)) return ['array'];

@@ -1,6 +1,7 @@
 // What goes over the wire: published events in, their envelopes out. Browser-safe.
 
 import { type Static, Type } from '@sinclair/typebox';
+import { EventMeta } from '../../protocol/envelope.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
 import { Id, Instant } from '../../protocol/values.ts';
 
@@ -63,11 +64,7 @@ export const TopicEvent = Type.Object(
     id: Id,
     at: Instant,
     payload: Type.Unknown(),
-    meta: Type.Object({
-      actorId: Type.Optional(Id),
-      source: Type.Union([Type.Literal('ws'), Type.Literal('http'), Type.Literal('system')]),
-      correlationId: Type.Optional(Type.String()),
-    }),
+    meta: EventMeta,
   },
   { title: 'TopicEvent' },
 );

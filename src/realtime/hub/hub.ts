@@ -15,7 +15,7 @@ import { ringEvents, Stream } from './stream.ts';
 /** A connection as the hub sees it. */
 export interface Follower {
   follows(topic: string): boolean;
-  readonly subscriptions: ReadonlyMap<string, { readonly stream: Stream }>;
+  readonly subscriptions: { values(): Iterable<{ readonly stream: Stream }> };
   /** Of the user's own topic, which it hears inside the server without following it. */
   readonly userStream: Stream | undefined;
   /** Whether the event reaches it as a follower of its topic, or has reached it as one that left since. */

@@ -1,8 +1,8 @@
 // The commands of the protocol itself, which no module has: they act on the connection. [H4] [S] [P1]
 
-import { Type } from '@sinclair/typebox';
+import { type TSchema, Type } from '@sinclair/typebox';
 import { Subscribed } from '../../protocol/envelope.ts';
-import { AppError, WireError } from '../../protocol/errors.ts';
+import { AppError, type ErrorCode, WireError } from '../../protocol/errors.ts';
 import { Id, Instant } from '../../protocol/values.ts';
 import type { Core } from '../core.ts';
 import type { Presence } from '../presence/presence.ts';
@@ -23,7 +23,20 @@ const SubscribedToMany = Type.Object(
   { title: 'SubscribedToMany' },
 );
 
-/** What they take and answer; the document of the socket shows it. */
+/** What they take and answer, as the documents show it. */
+export interface CoreCommandSpec {
+  readonly type: string;
+  readonly summary: string;
+  /** Of the payload. */
+  readonly input: TSchema;
+  readonly takesTopic: boolean;
+  readonly isTopicOptional?: boolean;
+  readonly reply: TSchema;
+  /** Left out: `ok`. */
+  readonly replyType?: 'pong';
+  readonly refuses: readonly ErrorCode[];
+}
+
 export const coreCommandSpecs = {
   auth: {
     type: 'auth',
@@ -39,6 +52,7 @@ export const coreCommandSpecs = {
     input: empty,
     takesTopic: false,
     reply: Type.Object({ at: Instant }),
+    replyType: 'pong',
     refuses: ['invalid'],
   },
   subscribe: {
@@ -46,6 +60,7 @@ export const coreCommandSpecs = {
     summary: 'Follow a topic, or up to 100 of them, from a position on',
     input: SubscribePayload,
     takesTopic: true,
+    isTopicOptional: true, // many stand in the payload
     reply: Type.Union([Subscribed, SubscribedToMany]),
     refuses: ['invalid', 'forbidden', 'unknown_topic', 'too_many_subscriptions'],
   },
@@ -65,7 +80,7 @@ export const coreCommandSpecs = {
     reply: Type.Object({ topic: Type.String(), users: Type.Array(Present) }),
     refuses: ['invalid', 'forbidden', 'unknown_topic'],
   },
-} as const;
+} as const satisfies Readonly<Record<string, CoreCommandSpec>>;
 
 export interface CoreCommandDeps {
   readonly hello: Hello;

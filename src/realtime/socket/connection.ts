@@ -9,6 +9,7 @@ import type { Follower } from '../hub/hub.ts';
 import type { Stream } from '../hub/stream.ts';
 import { abridge } from './abridge.ts';
 import type { Place } from './places.ts';
+import { SmallMap } from './small-map.ts';
 import type { EncodedReply, ReadFrame } from './turn.ts';
 
 export type Socket = ServerWebSocket<Connection>;
@@ -59,7 +60,7 @@ const nonsenseWindowMs = 60_000;
 
 export class Connection implements Follower {
   readonly id = Bun.randomUUIDv7();
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions = new SmallMap<Subscription>();
   phase: Phase;
   readonly device: Device | undefined;
   /** Given back when the connection ends. [H7] */
