@@ -118,8 +118,8 @@ describeWith('the sections of the console', browserMissing, () => {
       const { page } = ann;
       const attacker = await server.login({ email, password: 'correct horse battery' });
       const { player } = await call(attacker, 'GET', '/players/me');
-      await page.getByRole('button', { name: 'Install firewall, 150' }).click();
-      await page.getByRole('button', { name: 'Improve firewall, 300' }).waitFor();
+      await page.getByRole('button', { name: 'Install firewall for 150' }).click();
+      await page.getByRole('button', { name: 'Improve firewall for 300' }).waitFor();
       await setWealth(server, player.id, { xp: 400 });
       await page.getByRole('button', { name: 'Skills' }).click();
       await page.reload(); // the wealth came behind the server's back

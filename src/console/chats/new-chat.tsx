@@ -4,7 +4,6 @@ import { type FormEvent, useState } from 'react';
 import { useCommand } from '../../client/react/index.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Field } from '../parts/field.tsx';
-import { newKey } from '../parts/new-key.ts';
 import { Refusal } from '../parts/refusal.tsx';
 import { useAction } from '../parts/use-action.ts';
 import type { Person } from '../people/people.ts';
@@ -25,7 +24,6 @@ export function NewChat({ onClose, onMade }: NewChatProps) {
     const chat = await send(
       'chat.create',
       isGroup ? { type: 'group', name: name.trim(), participantIds } : { type: 'direct', participantIds },
-      { key: newKey() },
     );
     onMade(chat.id);
   });

@@ -3,8 +3,8 @@
 import { useState } from 'react';
 import { useCommand, useEvent } from '../../client/react/index.ts';
 import type { SendMessage } from '../../modules/chat/contract.ts';
-import { newKey } from '../parts/new-key.ts';
 import { useMe } from '../session/use-session.tsx';
+import { newKey } from './new-key.ts';
 
 export interface PendingMessage {
   readonly key: string;

@@ -55,7 +55,7 @@ function ComputerCard({ computer, money }: { computer: Computer; money: number }
                   onClick={() => void install.run(type)}
                 >
                   {level === 0 ? 'Install' : 'Improve'}
-                  <span className="visually-hidden"> {type}</span>, {price}
+                  <span className="visually-hidden">{type}</span> for {price}
                 </button>
               )}
             </li>

@@ -56,7 +56,7 @@ export function SignIn({ notice }: { notice: string | undefined }) {
         </button>
       </form>
       <p className="hint">
-        For programs: <a href="/swagger">HTTP routes</a>
+        For programs: <a href="/swagger">HTTP routes</a>, <a href="/asyncapi">socket</a>
       </p>
     </main>
   );
