@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 
 /** Bun's own file system, in an executable. */
-const isExecutable = /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/.test(import.meta.dir);
+export const isExecutable = /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/.test(import.meta.dir);
 
 /** By its path in this repository. */
 export const findFile = (path: string): string =>

@@ -18,7 +18,7 @@ describe('floors', () => {
       // What the compiler adds for JSX is no import of the file.
       const loaded = transpiler
         .scanImports(source)
-        .flatMap((found) => (/^react\/jsx-/.test(found.path) ? [] : [found.path]));
+        .flatMap((found) => (/^react(?:\/jsx-.+)?$/.test(found.path) ? [] : [found.path]));
       expect([path, listImports(source)]).toEqual([path, expect.arrayContaining(loaded)]);
     }
   });
@@ -59,6 +59,9 @@ describe('floors', () => {
     ['a built-in module in a state', 'modules/chat/state.ts', "import { hash } from 'node:crypto';"],
     ['a service in the client', 'client/client.ts', "import { x } from '../modules/chat/service.ts';"],
     ['a dependency in the client', 'client/client.ts', "import pino from 'pino';"],
+    ['a service in the console', 'console/main.tsx', "import { x } from '../modules/chat/chats.ts';"],
+    ['a dependency in the console', 'console/main.tsx', "import pino from 'pino';"],
+    ['a server that knows the console', 'http/console.ts', "import { x } from '../console/main.tsx';"],
     ['React in the client itself', 'client/client.ts', "import { useEffect } from 'react';"],
     ['a folder that has no floor', 'utils/strings.ts', "import { x } from '../protocol/errors.ts';"],
   ])('%s is found', (_, path, source) => {
@@ -74,6 +77,7 @@ describe('floors', () => {
       ['http/routes.ts', "import { startOperation } from '../realtime/operation.ts';"],
       ['modules/chat/state.ts', "import type { Chat } from './contract.ts';"],
       ['client/client.ts', "import { apply } from '../modules/chat/state.ts';\nimport './backoff.ts';"],
+      ['console/main.tsx', "import 'react-dom/client';\nimport { Client } from '../client/client.ts';"],
       ['client/react/use-topic.ts', "import { useMemo } from 'react';"],
       ['auth/auth.ts', "import type { Config } from '../config.ts';\nimport pg from 'pg';"],
     ]);

@@ -4,6 +4,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findFile, findPackageFile } from '../files.ts';
+import { buildConsole, builtConsole } from '../http/console-build.ts';
 
 const project = join(import.meta.dir, '../..');
 const outfile = join(project, 'dist/carillon');
@@ -26,6 +27,7 @@ mkdirSync(join(project, 'dist'), { recursive: true });
 const folder = mkdtempSync(join(project, 'dist/files-'));
 try {
   for (const [path, source] of Object.entries(files)) cpSync(source, join(folder, path), { recursive: true });
+  await Bun.write(join(folder, builtConsole), JSON.stringify(await buildConsole()));
   const [target] = process.argv.slice(2);
   const child = Bun.spawnSync(
     [

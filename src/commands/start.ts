@@ -48,7 +48,15 @@ export async function start({
     const { url, port, metricsPort } = instance;
     const tookMs = Math.round(performance.now() - startedAt);
     logger.info(
-      { url, port, metricsPort, docs: `${url}/swagger`, socket: `${url.replace('http', 'ws')}/ws`, tookMs },
+      {
+        url,
+        port,
+        metricsPort,
+        console: `${url}/`,
+        docs: `${url}/swagger`,
+        socket: `${url.replace('http', 'ws')}/ws`,
+        tookMs,
+      },
       'ready',
     );
     process.send?.('ready');

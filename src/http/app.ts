@@ -7,6 +7,8 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Access } from './access.ts';
 import { createAccountPages } from './account-pages.ts';
 import { createSocketDocs } from './asyncapi/routes.ts';
+import { createConsole } from './console.ts';
+import { loadConsole } from './console-build.ts';
 import { createDocs } from './docs.ts';
 import { createErrorAnswers, type ToRefusal } from './errors.ts';
 import { safeHeaders } from './headers.ts';
@@ -49,6 +51,7 @@ export function createApp(parts: AppParts) {
       .use(v1)
       .use(checks)
       .use(createAccountPages())
+      .use(createConsole(loadConsole))
       .use(createDocs([v1, checks], modules))
       .use(createSocketDocs(modules))
       .use(scrape === undefined ? new Elysia() : createMetricsRoute(scrape));

@@ -62,7 +62,12 @@ test('it makes its database beside it, and passes the demo', async () => {
 
 test('its pages and documents are inside of it', async () => {
   const { request } = createApi(url);
+  const { body: page } = await request('GET', '/');
+  const ofConsole = String(page).match(/\/console\/[\w.-]+/g) ?? [];
+  expect(ofConsole.length).toBe(3);
   for (const path of [
+    '/',
+    ...ofConsole,
     '/swagger',
     '/swagger/json',
     '/swagger/swagger-ui-bundle.js',

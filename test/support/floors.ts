@@ -64,6 +64,7 @@ function judge(path: string, specifier: string): string | undefined {
   if (specifier === '(computed)') return 'nobody can tell from which floor';
   const target = specifier.startsWith('.') ? join(dirname(path), specifier) : undefined;
   if (path.startsWith('client/')) return judgeClient(path, target, specifier);
+  if (path.startsWith('console/')) return judgeConsole(target, specifier);
   if (browserSafe.test(path)) {
     const isSafe = target === undefined ? browserSafePackages.test(specifier) : browserSafe.test(target);
     if (!isSafe) return 'a browser could not load it';
@@ -89,6 +90,19 @@ function judgeClient(path: string, target: string | undefined, specifier: string
   return target.startsWith('client/') || browserSafe.test(target)
     ? undefined
     : 'the client may know the protocol, contracts and states only';
+}
+
+/** A page in a browser: it stands on the client, and on what that may know. */
+function judgeConsole(target: string | undefined, specifier: string): string | undefined {
+  if (target === undefined) {
+    const isReact = /^react(?:-dom)?(?:\/|$)/.test(specifier);
+    return isReact || browserSafePackages.test(specifier)
+      ? undefined
+      : 'the console has React, and nothing else';
+  }
+  return /^(?:client|console)\//.test(target) || browserSafe.test(target)
+    ? undefined
+    : 'the console may know the client, the protocol, contracts and states only';
 }
 
 /** A module knows no other, and from outside there is nothing of it but its face. */

@@ -1,5 +1,5 @@
 // Instances in this process, each on a free port and, unless told otherwise, with a new database of its own.
-// Every suite about behaviour runs on both databases: `onEachDatabase` describes it twice.
+// Every suite about behaviour runs on both databases: `onEachDatabase` describes it twice. What is about pages runs on one.
 
 import { afterAll, describe, setDefaultTimeout } from 'bun:test';
 import { sql } from 'drizzle-orm';
@@ -47,6 +47,11 @@ export function onEachDatabase(name: string, define: (open: Open, database: Test
   setDefaultTimeout(20_000); // the first suite starts the databases
   describe(`${name} on PGlite`, () => defineSuite('embedded', define));
   describeWith(`${name} on PostgreSQL`, postgresMissing, () => defineSuite('postgres', define));
+}
+
+/** For what is the same on both databases, and slow. */
+export function onEmbeddedDatabase(name: string, define: (open: Open, database: TestDatabase) => void): void {
+  describe(name, () => defineSuite('embedded', define));
 }
 
 function defineSuite(kind: TestDatabase['kind'], define: (open: Open, database: TestDatabase) => void): void {

@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { type DurableEvent, durable, ephemeral, type PayloadOf } from '../../protocol/events.ts';
 import { pageOf, pageQuery } from '../../protocol/paging.ts';
 import { exampleId, Id, Instant, line, nullable } from '../../protocol/values.ts';
-import { maxListed } from './bounds.ts';
+import { maxDefenseLevel, maxListed, maxTools } from './bounds.ts';
 
 export * from './bounds.ts';
 
@@ -12,13 +12,6 @@ export * from './bounds.ts';
 export const playerTopic = (playerId: string): string => `player:${playerId}`;
 export const computerTopic = (computerId: string): string => `computer:${computerId}`;
 
-/** The first one that every player has, and those that are bought. */
-export const maxComputers = 8;
-/** Of one attacker, at a time. */
-export const maxRunning = 3;
-/** In one hack. */
-export const maxTools = 3;
-export const maxDefenseLevel = 10;
 /** How many targets a scan finds. */
 export const maxTargets = 20;
 

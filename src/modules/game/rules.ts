@@ -1,15 +1,9 @@
 // The rules of the game, without a database and without a clock: what things cost, take and yield. What is needed of the
 // present is an argument. Pure and browser-safe.
 
+import { maxTools } from './bounds.ts';
 import { defenseKinds, type Hardware, hackKinds, hardware, tools, unlockTree } from './catalogue.ts';
-import {
-  type Defense,
-  type DefenseType,
-  type Energy,
-  type HackResult,
-  type HackType,
-  maxTools,
-} from './contract.ts';
+import type { Defense, DefenseType, Energy, HackResult, HackType } from './contract.ts';
 
 export const startMoney = 1_000;
 export const maxEnergy = 100;
