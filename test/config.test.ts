@@ -230,8 +230,8 @@ describe('what is said about the variables', () => {
     expect(readConfig(Object.fromEntries(entries), 1_024)).toMatchObject(defaults);
   });
 
-  test('the README has each of them in its table', async () => {
-    const [, table = ''] = (await readText('README.md')).split('\n## Configuration\n');
+  test('the README for operators has each of them in its table', async () => {
+    const [, table = ''] = (await readText('deploy/README.md')).split('\n## Configuration\n');
     for (const name of listVariables()) expect(table).toContain(`\`${name}`);
   });
 

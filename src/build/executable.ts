@@ -11,7 +11,7 @@ const outfile = join(project, 'dist/carillon');
 
 /** What code asks for at run time: by its path in there, as `src/files.ts` finds it. */
 const files: Readonly<Record<string, string>> = {
-  drizzle: findFile('drizzle'),
+  ...Object.fromEntries(['drizzle', 'src/http/asyncapi/page.css'].map((path) => [path, findFile(path)])),
   ...packageFiles('swagger-ui-dist', ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png']),
   // Looked for beside its code, which is at the top.
   ...Object.fromEntries(

@@ -23,11 +23,12 @@ export async function startProcesses(count: number): Promise<void> {
   let isStopping = false;
 
   /** Resolves when it is ready; fails when it ends before. */
-  const run = (): Promise<void> =>
+  const run = (index: number): Promise<void> =>
     new Promise((resolve, reject) => {
       let isReady = false;
       const child = Bun.spawn([...command(), ...ownArguments], {
         stdio: ['ignore', 'inherit', 'inherit'],
+        env: envOf(config, index),
         ipc() {
           isReady = true; // it says nothing else
           resolve();
@@ -35,15 +36,15 @@ export async function startProcesses(count: number): Promise<void> {
         onExit(_, code, signal) {
           children.delete(child);
           if (!isReady) reject(new Error(`A process ended before it was ready, with ${signal ?? code}.`));
-          else if (!isStopping) restart(signal ?? code);
+          else if (!isStopping) restart(index, signal ?? code);
         },
       });
       children.add(child);
     });
-  const restart = (ended: string | number | null): void => {
+  const restart = (index: number, ended: string | number | null): void => {
     logger.error({ ended }, 'a process ended, and is started again');
     setTimeout(() => {
-      if (!isStopping) run().catch(() => restart('an end before it was ready'));
+      if (!isStopping) run(index).catch(() => restart(index, 'an end before it was ready'));
     }, restartAfterMs);
   };
   /** Answers the exit codes. */
@@ -64,8 +65,8 @@ export async function startProcesses(count: number): Promise<void> {
   process.on('SIGINT', (signal) => void stop(signal));
 
   try {
-    await run(); // alone: it applies the migrations, and says first what is wrong with the configuration
-    await Promise.all(Array.from({ length: count - 1 }, run));
+    await run(0); // alone: it applies the migrations, and says first what is wrong with the configuration
+    await Promise.all(Array.from({ length: count - 1 }, (_, index) => run(index + 1)));
     if (!isStopping) logger.info({ processes: count, port: config.port }, 'all processes are ready');
   } catch (error) {
     if (isStopping) return;
@@ -75,6 +76,12 @@ export async function startProcesses(count: number): Promise<void> {
     process.exit(1);
   }
 }
+
+/** Metrics are each process's own: the ports for them are one behind another. */
+const envOf = ({ metricsPort }: Config, index: number): Record<string, string | undefined> => ({
+  ...process.env,
+  ...(metricsPort && { METRICS_PORT: `${metricsPort + index}` }),
+});
 
 function requireShareable({ databaseUrl, port }: Config, count: number): void {
   const problems: string[] = [];

@@ -72,6 +72,8 @@ test('its pages and documents are inside of it', async () => {
     '/swagger/json',
     '/swagger/swagger-ui-bundle.js',
     '/swagger/swagger-ui.css',
+    '/asyncapi',
+    '/asyncapi/page.css',
   ])
     expect([path, (await request('GET', path)).status]).toEqual([path, 200]);
 });

@@ -54,7 +54,7 @@ onEachDatabase('the first session of README', (open) => {
       for (const name of ['package.json', 'tsconfig.json', 'src', 'node_modules']) {
         symlinkSync(join(project, name), join(folder, name));
       }
-      const session = await readBlocks('## A first session', '## What delivery means');
+      const session = await readBlocks('## A first session', '## From a page or a program');
       const env = { CARILLON_URL: server.url };
 
       const twice = await paste(`${session}\n${session}`, folder, env);

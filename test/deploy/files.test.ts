@@ -12,7 +12,7 @@ const read = (path: string): string => readFileSync(join(project, path), 'utf8')
 const known = new Set(listVariables());
 
 /** What a container sets besides ours. */
-const foreign = /^POSTGRES_/;
+const foreign = /^(?:POSTGRES|GF)_/;
 
 interface Container {
   env: { name: string; value: string }[];

@@ -2,6 +2,7 @@
 // comes from elsewhere: it works without the internet, and no other origin learns of its readers.
 
 import { Elysia } from 'elysia';
+import { findFile } from '../../files.ts';
 import type { Module } from '../../realtime/index.ts';
 import { describeSocket } from './document.ts';
 import { renderPage } from './page.ts';
@@ -13,7 +14,7 @@ const pageHeaders = {
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 };
 
-const style = `${import.meta.dir}/page.css`;
+const style = findFile('src/http/asyncapi/page.css');
 const styleHeaders = { 'content-type': 'text/css; charset=utf-8', 'cache-control': 'max-age=3600' };
 
 export function createSocketDocs(modules: readonly Module[]) {
