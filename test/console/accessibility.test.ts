@@ -196,7 +196,12 @@ async function furnish(server: TestServer, user: TestUser): Promise<Places> {
   await server.request('PUT', `/v1/chats/${chat.id}/messages/${message.id}/reactions/👍`, {
     token: user.accessToken,
   });
-  const terms = { title: 'A bicycle', amount: '60', currency: 'EUR', note: 'Lights and lock included.' };
+  const terms = {
+    title: 'A bicycle, blue, with a lock and a bell, hardly ever used',
+    amount: '60',
+    currency: 'EUR',
+    note: 'Lights and lock included.',
+  };
   await other(`/chats/${chat.id}/offers`, { recipientId: user.id, ...terms });
   const job = await ann('/jobs', { type: 'count', payload: { to: 20 } });
   const player = await ann('/players', { handle: 'ann_archer' });
@@ -284,7 +289,10 @@ async function look(visitor: Visitor, name: string): Promise<void> {
     }, options);
     if (mode === 'light' || mode === 'dark-phone') await takePicture(visitor, `${name}-${mode}`);
     expect([name, mode, faults]).toEqual([name, mode, []]);
-    const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    const overhang = await page.evaluate(() => {
+      const scrollers = document.querySelectorAll('html, .pane-body, .messages, .envelopes, .dialog-body');
+      return Math.max(...[...scrollers].map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth));
+    });
     expect([name, mode, overhang]).toEqual([name, mode, 0]);
   }
 }
