@@ -20,13 +20,17 @@ onEachDatabase('the examples of the client', (open, { kind }) => {
   });
   afterAll(() => installed && removeFolder(installed.folder));
 
-  /** Writes the only example in that language into the project; answers its path there. */
-  async function write(language: 'ts' | 'tsx'): Promise<string> {
-    const readme = await Bun.file(join(import.meta.dir, '../../src/client/README.md')).text();
+  /** Writes the only example in that language, behind what it leaves out, into the project; answers its path there. */
+  async function write(
+    language: 'ts' | 'tsx',
+    document = 'src/client/README.md',
+    before = '',
+  ): Promise<string> {
+    const readme = await Bun.file(join(import.meta.dir, '../..', document)).text();
     const found = [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))];
     expect(found).toHaveLength(1);
     const path = join(installed.folder, `example.${language}`);
-    await Bun.write(path, found[0]?.[1]?.replace('http://localhost:3000', server.url) ?? '');
+    await Bun.write(path, before + found[0]?.[1]?.replace('http://localhost:3000', server.url));
     return path;
   }
 
@@ -36,6 +40,22 @@ onEachDatabase('the examples of the client', (open, { kind }) => {
     const program = Bun.spawn([process.execPath, path], { cwd: installed.folder, stdout: 'pipe' });
     expect(await new Response(program.stdout).text()).toBe('heard Hello\nnewest Hello\n');
     expect(await program.exited).toBe(0);
+  });
+
+  test('those of the front page compile, and the first one runs', async () => {
+    const ann = await server.register('Ann');
+    const { body: chat } = await server.request('POST', '/v1/chats', {
+      token: ann.accessToken,
+      body: { type: 'group', name: 'Notes', participantIds: [] },
+    });
+    const given = `const accessToken = '${ann.accessToken}', chatId = '${chat.id}';\n`;
+    const path = await write('ts', 'README.md', given);
+    expect(await compile(installed.folder, path, 'bundler')).toBe('');
+    await Bun.write(path, `${await Bun.file(path).text()}client.close();\n`);
+    const program = Bun.spawn([process.execPath, path], { cwd: installed.folder, stdout: 'pipe' });
+    expect(await new Response(program.stdout).text()).toBe('Hello\nHello\n');
+    const page = await write('tsx', 'README.md');
+    expect(await compile(installed.folder, page, 'bundler')).toBe('');
   });
 
   describeWith('in a browser', browserMissing, () => {
