@@ -84,6 +84,7 @@ onEachDatabase('strangers', (open) => {
       'POST /v1/polls/{pollId}/votes': 'public',
       'GET /v1/users/{userId}/presence': 'public',
       'PATCH /v1/admin/users/{userId}': { ids: { userId: ann.id }, body: { disabled: true } },
+      'GET /v1/admin/events/{topic}/{seq}': { ids: { topic: `chat:${chatId}`, seq: '1' } },
       'GET /v1/topics/{topic}/events': { ids: { topic: `chat:${chatId}` } },
       'GET /v1/topics/{topic}/stream': { ids: { topic: `chat:${chatId}` } },
       'POST /v1/topics/{topic}/events': { ids: { topic: 'app:of-ann' }, body: { event: 'a.b', data: 1 } },
