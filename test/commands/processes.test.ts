@@ -26,6 +26,7 @@ describeWith('several processes', postgresMissing ?? redisMissing, () => {
     const [postgres, redis] = [await sharedPostgres(), await startRedis()];
     const DATABASE_URL = await postgres.createDatabase('migrated');
     const port = findFreePort();
+    const metricsPort = findFreePort();
     const child = await startChild({
       command: [...serverCommand, 'src/main.ts', 'start', '--processes', '2'],
       cwd: join(import.meta.dir, '../..'),
@@ -37,13 +38,14 @@ describeWith('several processes', postgresMissing ?? redisMissing, () => {
         DATABASE_URL,
         REDIS_URL: redis.url,
         PORT: `${port}`,
+        METRICS_PORT: `${metricsPort}`,
         JWT_SECRET: 'a secret of these two processes, long enough',
       },
       stopSignal: 'SIGTERM',
       isReady: (line) => line.includes('"msg":"all processes are ready"'),
     });
     ends = [() => postgres.dropDatabase(DATABASE_URL), () => redis.stop(), () => child.stop()];
-    return { child, port, api: createApi(`http://127.0.0.1:${port}`) };
+    return { child, metricsPort, api: createApi(`http://127.0.0.1:${port}`) };
   }
 
   test('share a port, and are one server: what is said at one is heard at the other', async () => {
@@ -61,6 +63,15 @@ describeWith('several processes', postgresMissing ?? redisMissing, () => {
     child.kill('SIGTERM');
     expect(await child.exited).toBe(0);
     expect(child.output.match(/"msg":"stopped"/g)).toHaveLength(2);
+  });
+
+  test('have metrics of their own, on ports one behind another', async () => {
+    const { metricsPort } = await startTwo();
+    for (const port of [metricsPort, metricsPort + 1]) {
+      const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+      expect([port, answer.status]).toEqual([port, 200]);
+      expect(await answer.text()).toContain('active_websocket_connections 0');
+    }
   });
 
   test('one that is killed is started again, and the other goes on', async () => {
