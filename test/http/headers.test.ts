@@ -30,7 +30,10 @@ onEachDatabase('headers', (open, { kind }) => {
       [200, 'GET', '/swagger'],
       [200, 'GET', '/swagger/json'],
       [200, 'GET', '/swagger/start.js'],
-      [200, 'GET', '/socket/json'],
+      [200, 'GET', '/asyncapi.json'],
+      [200, 'GET', '/asyncapi'],
+      [200, 'GET', '/asyncapi/page.css'],
+      [200, 'GET', '/'],
       [200, 'GET', '/account/verify'],
       [200, 'GET', '/account/start.js'],
     ];

@@ -74,6 +74,7 @@ export function findChanged(before: Variables, after: Variables): string[] {
 
 /** As JSON, whatever the order of the fields: the database has one of its own. */
 export function isSame(one: unknown, other: unknown): boolean {
+  if (one === undefined || other === undefined) return one === other; // as JSON both are null
   return toOrderedJson(one) === toOrderedJson(other);
 }
 
