@@ -8,6 +8,7 @@ import { Stream } from '../../src/realtime/hub/stream.ts';
 import type { Socket } from '../../src/realtime/socket/connection.ts';
 import { Connections } from '../../src/realtime/socket/connections.ts';
 import { createHello, greetingMs, type HelloDeps } from '../../src/realtime/socket/hello.ts';
+import { createTelemetry } from '../../src/telemetry/tracing.ts';
 import type { TestUser } from '../support/api.ts';
 import { type Frame, openClient, type TestClient } from '../support/client.ts';
 import { createConnection } from '../support/connection.ts';
@@ -443,6 +444,7 @@ function createGreeting(deadlineMs: number, expiresAtMs = 0, issuedAtMs = Date.n
     onSeen() {},
     onLimited() {},
     reporter,
+    telemetry: createTelemetry(),
     instanceId: 'test',
     counts: createMemoryCounts(),
     onRejected() {},
