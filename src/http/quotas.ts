@@ -9,7 +9,10 @@ export function writeQuotas({ headers }: Response, quotas: readonly Quota[] | un
   headers.set(
     'RateLimit',
     quotas
-      .map(({ name, remaining, resetMs }) => `"${name}";r=${remaining};t=${Math.ceil(Math.round(resetMs) / 1_000)}`)
+      .map(
+        ({ name, remaining, resetMs }) =>
+          `"${name}";r=${remaining};t=${Math.ceil(Math.round(resetMs) / 1_000)}`,
+      )
       .join(', '),
   );
 }

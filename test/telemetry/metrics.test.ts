@@ -129,7 +129,7 @@ onEachDatabase('metrics', (open) => {
       await client.request('subscribe', {}, { topic: 'nothing:1' });
       await client.request('subscribe', { topics: [{ topic: 'nothing:2' }, { topic: 'app:public.a' }] });
       await server.request('GET', '/v1/nowhere', { token });
-      await server.request('DELETE', '/v1/users/me', { token });
+      await server.request('PUT', '/v1/users/me', { token });
       await server.request('PATCH', '/v1/users/me', { token, body: {} });
       await server.request('GET', '/v1/users/me');
     });

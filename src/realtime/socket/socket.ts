@@ -279,10 +279,10 @@ export function createSocketServer(deps: SocketDeps): SocketServer {
       },
       close(socket, code) {
         const connection = socket.data;
+        end(connection); // first: what it was sent is counted up
         metrics.connectionsClosed.of(knownCodes.has(code) ? String(code) : 'other').add();
         if (connection.isTooSlow && code === lostCode) metrics.slowReadersCut.add();
         deps.onClosed?.(toClosing(connection, code));
-        end(connection);
       },
     },
 
