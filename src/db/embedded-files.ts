@@ -37,6 +37,7 @@ interface Stream {
 export class EmbeddedFiles extends NodeFS {
   readonly #held: number[] = [];
   #open = 0;
+  #isClosed = false;
 
   override async init(...given: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
     this.#hold();
@@ -48,8 +49,8 @@ export class EmbeddedFiles extends NodeFS {
   }
 
   override async closeFs(): Promise<void> {
+    this.#isClosed = true; // what is closed from now on is not to be held again
     for (const descriptor of this.#held.splice(0)) closeSync(descriptor);
-    this.#open = heldDescriptors;
     await super.closeFs();
   }
 
@@ -88,6 +89,7 @@ export class EmbeddedFiles extends NodeFS {
   }
 
   #hold(): void {
+    if (this.#isClosed) return;
     try {
       while (this.#held.length + this.#open < heldDescriptors) this.#held.push(openSync(devNull, 'r'));
     } catch (error) {
