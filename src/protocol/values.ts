@@ -45,7 +45,7 @@ export const Profile = Type.Object(
  * surrogate pairs, which UTF-8 cannot say. Spelled so that it means the same with and without the `u` flag, since
  * validators differ on it; as runs with pairs between them, a thousand times as fast as a choice for each character.
  */
-export const textWithout = (excluded: string): string => {
+const textWithout = (excluded: string): string => {
   const run = `[^${excluded}\\ud800-\\udfff]*`;
   return `${run}(?:[\\ud800-\\udbff][\\udc00-\\udfff]${run})*$`;
 };

@@ -69,7 +69,6 @@ export interface Core {
   readonly stop: () => Promise<void>;
 }
 
-/** As Bun's server has them. */
 /** What the hub publishes on: Bun's topics, and what stands beside them. */
 export interface NativeTopics {
   publish(topic: string, frame: string): unknown;

@@ -2,7 +2,7 @@
 // `structure.updated`; and which keys of a derived state are no longer true with it.
 
 import type { Emit } from '../../realtime/index.ts';
-import { type Member, maxInvalidatedKeys, type Scope, type Variables, type Varied } from './contract.ts';
+import { type Member, maxInvalidatedKeys, type Scope, type Variables } from './contract.ts';
 import { findChanged, isSame } from './rules.ts';
 import { campaign } from './topics.ts';
 
@@ -59,14 +59,6 @@ export function invalidate(
 /** The keys of the variables that came, went or have another value. `topic`: that of the entity. */
 export function listStaleVariables(topic: string, before: Variables, after: Variables): string[] {
   return findChanged(before, after).map((name) => `${topic}.variables.${name}`);
-}
-
-/** Of what is given, and for the rest of what is there. */
-export function mergeVaried(present: Required<Varied>, given: Varied): Required<Varied> {
-  return {
-    variables: given.variables ?? present.variables,
-    variableSchemas: given.variableSchemas ?? present.variableSchemas,
-  };
 }
 
 const announced = <Operation extends string, Entity>(

@@ -4,7 +4,14 @@
 
 import { type SQL, sql } from 'drizzle-orm';
 import { type Db, queryRows } from '../../db/database.ts';
-import { type Actor, type Answer, action, type ModuleCore, type Reporter } from '../../realtime/index.ts';
+import {
+  type Actor,
+  type Answer,
+  action,
+  createAfterCommit,
+  type ModuleCore,
+  type Reporter,
+} from '../../realtime/index.ts';
 import { changeJobs, type News, type Telling } from './changes.ts';
 import { conflate } from './conflate.ts';
 import { type Progress, ReportProgress } from './contract.ts';
@@ -94,12 +101,12 @@ export function createReports(core: ModuleCore, news: News): Reports {
 }
 
 /** A lease that ran out counts as long as nobody took the job over: then the worker goes on with the same attempt. */
-function createTakeUp({ commit, announce }: ModuleCore, news: News) {
+function createTakeUp({ commit, announce, reporter }: ModuleCore, news: News) {
   return async (actor: Actor, jobId: string, leaseId: string, progress: Progress) => {
-    let after: (() => void)[] = [];
+    const after = createAfterCommit(reporter);
     const { value, events } = await commit(actor, async (tx, emit) => {
-      after = [];
-      const telling: Telling = { actor, emit, afterCommit: (run) => void after.push(run) };
+      after.begin();
+      const telling: Telling = { actor, emit, afterCommit: after.add };
       const which = sql`id = ${jobId} AND lease_id = ${leaseId} AND status IN ('queued', 'running')`;
       const [row] = await changeJobs(tx, which, {
         status: 'running',
@@ -111,7 +118,7 @@ function createTakeUp({ commit, announce }: ModuleCore, news: News) {
       if (row.previous !== 'running') news.changed(telling, row);
       return { ownerId: row.userId };
     });
-    for (const run of after) run();
+    after.runAll();
     const payload = { jobId, ...progress };
     for (const topic of [job.on(jobId), userJobs.on(value.ownerId)]) {
       announce(topic, 'job.progress', payload, { actor });

@@ -109,7 +109,7 @@ export function spread({ event, meta }: CausedEvent): Omit<PlacedEvent, 'seq'>[]
  * Makes place for so many events on each topic and answers the new heads. The topics stay locked until COMMIT: what
  * commits on them from now on stands behind. Locked in sorted order, so that two transactions do not wait in a circle.
  */
-export async function raiseHeads(tx: Db, counts: Counts): Promise<Map<string, number>> {
+async function raiseHeads(tx: Db, counts: Counts): Promise<Map<string, number>> {
   if (counts.size === 0) return new Map();
   const rows = await queryRows<{ name: string; head: number | string }>(
     tx,
@@ -245,7 +245,7 @@ const toColumns = (rows: readonly EventRow[]): Statement['values'] => [
 ];
 
 /** Gives out, topic by topic, the seqs that these heads were raised by. */
-export function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (topic: string) => number {
+function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (topic: string) => number {
   const last = new Map([...heads].map(([topic, head]) => [topic, head - (counts.get(topic) ?? 0)]));
   return (topic) => {
     const before = last.get(topic);
@@ -255,14 +255,14 @@ export function seqsBelow(heads: ReadonlyMap<string, number>, counts: Counts): (
   };
 }
 
-export function countBy(topics: readonly string[]): Map<string, number> {
+function countBy(topics: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const topic of topics) counts.set(topic, (counts.get(topic) ?? 0) + 1);
   return counts;
 }
 
 /** Writes events to the places that `raiseHeads` made for them, and answers them in their wire form. */
-export async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<LoggedEvent[]> {
+async function insertEvents(tx: Db, placed: readonly PlacedEvent[]): Promise<LoggedEvent[]> {
   if (placed.length === 0) return [];
   const rows = toRows(placed);
   await runStatement(tx, insertStatement(rows));
